@@ -10,6 +10,7 @@ use crate::kernel::errno::Errno;
 use crate::kernel::namespace::CloneFlags;
 use crate::kernel::process::limits;
 use crate::kernel::process::valgrind;
+use crate::kernel::procfs::sysctls;
 use crate::model::plan::RAISE_OPEN_FILES;
 
 use crate::sandbox::refused::{Refused, SetupStep};
@@ -165,12 +166,12 @@ impl Remedy {
 impl Obstacle {
     /// Returns what forbids user namespaces to this process.
     fn find() -> Self {
-        let zero = |file: &str| std::fs::read_to_string(file).is_ok_and(|text| text.trim() == "0");
+        let zero = |setting: &str| sysctls::number(setting) == Some(0);
         if apparmor_restricts() {
             Self::AppArmor
-        } else if zero("/proc/sys/kernel/unprivileged_userns_clone") {
+        } else if zero("kernel/unprivileged_userns_clone") {
             Self::Switch
-        } else if zero("/proc/sys/user/max_user_namespaces") {
+        } else if zero("user/max_user_namespaces") {
             Self::Limit
         } else {
             Self::Unknown
@@ -231,8 +232,7 @@ fn too_few_descriptors() -> String {
 
 /// Returns whether AppArmor takes the privileges in user namespaces from ordinary users.
 pub(crate) fn apparmor_restricts() -> bool {
-    std::fs::read_to_string("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
-        .is_ok_and(|text| text.trim() != "0")
+    sysctls::number("kernel/apparmor_restrict_unprivileged_userns").is_some_and(|it| it != 0)
 }
 
 /// Kinds of namespaces that each trial has of its own, as `clone3` and as the limits in

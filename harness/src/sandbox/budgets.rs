@@ -9,6 +9,7 @@ use std::fs;
 
 use crate::kernel::errno::Errno;
 use crate::kernel::probe;
+use crate::kernel::procfs::sysctls;
 
 /// Number of inotify instances that each trial is given room for. Programs have one or two as a
 /// rule: a watcher of its own configuration, one in a library.
@@ -19,7 +20,7 @@ pub(crate) const INOTIFY_LIMIT: &str = "fs.inotify.max_user_instances";
 
 /// Returns the number of inotify instances that a user of this host may have, if that can be read.
 pub(crate) fn inotify_limit() -> Option<u64> {
-    number_in("/proc/sys/fs/inotify/max_user_instances")
+    sysctls::number("fs/inotify/max_user_instances")
 }
 
 /// Returns the command that permits this many inotify instances.
@@ -51,7 +52,7 @@ pub(crate) fn exhausted_inotify() -> Option<String> {
         return None;
     }
     let of_host = inotify_limit();
-    let of_namespace = number_in("/proc/sys/user/max_inotify_instances");
+    let of_namespace = sysctls::number("user/max_inotify_instances");
     // The kernel counts for the user namespace of the trial too, where a test may lower the limit.
     if let (Some(own), Some(hosts)) = (of_namespace, of_host)
         && own < hosts
@@ -65,8 +66,4 @@ pub(crate) fn exhausted_inotify() -> Option<String> {
         "when the trial had failed, its user had no inotify instance left: {INOTIFY_LIMIT} is {limit}, for all programs of the user on this host; `{}`, or run with fewer --test-threads",
         more_inotify(1024)
     ))
-}
-
-fn number_in(path: &str) -> Option<u64> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
 }

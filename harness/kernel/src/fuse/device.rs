@@ -96,7 +96,8 @@ impl Connection {
     /// Tells the kernel that what it knows of an inode is old: the attributes, and the pages too if
     /// `pages`. Dirty pages are written first, which needs another thread that serves.
     pub fn forget_inode(&self, number: u64, pages: bool) {
-        // FUSE_NOTIFY_INVAL_INODE. An offset below zero means the attributes only.
+        // The notice is FUSE_NOTIFY_INVAL_INODE (linux/fuse.h). An offset below zero means the
+        // attributes only.
         let offset: i64 = if pages { 0 } else { -1 };
         let mut notice = Vec::with_capacity(24);
         notice.extend(number.to_ne_bytes());
@@ -108,7 +109,7 @@ impl Connection {
 
     /// Tells the kernel that what it knows of a name is old.
     pub fn forget_name(&self, directory: u64, name: &[u8]) {
-        // FUSE_NOTIFY_INVAL_ENTRY.
+        // The notice is FUSE_NOTIFY_INVAL_ENTRY (linux/fuse.h).
         let mut notice = Vec::with_capacity(17 + name.len());
         notice.extend(directory.to_ne_bytes());
         notice.extend((name.len() as u32).to_ne_bytes());

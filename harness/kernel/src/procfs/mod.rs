@@ -10,7 +10,7 @@
 //! | `ping_groups` | the groups that may open ICMP sockets of the ordinary kind |
 //! | `process_table` | what the processes of a trial are doing when it hangs |
 //! | `processes` | processes as plain values |
-//! | `sysctls` | many sysctls at a time |
+//! | `sysctls` | sysctls, one or many at a time |
 
 mod mounts;
 mod pending_write;

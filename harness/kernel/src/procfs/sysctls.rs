@@ -1,4 +1,4 @@
-//! Reading many sysctls at a time.
+//! Reading sysctls: one that is a number, or many at a time.
 #![allow(unsafe_code)]
 
 use std::ffi::CString;
@@ -8,6 +8,13 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use crate::fd::open_directory;
+
+/// Returns the number that a sysctl is, by its path below `/proc/sys`. Returns nothing for a sysctl
+/// that this kernel lacks, or that is no number.
+pub fn number(setting: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(Path::new("/proc/sys").join(setting)).ok()?;
+    text.trim().parse().ok()
+}
 
 /// A reader of sysctls that keeps directories open.
 ///
@@ -56,6 +63,13 @@ impl SysctlReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_is_read_and_a_text_is_not() {
+        assert!(number("kernel/pid_max").is_some_and(|most| most > 0));
+        assert_eq!(number("kernel/ostype"), None);
+        assert_eq!(number("kernel/no_such_setting"), None);
+    }
 
     #[test]
     fn settings_are_read_as_files_have_them() {

@@ -113,7 +113,7 @@ impl FaultsInForce {
         }
         let delay = match cost.is_zero() {
             true => Duration::ZERO,
-            // One after the other, as one head or one queue does them.
+            // Operations are done one after the other, as by one head or one queue.
             false => {
                 self.busy_until = self.busy_until.max(now) + cost;
                 self.busy_until - now

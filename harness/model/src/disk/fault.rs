@@ -50,7 +50,7 @@ pub enum DiskFault {
         #[serde(default = "nothing")]
         free: Size,
     },
-    /// Nothing can be changed (`EROFS`), through files that are open for writing neither.
+    /// No file can be changed (`EROFS`), not even through a descriptor that is open for writing.
     ReadOnly,
     /// Reads, writes and syncs that reach the disk take longer, one after the other.
     Slow {
@@ -76,8 +76,8 @@ pub enum DiskFault {
     /// A power cut leaves some of the 512-byte sectors of each block that was not synced, and not
     /// others, as the seed of the trial says: a page may be half new.
     Torn,
-    /// Bits of files are the wrong way round, at places that the seed of the trial chooses. The end
-    /// of the fault turns those back that nobody has written to meanwhile.
+    /// Bits of files are flipped, at places that the seed of the trial chooses. The end of the
+    /// fault turns those back that nobody has written to meanwhile.
     BitFlip {
         /// Pattern of paths in the volume, in which `*` stands for anything but `/`, `**` for
         /// anything, and `?` for one byte.
@@ -138,7 +138,7 @@ impl DiskFault {
         }
     }
 
-    /// Returns a disk on which one bit of each file that fits is the wrong way round.
+    /// Returns a disk on which one bit of each file that fits is flipped.
     pub fn bit_flip(path: impl Into<String>) -> Self {
         Self::BitFlip {
             path: path.into(),

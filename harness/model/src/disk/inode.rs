@@ -143,7 +143,8 @@ impl Inode {
             Body::Special => (0, 0),
         };
         let links = match &self.body {
-            // Its name, its own `.`, and the `..` of each directory within.
+            // The links to a directory are its name, its own `.`, and the `..` of each directory
+            // within.
             Body::Directory { .. } if self.names > 0 || number == ROOT => 2 + subdirectories,
             Body::Directory { .. } => 0,
             Body::File(_) | Body::Symlink(_) | Body::Special => self.names,

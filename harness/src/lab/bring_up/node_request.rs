@@ -204,7 +204,7 @@ fn ids(node: &NodePlan) -> Result<Option<u32>> {
 /// Returns whether the user namespace of the test has a limit of zero (`namespaces(7)`,
 /// `/proc/sys/user`).
 fn may_make_no_user_namespaces() -> bool {
-    std::fs::read_to_string("/proc/sys/user/max_user_namespaces").is_ok_and(|it| it.trim() == "0")
+    crate::kernel::procfs::sysctls::number("user/max_user_namespaces") == Some(0)
 }
 
 fn subject(node: &NodePlan) -> Subject {

@@ -1,5 +1,6 @@
 //! `topology.start()`: a lab from a topology.
 
+use crate::kernel::procfs::sysctls;
 use crate::lab::bring_up::make::{make, run_commands};
 use crate::lab::bring_up::new_parts::NewParts;
 use crate::lab::error::{LabError, Result};
@@ -25,15 +26,14 @@ impl StartAs<Lab> for Topology {
 
 /// Returns the limits of this machine, as far as they can be known beforehand.
 pub(crate) fn limits() -> Limits {
-    let sysctl = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse().ok();
-    let most = |kind: &str| sysctl(&format!("/proc/sys/user/max_{kind}_namespaces"));
+    let most = |kind: &str| sysctls::number(&format!("user/max_{kind}_namespaces"));
     // The nursery has raised the soft limit to the hard one, for all trials.
     let hard = crate::kernel::process::limits::open_files();
     Limits {
         net_namespaces: most("net"),
         pid_namespaces: most("pid"),
         mount_namespaces: most("mnt"),
-        processes: sysctl("/proc/sys/kernel/pid_max"),
+        processes: sysctls::number("kernel/pid_max"),
         descriptors: hard.ok().map(|(_, hard)| hard),
     }
 }

@@ -49,8 +49,8 @@ impl DiskServer {
             );
             return Err(LabError::not_supported(Subject::Node(node.into()), why));
         }
-        // A process of its own: the kernel gets its answers when the body of the trial is dead,
-        // too, and an open file does not hang.
+        // The server is a process of its own: the kernel gets its answers when the body of the
+        // trial is dead, too, and an open file does not hang.
         let (channel, pidfd) = first_process::start_disk_server(&format!("disk:{volume}"))?;
         let server = Self {
             volume: volume.to_owned(),
@@ -179,7 +179,7 @@ impl DiskServer {
     /// Makes the kernel begin to send what it has in its cache, many pages at a time. The server
     /// waits for the end of it.
     fn write_back(&self) {
-        // A fault may be in force in which this fails, as it is meant to.
+        // The write may fail by a fault in force, as the fault is meant to do.
         let _ = mount::write_back(&self.path);
     }
 
@@ -204,7 +204,7 @@ impl DiskServer {
         along: Option<&OwnedFd>,
     ) -> crate::kernel::Result<DiskReply> {
         let along: Vec<i32> = along.map(AsRawFd::as_raw_fd).into_iter().collect();
-        // Locked until the answer is there, so that answers are not mixed up.
+        // The channel is locked until the answer is there, so that answers are not mixed up.
         let channel = self.channel.lock();
         channel.send_whole_with(&command.encode(), &along)?;
         let (message, _) = channel.receive_whole_with()?;

@@ -42,7 +42,7 @@ impl CallPoint {
         Self { name, part }
     }
 
-    /// Has a thread of its own trace a program, from now on.
+    /// Traces a program on a thread of its own, from now on.
     pub(super) fn watch(
         self,
         running: &Arc<Running>,

@@ -105,7 +105,7 @@ fn ask(likeness: &Likeness) -> crate::kernel::Result<TakenOn> {
             process,
             facts,
         }),
-        // It has not taken this start on, or it has ended in between.
+        // The resident has not taken this start on, or has ended in between.
         (None, _) | (_, None) => Err(Errno::EPIPE),
     }
 }

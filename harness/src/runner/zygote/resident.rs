@@ -71,7 +71,8 @@ pub(crate) fn stay(
         argument,
         descriptors,
     } = legacy;
-    // Out of the process group of the test, which nextest kills where a test takes too long.
+    // The resident leaves the process group of the test, which nextest kills where a test takes too
+    // long.
     process::lead_process_group()?;
     let own = [name.as_raw_fd(), maker.as_raw_fd(), supervisor.as_raw_fd()];
     close_all_but(&[&own, descriptors.as_slice()].concat())?;

@@ -32,7 +32,7 @@ enum ThreadState {
 pub enum CallEvent {
     /// Nothing.
     Nothing,
-    /// Something that does not matter.
+    /// A stop or an end that does not matter to the watch.
     Other,
     /// A thread is about to make a system call, and stands still: the call and its object.
     Reached(String),
@@ -64,7 +64,7 @@ impl CallWatch {
                     }
                     match thread.seize() {
                         Ok(()) => {}
-                        // It may have ended, or is traced since its parent is.
+                        // The thread may have ended, or is traced since its parent is.
                         Err(_) if thread.0 != pid => continue,
                         Err(errno) => return Err(errno),
                     }

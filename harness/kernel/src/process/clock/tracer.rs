@@ -85,7 +85,7 @@ impl ClockTracer {
                     tracee.stay_stopped();
                 }
                 _ => {
-                    // The number may have been another thread's before.
+                    // The thread id may have been that of another thread before.
                     self.vdso.remove(&id);
                     // A new process is a copy that may be older than the last change of the clock.
                     self.tell(tracee);
@@ -192,7 +192,7 @@ impl ClockTracer {
         const LIBRARIES: u64 = 0x7000_0000_0000;
         let length = self.patch.image.len() as u64;
         let contains = |base: u64| (base..base + length).contains(&address);
-        // To look there takes as long as the rest of the answer.
+        // A look into /proc takes as long as the rest of the answer.
         let mut vdso = || *self.vdso.entry(tracee.0).or_insert_with(|| tracee.vdso());
         address >= LIBRARIES && vdso().is_some_and(contains)
     }

@@ -41,7 +41,8 @@ impl Patch {
         let (code, functions) = stub::code();
         // The kernel pads the image with zeros to whole pages (arch/x86/tools/vdso2c.c).
         let used = image.iter().rposition(|byte| *byte != 0)? + 1;
-        // A cache line of its own: the numbers are written while programs run the vDSO's code.
+        // The numbers have a cache line of their own: they are written while programs run the
+        // vDSO's code.
         let code_at = used.next_multiple_of(64);
         if code_at + code.len() > image.len() {
             return None;

@@ -56,7 +56,7 @@ pub(super) fn start(
             clients.push(client);
         }
         if interface.address {
-            // This one begins when a router says so.
+            // The client of addresses begins when a router says so.
             clients.push(client(AssociationKind::Addresses));
         }
         InterfaceClients {

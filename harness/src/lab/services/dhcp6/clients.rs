@@ -81,7 +81,7 @@ impl Dhcp6Clients {
         let prefix = advertiser.filter(|_| delegated);
         let state = Dhcp6ClientState {
             node: node.name.clone(),
-            // One name for the host, whatever interface it asks by (RFC 8415, section 11).
+            // The host has one name, whatever interface it asks by (RFC 8415, section 11).
             mac: stack.interfaces.first()?.mac,
             journal: Arc::clone(journal),
             prefix: prefix.map(|it| DelegatedPrefix::new(downlinks(), Arc::clone(it))),

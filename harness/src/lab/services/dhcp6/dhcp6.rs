@@ -55,7 +55,7 @@ pub(crate) struct Dhcp6State {
 impl Dhcp6 {
     pub(crate) fn new(node: &NodePlan, spec: &Dhcp6Spec, plan: &Plan) -> Self {
         let (interfaces, networks) = served(node, spec, plan, &[]);
-        // One name for the host, whatever interface it answers on (RFC 8415, section 11).
+        // The host has one name, whatever interface it answers on (RFC 8415, section 11).
         let mac = plan[node.stack].interfaces.first().map(|it| it.mac);
         let server = Dhcp6Server::new(mac.unwrap_or_default(), spec, networks);
         Self {

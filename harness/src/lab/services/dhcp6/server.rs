@@ -136,8 +136,8 @@ impl Dhcp6ServerThread {
             batch.add_route(&route(it));
         }
         let done = self.netlink.execute(batch);
-        // Noted even where the kernel has refused one of them: what has gone with an interface is
-        // not there to be taken away next time.
+        // The routes are noted even where the kernel has refused one of them: what has gone with an
+        // interface is not there to be taken away next time.
         (self.range, self.routes) = (range, wanted);
         self.complain(done);
     }
