@@ -32,7 +32,7 @@ pub(crate) enum Remedy {
     UncoverProc,
     /// Leave the chroot, in which no user namespace is permitted.
     LeaveChroot,
-    /// Permit user namespaces, against what forbids them.
+    /// Permit user namespaces, where this obstacle forbids them.
     PermitUserNamespaces(Obstacle),
     /// Run the tests without Valgrind, which does not know the call.
     LeaveValgrind,

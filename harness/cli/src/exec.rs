@@ -18,7 +18,7 @@ struct ExecOptions {
     help: bool,
     /// Copies of the program run, until one fails or this is reached.
     stress: Option<Stress>,
-    /// This is one of those copies.
+    /// Whether this process is one of those copies.
     is_copy: bool,
     program: WrappedProgram,
 }

@@ -20,8 +20,8 @@ pub enum ClockFault {
     Offset(TimeShift),
     /// The clock jumps so far, from what it shows at the time.
     Jump(TimeShift),
-    /// The clock gains so many microseconds in each second of the machine's, or loses them. It
-    /// goes on from what it shows.
+    /// The clock gains so many microseconds in each second of the machine's, or loses them. The
+    /// clock goes on from the time that it shows.
     Drift(i32),
     /// The clock stands still at what it shows.
     Freeze,

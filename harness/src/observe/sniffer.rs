@@ -151,7 +151,7 @@ struct SnifferSockets {
 
 impl SnifferThread {
     /// Returns the one thread of this process, which is started with the first sniffer and stays.
-    /// It sleeps while nothing is to be read.
+    /// The thread sleeps while nothing is to be read.
     fn of_process() -> io::Result<Arc<Self>> {
         static THREAD: Lock<Option<Arc<SnifferThread>>> = Lock::new(None);
         let mut thread = THREAD.lock();

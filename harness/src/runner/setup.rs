@@ -53,7 +53,7 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Makes the surroundings of a run in which no trial runs. They need no permission of the
+    /// Makes the surroundings of a run in which no trial runs. Such runs need no permission of the
     /// system.
     ///
     /// # Errors

@@ -56,7 +56,7 @@ pub(crate) struct Unchangeable {
     pub(crate) value: String,
     /// Value that the setting has by default.
     pub(crate) usual: String,
-    /// Command that mends it.
+    /// Command that mends the setting.
     pub(crate) remedy: String,
 }
 

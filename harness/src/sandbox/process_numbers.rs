@@ -96,9 +96,9 @@ impl RunNumbers {
 
 /// Returns the place of the run of this supervisor on the circle.
 fn start_of(supervisor: u32, circle: u32) -> u32 {
-    // Multiples of the golden ratio lie as far apart on a circle as points can that come one
-    // after the other (Knuth, The Art of Computer Programming 3, section 6.4, theorem S). So do
-    // runs whose supervisors have numbers that follow each other.
+    // Multiples of the golden ratio lie as far apart on a circle as points can that come one after
+    // the other (Knuth, The Art of Computer Programming 3, section 6.4, theorem S). Runs whose
+    // supervisors have consecutive numbers lie as far apart.
     const GOLDEN: u32 = 0x9E37_79B9;
     let turn = u64::from(supervisor.wrapping_mul(GOLDEN));
     ((turn * u64::from(circle)) >> 32) as u32

@@ -35,7 +35,7 @@ pub(crate) enum SetupStep {
     SetSysctl(String, String),
     /// Make something on which a mount at this path can lie.
     MakeMountPoint(String),
-    /// Any other step, in words. Nothing is decided by them.
+    /// Any other step, in words. Nothing is decided by these texts.
     Other(Cow<'static, str>),
 }
 

@@ -124,7 +124,8 @@ pub(crate) type Suspicion = fn() -> Option<String>;
 
 static SUSPICIONS: Lock<Vec<Suspicion>> = Lock::new(Vec::new());
 
-/// Makes `suspicion` be looked into if the trial fails. A trial that passes does not pay for it.
+/// Makes `suspicion` be looked into if the trial fails. A trial that passes does not pay for the
+/// look.
 pub(crate) fn suspect(suspicion: Suspicion) {
     let mut suspicions = SUSPICIONS.lock();
     if !suspicions

@@ -54,7 +54,7 @@ struct Lack {
 
 /// The options of a trial.
 ///
-/// Those that a macro has written down stay where they are. A program with ten thousand trials
+/// Options that a macro has written down stay where they are. A program with ten thousand trials
 /// would copy 1.4 MB of them at each start.
 #[derive(Debug)]
 enum TrialOptions {

@@ -16,7 +16,7 @@ use crate::model::packet::Listener;
 use crate::model::random::splitmix;
 use crate::model::rules::{Order, RuleBook};
 
-/// A wire between two ports. Only the thread of its worker touches it.
+/// A wire between two ports. Only the thread of the worker touches the wire.
 pub(super) struct Wire {
     observers: Observers,
     ports: [WirePort; 2],

@@ -21,8 +21,8 @@ pub struct PortSocket {
 }
 
 impl PortSocket {
-    /// Opens a socket at the interface `index` of the thread's network namespace. It never waits.
-    /// Where there is no such interface any more, the socket hears nothing.
+    /// Opens a socket at the interface `index` of the thread's network namespace. The socket never
+    /// waits. Where there is no such interface any more, the socket hears nothing.
     ///
     /// # Errors
     /// The thread lacks `CAP_NET_RAW`.

@@ -125,7 +125,7 @@ pub enum RuleAction {
     Mark(u32),
 }
 
-/// A rule. It counts the packets that fulfil its conditions.
+/// A rule. The rule counts the packets that fulfil its conditions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookRule {
     /// The place in the path of packets where the rule stands.

@@ -21,8 +21,8 @@ static PREVIOUS: OnceLock<libc::sigaction> = OnceLock::new();
 /// Makes this process and its copies call `tell` on the thread whose stack overflows, before what
 /// happened until now. The first call counts.
 ///
-/// `tell` runs in a signal handler, perhaps in the midst of an allocation. So it must call only
-/// what is safe there (`signal-safety(7)`).
+/// `tell` runs in a signal handler, perhaps in the midst of an allocation. So the handler must call
+/// only what is safe there (`signal-safety(7)`).
 pub fn on_stack_overflow(tell: fn()) {
     if TELL.set(tell).is_err() {
         return;

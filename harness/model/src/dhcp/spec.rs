@@ -67,7 +67,8 @@ impl DhcpSpec {
         Self::default()
     }
 
-    /// Sets the time for which a client has an address. It asks for more after half of it.
+    /// Sets the time for which a client has an address. The client asks for more time after half of
+    /// the lease.
     pub fn lease(mut self, time: Duration) -> Self {
         self.lease = time;
         self

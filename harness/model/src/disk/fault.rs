@@ -54,7 +54,7 @@ pub enum DiskFault {
     ReadOnly,
     /// Reads, writes and syncs that reach the disk take longer, one after the other.
     Slow {
-        /// Time that is added to each of them.
+        /// Time that is added to each operation.
         #[serde(default, with = "crate::impair::text::serde_duration")]
         delay: Duration,
         /// Bytes that the disk reads or writes in a second, if there is such a limit.

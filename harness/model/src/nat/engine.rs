@@ -16,7 +16,7 @@ use crate::packet::ethernet::exchange_macs;
 use crate::packet::ip::Fragment;
 use crate::packet::transport::TcpFlags;
 
-/// A NAT with its mappings. It is given packets and times, and keeps nothing else.
+/// A NAT with its mappings. The engine is given packets and times, and keeps nothing else.
 ///
 /// Packets are frames from their Ethernet header on, and are rewritten in place. Frames that carry
 /// no IPv4 pass as they are. Times are nanoseconds of any clock that does not go backward.

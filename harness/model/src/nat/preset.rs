@@ -100,7 +100,7 @@ pub fn carrier_grade() -> NatSpec {
 }
 
 /// Returns the NAT of a home router, most of which run Linux: [`symmetric_port_preserving`]. The
-/// kernel carries it.
+/// kernel carries this NAT.
 pub fn home() -> NatSpec {
     symmetric_port_preserving()
 }

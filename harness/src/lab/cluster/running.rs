@@ -15,7 +15,7 @@ use crate::lab::wait::{until, until_there_is};
 use crate::topology::{NodeId, StartCommand};
 use crate::trial::time_scale::stretched;
 
-/// A cluster that runs. It is a [`Lab`] too.
+/// A cluster that runs. A cluster is a [`Lab`] too.
 pub struct RunningCluster {
     lab: Lab,
     members: Vec<NodeId>,

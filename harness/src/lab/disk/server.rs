@@ -177,7 +177,7 @@ impl DiskServer {
     }
 
     /// Makes the kernel begin to send what it has in its cache, many pages at a time. The server
-    /// waits for the end of it.
+    /// waits for the end of that.
     fn write_back(&self) {
         // The write may fail by a fault in force, as the fault is meant to do.
         let _ = mount::write_back(&self.path);

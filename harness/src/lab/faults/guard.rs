@@ -25,7 +25,7 @@ pub struct FaultGuard {
 
 /// Something done to a lab that can be undone.
 pub(crate) trait Healing: Send + Sync {
-    /// Undoes it. The lab may be gone by then, and there is nothing to undo.
+    /// Undoes the thing that was done. The lab may be gone by then, and there is nothing to undo.
     fn heal(self: Box<Self>) -> Result<()>;
 }
 

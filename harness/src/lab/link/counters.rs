@@ -43,7 +43,7 @@ pub(crate) fn counters(
         }
         ActiveCarrier::Veth => veth_counters(direction, ends)?,
     };
-    // These frames were sent, although netem was never handed them.
+    // Frames that a cut has dropped were sent, although netem was never handed them.
     counters.sent += before;
     // The interface has counted what its filter dropped then.
     let delivered = &mut counters.delivered;

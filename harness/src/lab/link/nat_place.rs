@@ -10,7 +10,7 @@ use crate::model::v6::{PrefixExchanger, PrefixPair};
 use crate::topology::plan::{CablePlan, InterfacePlan};
 use crate::wire::{UplinkNat, UplinkTranslators};
 
-/// The place of a NAT. Clones share it.
+/// The place of a NAT. Clones share the place.
 #[derive(Clone, Debug)]
 pub(crate) struct NatPlace {
     nat: Arc<UplinkNat>,

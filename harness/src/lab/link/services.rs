@@ -10,7 +10,7 @@ use crate::lab::patience::Patience;
 use crate::lab::stack::namespace::new_namespace;
 use crate::lab::stack::power::PluggedCable;
 
-/// One lab's wire namespace, its events and the limit of waits. Clones share them.
+/// The wire namespace of one lab, its events and the limit of waits. Clones share all three.
 #[derive(Clone, Debug)]
 pub(crate) struct LinkServices {
     wire_namespace: Arc<WireNamespace>,

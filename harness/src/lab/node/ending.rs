@@ -17,7 +17,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// A daemon is no child of the program that the test has started: its parent has ended, and the
 /// first process of the node is its parent now. Daemons are asked as programs are.
 pub(crate) fn end_programs(nodes: &[&Node]) {
-    // One deadline for all, which end at the same time.
+    // All nodes have one deadline, since they end at the same time.
     let deadline = Instant::now() + stretched(GRACE);
     let alive: Vec<_> = nodes
         .iter()

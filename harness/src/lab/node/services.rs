@@ -8,7 +8,7 @@ use crate::lab::node::visitors::Visitors;
 use crate::lab::patience::Patience;
 use crate::lab::process::output_reader::OutputReader;
 
-/// One lab's threads for its nodes, and the limit of waits. Clones share them.
+/// The threads of one lab for its nodes, and the limit of waits. Clones share both.
 #[derive(Clone, Debug)]
 pub(crate) struct NodeServices {
     output_reader: Arc<OutputReader>,

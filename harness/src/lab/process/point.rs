@@ -80,7 +80,8 @@ impl fmt::Display for Point<'_> {
     }
 }
 
-/// A program that is stopped at a point, or will be. It goes on when this is dropped.
+/// A program that is stopped at a point, or will be. The program goes on when this value is
+/// dropped.
 #[must_use = "the program goes on as soon as the guard is dropped"]
 pub struct PausePoint {
     /// The point, as errors name it.

@@ -140,7 +140,7 @@ impl Running {
     /// Returns the last lines of the program, for an error.
     ///
     /// Another thread reads what the program writes, so the end of a program may be known before
-    /// its last lines are. Of a program that has ended, this function waits for them.
+    /// its last lines are. The function waits for the last lines of a program that has ended.
     pub(crate) fn last_lines(&self) -> String {
         if self.ended().is_some() {
             self.log

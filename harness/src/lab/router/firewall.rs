@@ -122,8 +122,8 @@ fn always(gate: &Gate) -> Vec<HookRule> {
     };
     let mut rules = Vec::new();
     if gate.hook != RuleHook::Forward {
-        // Without neighbour discovery there is no IPv6 (RFC 4861, section 4: types 133 to 137). It
-        // is never forwarded.
+        // Without neighbour discovery there is no IPv6 (RFC 4861, section 4: types 133 to 137).
+        // Neighbour discovery is never forwarded.
         for kind in 133..=137 {
             let discovery = vec![
                 RuleMatch::Transport(ICMPV6),

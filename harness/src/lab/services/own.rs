@@ -88,8 +88,8 @@ impl OwnServices {
             port_mapper,
             disks: _,
         } = self;
-        // Servers before clients, which find them at the first question.
-        // Translators before all, since others may be reached through them.
+        // Servers before clients, which find them at the first question. Translators start before
+        // all, since other services may be reached through them.
         let all = [
             as_service(nat64),
             as_service(clat),

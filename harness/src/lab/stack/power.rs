@@ -133,7 +133,7 @@ impl Stack {
 /// Deletes the interfaces of a namespace that nobody uses any more, as far as they can be deleted.
 fn delete_interfaces(netns: BorrowedFd<'_>) {
     // A namespace that cannot be looked at is destroyed with its interfaces when its last socket is
-    // closed. The interfaces that matter have left it.
+    // closed. The interfaces that matter have left the namespace.
     let Ok(mut netlink) = Netlink::open_in(netns) else {
         return;
     };

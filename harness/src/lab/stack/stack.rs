@@ -37,7 +37,7 @@ pub(crate) struct Stack {
     cables: Lock<Vec<Weak<dyn PluggedCable>>>,
     /// The process that holds the namespaces of a pod.
     pod: Option<FirstProcessHandle>,
-    /// The addresses that the name stands for. They change when a cable is laid or moved.
+    /// The addresses that the name stands for. The addresses change when a cable is laid or moved.
     primary: SharedLock<Vec<IpAddr>>,
     /// The addresses that DHCP has given, by the index of the interface.
     leased: SharedLock<BTreeMap<u32, Ipv4Addr>>,
@@ -92,7 +92,7 @@ impl Stack {
     }
 
     /// Returns the IPv6 addresses that the kernel has made of what routers advertise, as it has
-    /// them now. Those of prefixes that are over come last.
+    /// them now. Addresses of prefixes that are over come last.
     pub(crate) fn autoconfigured(&self) -> Vec<IpAddr> {
         let netns = self.netns().filter(|_| self.autoconfigures);
         // A namespace that cannot be asked, as that of a removed node, has none.

@@ -173,7 +173,7 @@ impl<'a> Reruns<'a> {
     /// Ends the runs that are under way.
     pub(super) fn stop(&mut self) {
         for (_, program) in self.running.drain(..) {
-            // A program that is gone needs no signal. Its trial ends with it.
+            // A program that is gone needs no signal. The trial of a program ends with the program.
             let _ = pidfd_kill(&program, Signal::SIGKILL as i32);
         }
         // What those runs still say is about candidates of the past.

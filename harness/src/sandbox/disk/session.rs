@@ -22,7 +22,7 @@ const THREADS: usize = 4;
 pub(super) struct MountSession {
     connection: Connection,
     disk: Arc<Lock<Disk>>,
-    /// Whether the machine of the mount has lost its power. It is set with the disk locked.
+    /// Whether the machine of the mount has lost its power. The mark is set with the disk locked.
     retired: AtomicBool,
     /// Open directories, as they were when each was last read from its beginning.
     listings: Lock<HashMap<u64, Vec<Entry>>>,

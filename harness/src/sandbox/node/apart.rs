@@ -69,7 +69,7 @@ fn begin(factory: &Factory<'_>, users: &OwnedFd, tell: OwnedFd) {
         users.as_fd(),
         tell.as_fd(),
     ];
-    // Nodes number their processes by it.
+    // Nodes number their processes by this descriptor.
     let counter = factory.spec.number_counter.map(AsFd::as_fd);
     let kept: Vec<i32> = kept
         .into_iter()

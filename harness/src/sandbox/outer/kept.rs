@@ -240,9 +240,10 @@ fn prepare_to_keep(
 ) -> crate::kernel::Result<(Vec<u8>, OwnedFd)> {
     let errno = |error: std::io::Error| errno(&error);
     process::outlive_parent()?;
-    // Out of the process group of the test, which nextest kills where a test takes too long.
+    // The keeper leaves the process group of the test, which nextest kills where a test takes too
+    // long.
     process::lead_session()?;
-    // Those who have entered leave orphans to this process.
+    // Starts that have entered leave orphans to this process.
     signal::ignore_children()?;
     // nextest takes a test for leaky whose stdout or stderr somebody else holds.
     let null = File::options().read(true).write(true).open("/dev/null");

@@ -15,7 +15,7 @@ use crate::sandbox::paths::{PRIVATE, Paths};
 use crate::sandbox::private_mounts::DetachedTree;
 use crate::sandbox::trial::mounts::PlainView;
 
-/// Directory of the outer sandbox where the copies wait. A trial's own `/run` hides it.
+/// Directory of the outer sandbox where the copies wait. A trial's own `/run` hides the directory.
 const PLACE: &str = "/run/.host";
 
 /// Directories that each sandbox makes itself.

@@ -15,7 +15,8 @@ use crate::sandbox::refused::Refused;
 pub(crate) enum OuterStep {
     /// Your ids are mapped.
     IdsMapped,
-    /// These are mounts of yours. A detached tree for each path comes along, in the same order.
+    /// Here are mounts for the first process. A detached tree for each path comes along, in the
+    /// same order.
     Mounts(Vec<PathBuf>),
     /// The maker has sent all mounts.
     MountsComplete,

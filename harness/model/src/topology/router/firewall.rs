@@ -144,7 +144,7 @@ impl Firewall {
     }
 
     /// Returns a firewall that lets TCP to ports 80 and 443 out, and questions to name servers
-    /// (port 53). It drops everything else.
+    /// (port 53). The firewall drops everything else.
     pub fn web_only() -> Self {
         let accept = || FirewallRule::outbound(FirewallAction::Accept);
         Self {

@@ -104,7 +104,7 @@ fn make_again(
 ) -> Result<ActiveCarrier> {
     // 1. The old carrier goes first: the new interfaces have the same names and indices.
     detach(ends, before)?;
-    // 2. The new ends are made. Those in stacks are down and have no addresses yet.
+    // 2. The new ends are made. The ends in stacks are down and have no addresses yet.
     let pending = attach_ends(ends, namespace, carrier)?;
     // 3. Each end gets the settings of the plan: names, addresses, neighbours, routes, sysctls; a
     //    port of a switch gets its multicast memberships.
