@@ -13,18 +13,42 @@
 //! #[snowglobe::test]
 //! fn a_client_moves_to_another_address() -> TestResult {
 //!     let mut topology = Topology::new();
-//!     let dhcp = DhcpSpec::new().lease(Duration::from_secs(2)).pool("10.0.0.100-10.0.0.110");
+//!     let dhcp = DhcpSpec::new().renew_after(Duration::from_secs(1));
+//!     let dhcp = dhcp.pool("10.0.0.100-10.0.0.110");
 //!     let server = topology.node(NodeSpec::new("server").dhcp(dhcp.clone()));
 //!     let client = topology.node(NodeSpec::new("client").addresses(AddressSource::Dhcp));
 //!     topology.link(server, client);
 //!     let lab = topology.start()?; // the client has its lease
 //!     let before = lab[client].ip();
-//!     // The client asks for more time within a second, and hears that it must move.
+//!     // The client asks for more time after a second, and hears that it must move.
 //!     lab[server].dhcp().unwrap().change(dhcp.pool("10.0.0.50-10.0.0.60"))?;
 //!     lab.wait_until(|| lab[client].ipv4().is_some_and(|now| now != before))?;
 //!     Ok(())
 //! }
 //! ```
+//!
+//! A router of a home asks at its uplink, has addresses of the plan behind it, and gives others to
+//! its hosts. Its NAT translates to the address that it is given, and forgets its mappings with it:
+//!
+//! ```
+//! use snowglobe::dhcp::{AddressSource, DhcpSpec};
+//! use snowglobe::topology::{NodeSpec, RouterSpec, Topology};
+//!
+//! let mut topology = Topology::new();
+//! let isp = topology.router(RouterSpec::new("isp").node(|node| node.dhcp(DhcpSpec::new())));
+//! let both = |node: NodeSpec| node.addresses(AddressSource::Dhcp).dhcp(DhcpSpec::new());
+//! let home = topology.router(RouterSpec::home("home").node(both));
+//! topology.uplink(home, isp);
+//! let laptop = topology.node(NodeSpec::new("laptop").addresses(AddressSource::Dhcp));
+//! topology.link(laptop, home);
+//! topology.validate()?;
+//! # Ok::<(), snowglobe::topology::TopologyError>(())
+//! ```
+//!
+//! A node that [moves](crate::Lab::move_link) to another network gives its address up and asks
+//! there. One with several leases, such as a phone, leaves by that of the link with the lowest
+//! [metric](crate::topology::LinkSpec::metric), which [`Lab::set_metric`](crate::Lab::set_metric)
+//! changes.
 //!
 //! A server lives and dies with its node: after
 //! [`kill_processes`](crate::lab::Node::kill_processes) nobody gets an address, and clients lose

@@ -40,9 +40,9 @@
 //! prefix, over the router that asked; all other nodes have one to the whole range.
 //!
 //! A server lives and dies with its node. Its leases outlive a restart, as those on a disk;
-//! [`Dhcp6::forget_leases`] forgets them. Relays, temporary addresses, authentication and
-//! `RECONFIGURE` are not served; a client of the lab asks for one address or one prefix for each
-//! interface, and gives none back at its end.
+//! [`Dhcp6::forget_leases`] forgets them. Who asks for temporary addresses hears that there are
+//! none (`NoAddrsAvail`). Relays, authentication and `RECONFIGURE` are not served; a client of the
+//! lab asks for one address or one prefix for each interface, and gives none back at its end.
 
 pub use crate::lab::Dhcp6;
 #[doc(inline)]

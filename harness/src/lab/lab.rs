@@ -388,8 +388,12 @@ impl Lab {
         for (stack, plan) in self.stacks.iter().zip(&self.plan.stacks) {
             stack.refresh(plan);
         }
+        for stack in &self.stacks {
+            stack.tell_leases();
+        }
+        let removed = self.removed_links();
         for node in &self.nodes {
-            node.own_services().refresh(&self.plan);
+            node.own_services().refresh(&self.plan, &removed);
         }
     }
 

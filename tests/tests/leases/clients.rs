@@ -20,9 +20,12 @@ fn lab(dhcp: DhcpSpec) -> TestResult<(Lab, NodeId, [NodeId; 2])> {
     Ok((topology.start()?, server, clients))
 }
 
-fn short() -> DhcpSpec {
+/// Returns a server whose clients soon ask for more time, and whose leases last longer than any
+/// busy machine keeps a client from asking.
+fn renewed() -> DhcpSpec {
     DhcpSpec::new()
-        .lease(Duration::from_secs(2))
+        .lease(Duration::from_secs(600))
+        .renew_after(Duration::from_secs(1))
         .pool("10.0.0.100-10.0.0.110")
 }
 
@@ -84,7 +87,7 @@ fn the_messages_are_on_the_wire() -> TestResult {
 
 #[snowglobe::test]
 fn a_client_renews_and_keeps_its_address() -> TestResult {
-    let (lab, server, [one, _]) = lab(short())?;
+    let (lab, server, [one, _]) = lab(renewed())?;
     let before = lab[one].ipv4();
     let dhcp = lab[server].dhcp().ok_or("a server")?;
     let until = |lab: &Lab| {
@@ -93,7 +96,7 @@ fn a_client_renews_and_keeps_its_address() -> TestResult {
         own.map(|it| it.until)
     };
     let first = until(&lab).ok_or("a lease")?;
-    // Longer than one lease: it has been renewed by then, twice.
+    // It has asked for more time by then.
     lab.wait_until(|| until(&lab).is_some_and(|it| it > first + Duration::from_secs(1)))?;
     assert_eq!(lab[one].ipv4(), before);
     assert_eq!(changes(&lab, "one"), [before]);
@@ -103,7 +106,8 @@ fn a_client_renews_and_keeps_its_address() -> TestResult {
 
 #[snowglobe::test]
 fn a_client_without_a_server_loses_its_address_and_gets_one_from_the_next() -> TestResult {
-    let (lab, server, [one, _]) = lab(short())?;
+    let short = renewed().lease(Duration::from_secs(5));
+    let (lab, server, [one, _]) = lab(short)?;
     let before = lab[one].ipv4();
     lab[server].kill_processes()?;
     lab.wait_until(|| lab[one].ipv4().is_none())?;
@@ -115,24 +119,27 @@ fn a_client_without_a_server_loses_its_address_and_gets_one_from_the_next() -> T
     lab[server].restart()?;
     lab.wait_until(|| lab[one].ipv4().is_some())?;
     // The server has kept its leases, as on a disk, or the time was over: the same client is known.
-    assert!(has(lab[one].ipv4())?);
-    assert_eq!(changes(&lab, "one").len(), 3);
+    // On a busy machine the short lease may end again, but that it ended once is in the journal.
+    let said = changes(&lab, "one");
+    assert_eq!(said[..2], [before, None]);
+    assert!(said[2].is_some(), "{said:?}");
+    lab.wait_until(|| has(lab[one].ipv4()).is_ok_and(|has| has))?;
     Ok(())
 }
 
 #[snowglobe::test]
 fn a_client_that_is_refused_gets_another_address() -> TestResult {
-    let (lab, server, [one, _]) = lab(short())?;
+    let (lab, server, [one, _]) = lab(renewed())?;
     let before = lab[one].ipv4();
     let dhcp = lab[server].dhcp().ok_or("a server")?;
-    dhcp.change(short().pool("10.0.0.50-10.0.0.60"))?;
+    dhcp.change(renewed().pool("10.0.0.50-10.0.0.60"))?;
     lab.wait_until(|| lab[one].ipv4().is_some_and(|it| it.octets()[3] <= 60))?;
     let said = changes(&lab, "one");
     assert_eq!(said, [before, None, lab[one].ipv4()]);
 
-    let wrong = dhcp.change(short().pool("10.9.0.1-10.9.0.2")).unwrap_err();
+    let wrong = dhcp.change(renewed().pool("10.9.0.1-10.9.0.2")).unwrap_err();
     assert!(wrong.to_string().contains("nothing to give"), "{wrong}");
-    assert!(dhcp.change(short().pool("nonsense")).is_err());
+    assert!(dhcp.change(renewed().pool("nonsense")).is_err());
     Ok(())
 }
 

@@ -3,6 +3,8 @@
 mod advertisements;
 mod clients;
 mod grown;
+mod homes;
+mod moving;
 mod programs;
 mod v6;
 mod values;

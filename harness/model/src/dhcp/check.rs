@@ -13,8 +13,13 @@ use crate::topology::value::Topology;
 
 /// Checks the value of one server.
 pub(crate) fn check(spec: &DhcpSpec, site: Site, place: &str, problems: &mut Problems) {
-    let DhcpSpec { lease, pool } = spec;
-    given::check::<Ipv4Addr>(*lease, pool.as_deref(), site, place, problems);
+    let DhcpSpec {
+        lease,
+        renew_after,
+        pool,
+    } = spec;
+    let times = [Some(*lease), *renew_after];
+    given::check::<Ipv4Addr>(times, pool.as_deref(), site, place, problems);
 }
 
 /// Checks that servers have something to give, and that clients have a server.
@@ -48,8 +53,8 @@ pub(crate) fn check_with_plan(topology: &Topology, plan: &Plan, problems: &mut P
     }
     let asks = |id: &NodeId| topology[*id].addresses == AddressSource::Dhcp;
     for id in topology.nodes().filter(asks) {
-        let interfaces = &plan.stack(id).interfaces;
-        for interface in interfaces.iter().filter(|it| !served.contains(&it.segment)) {
+        let interfaces = plan.stack(id).asking();
+        for interface in interfaces.filter(|it| !served.contains(&it.segment)) {
             problems.add(Kind::Missing, Site::new(id, "addresses"), || {
                 format!(
                     "interface {} of node {} asks for an address by DHCP, and there is no server on its network; give a node there one by `NodeSpec::dhcp`",

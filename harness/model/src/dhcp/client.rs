@@ -82,6 +82,13 @@ impl DhcpClient {
         }
     }
 
+    /// Begins anew, as on another network, and returns what the client had.
+    pub fn restart(&mut self, now: Duration) -> Option<Held> {
+        let held = self.held().cloned();
+        self.begin(now);
+        held
+    }
+
     /// Returns what the client has.
     pub fn held(&self) -> Option<&Held> {
         match &self.phase {
@@ -189,24 +196,22 @@ impl DhcpClient {
         let Some(lease) = message.times[0].filter(|it| *it > 0) else {
             return Vec::new();
         };
-        let seconds = |asked: Option<u32>, eighths: u64| {
-            let usual = Duration::from_secs(lease.into()) * eighths as u32 / 8;
+        let whole = Duration::from_secs(lease.into());
+        // RFC 2131, section 4.4.5: T1 is before T2, and T2 before the end.
+        let time = |asked: Option<u32>, eighths: u32, most: Duration| {
             let asked = asked.map(|it| Duration::from_secs(it.into()));
-            now + asked
-                .filter(|it| !it.is_zero() && *it < usual)
-                .unwrap_or(usual)
+            let asked = asked.filter(|it| !it.is_zero() && *it <= most);
+            asked.unwrap_or(whole * eighths / 8).min(most)
         };
+        let rebind = time(message.times[2], 7, whole);
+        let renew = time(message.times[1], 4, rebind);
         let held = Held {
             address: message.yours,
             // A server that says nothing means the class of the address; all are private here.
             prefix: message.prefix.unwrap_or(24),
             router: message.routers.first().copied(),
             server,
-            times: [
-                seconds(message.times[1], 4),
-                seconds(message.times[2], 7),
-                now + Duration::from_secs(lease.into()),
-            ],
+            times: [now + renew, now + rebind, now + whole],
         };
         let before = self.held().cloned();
         self.enter(LeasePhase::Bound(held.clone()), held.times[0]);

@@ -44,18 +44,26 @@ pub(crate) fn parse_range<A: GivenAddress>(text: &str) -> Result<[A; 2], String>
     Ok([first, last])
 }
 
-/// Checks the lease and the pool of one server.
+/// Checks the times (the lease, and after which it is renewed) and the pool of one server.
 pub(crate) fn check<A: GivenAddress>(
-    lease: Duration,
+    times: [Option<Duration>; 2],
     pool: Option<&str>,
     site: Site,
     place: &str,
     problems: &mut Problems,
 ) {
     let protocol = A::PROTOCOL;
-    if !LEASES.contains(&lease.as_secs()) || lease != Duration::from_secs(lease.as_secs()) {
+    let possible = |time: &Duration| {
+        LEASES.contains(&time.as_secs()) && *time == Duration::from_secs(time.as_secs())
+    };
+    let [lease, renew_after] = times.map(Option::unwrap_or_default);
+    if !possible(&lease) {
         problems.add(Kind::Invalid, site, || {
             format!("the {protocol} server of {place} gives leases of {lease:?}; a lease is whole seconds, at least one")
+        });
+    } else if times[1].is_some() && (!possible(&renew_after) || renew_after >= lease) {
+        problems.add(Kind::Invalid, site, || {
+            format!("the {protocol} server of {place} has leases of {lease:?} renewed after {renew_after:?}; take whole seconds, fewer than the lease has")
         });
     }
     if let Some(pool) = pool

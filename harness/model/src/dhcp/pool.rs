@@ -28,6 +28,8 @@ pub struct LeasePool {
     pub domain: String,
     /// Seconds for which an address is given.
     pub lease: u32,
+    /// Seconds after which a client asks for more.
+    pub renew_after: u32,
 }
 
 impl LeasePool {
@@ -76,7 +78,8 @@ impl LeasePool {
             router: forwards.then_some(server),
             dns: dns.collect(),
             domain: plan.domain.clone(),
-            lease: u32::try_from(spec.lease.as_secs()).unwrap_or(u32::MAX),
+            lease: seconds(spec.lease),
+            renew_after: seconds(spec.renew_after.unwrap_or(spec.lease / 2)),
         })
     }
 
@@ -104,6 +107,10 @@ impl LeasePool {
 fn whole(subnet: &Subnet) -> Option<[Ipv4Addr; 2]> {
     let (first, last) = subnet.host_range();
     Some([v4(subnet.host(first))?, v4(subnet.host(last))?])
+}
+
+fn seconds(time: std::time::Duration) -> u32 {
+    u32::try_from(time.as_secs()).unwrap_or(u32::MAX)
 }
 
 fn v4(ip: IpAddr) -> Option<Ipv4Addr> {

@@ -189,6 +189,7 @@ impl DhcpServer {
             dns,
             domain,
             lease,
+            renew_after,
         } = &self.pool;
         let mut answer = DhcpMessage::new(kind, to.xid, to.mac);
         answer.broadcast = to.broadcast;
@@ -196,9 +197,10 @@ impl DhcpServer {
         answer.relay = to.relay;
         answer.yours = yours;
         answer.server = Some(*server);
-        // Half of the time, and seven eighths (RFC 2131, section 4.4.5).
-        let eighths = |number: u64| u32::try_from(u64::from(*lease) * number / 8).ok();
-        answer.times = [Some(*lease), eighths(4), eighths(7)];
+        // RFC 2131, section 4.4.5: another server is asked after seven eighths of the time.
+        let rebind = u32::try_from(u64::from(*lease) * 7 / 8).ok();
+        let rebind = rebind.map(|it| it.max(*renew_after));
+        answer.times = [Some(*lease), Some(*renew_after), rebind];
         answer.prefix = Some(*prefix);
         answer.routers = router.iter().copied().collect();
         answer.dns.clone_from(dns);

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 /// The source of a node's addresses of one family:
 /// [`NodeSpec::addresses`](crate::topology::NodeSpec::addresses) for IPv4,
-/// [`NodeSpec::addresses_v6`](crate::topology::NodeSpec::addresses_v6) for IPv6.
+/// [`NodeSpec::addresses_v6`](crate::topology::NodeSpec::addresses_v6) for IPv6. A node with
+/// uplinks asks there, as the router of a home does; on the networks behind it, it has addresses of
+/// the plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AddressSource {
@@ -47,6 +49,12 @@ pub struct DhcpSpec {
     /// Time for which a client has an address.
     #[serde(with = "crate::impair::text::serde_duration")]
     pub(crate) lease: Duration,
+    /// Time after which a client asks for more; half of the lease if none is given.
+    #[serde(
+        with = "crate::impair::text::serde_optional_duration",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) renew_after: Option<Duration>,
     /// The first and the last address, as text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) pool: Option<String>,
@@ -56,6 +64,7 @@ impl Default for DhcpSpec {
     fn default() -> Self {
         Self {
             lease: Duration::from_secs(3600),
+            renew_after: None,
             pool: None,
         }
     }
@@ -68,9 +77,17 @@ impl DhcpSpec {
     }
 
     /// Sets the time for which a client has an address. The client asks for more time after half of
-    /// the lease.
+    /// the lease, unless [`renew_after`](Self::renew_after) says otherwise.
     pub fn lease(mut self, time: Duration) -> Self {
         self.lease = time;
+        self
+    }
+
+    /// Sets the time after which a client asks for more (T1, option 58). A test that waits for a
+    /// client to hear of a change takes a short one with a long lease, which no busy machine lets
+    /// end.
+    pub fn renew_after(mut self, time: Duration) -> Self {
+        self.renew_after = Some(time);
         self
     }
 

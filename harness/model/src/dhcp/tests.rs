@@ -30,6 +30,7 @@ fn pool(first: u8, last: u8) -> LeasePool {
         dns: vec![address(53)],
         domain: "lab".into(),
         lease: LEASE,
+        renew_after: LEASE / 2,
     }
 }
 

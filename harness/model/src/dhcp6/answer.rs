@@ -81,6 +81,16 @@ impl Dhcp6Server {
             message, network, ..
         } = *heard;
         let associations = message.associations.iter();
+        let asks = [
+            Dhcp6Kind::Solicit,
+            Dhcp6Kind::Request,
+            Dhcp6Kind::Renew,
+            Dhcp6Kind::Rebind,
+        ];
+        if asks.contains(&message.kind) {
+            // Section 18.3.2: there are none, and the client is told so.
+            answer.temporary.clone_from(&message.temporary);
+        }
         match message.kind {
             Dhcp6Kind::Solicit | Dhcp6Kind::Request => {
                 let rapid = message.rapid_commit && self.rapid_commit;
@@ -193,7 +203,9 @@ impl Dhcp6Server {
         });
         // Section 21.4 recommends half of the shortest preferred time, and eight tenths.
         let tenths = |number: u64| u32::try_from(u64::from(seconds) * number / 10);
-        answer.times = [5, 8].map(|number| tenths(number).unwrap_or(seconds));
+        let [half, most] = [5, 8].map(|number| tenths(number).unwrap_or(seconds));
+        let renew_after = self.renew_after.unwrap_or(half);
+        answer.times = [renew_after, most.max(renew_after)];
     }
 
     /// Tells what a client wants to know besides.

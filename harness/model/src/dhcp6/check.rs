@@ -19,11 +19,13 @@ use crate::topology::value::Topology;
 pub(crate) fn check(spec: &Dhcp6Spec, site: Site, place: &str, problems: &mut Problems) {
     let Dhcp6Spec {
         lease,
+        renew_after,
         pool,
         delegate,
         rapid_commit: _,
     } = spec;
-    given::check::<Ipv6Addr>(*lease, pool.as_deref(), site, place, problems);
+    let times = [Some(*lease), *renew_after];
+    given::check::<Ipv6Addr>(times, pool.as_deref(), site, place, problems);
     if let Some(Err(wrong)) = delegate.as_ref().map(|it| it.parsed()) {
         problems.add(Kind::Invalid, site, || {
             format!("the DHCPv6 server of {place} {wrong}")

@@ -96,6 +96,14 @@ impl Dhcp6Client {
         }
     }
 
+    /// Forgets what the client has, as on another network, and waits until it is told to begin.
+    pub fn restart(&mut self) -> Vec<Dhcp6Action> {
+        self.phase = AskPhase::Idle;
+        self.next = None;
+        let held = self.held.drain(..);
+        held.map(|it| Dhcp6Action::Lose(it.range)).collect()
+    }
+
     /// Returns whether the client asks for addresses or for prefixes.
     pub fn kind(&self) -> AssociationKind {
         self.kind

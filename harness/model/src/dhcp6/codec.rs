@@ -10,6 +10,7 @@ use crate::topology::Subnet;
 const CLIENT: u16 = 1;
 const SERVER: u16 = 2;
 const ADDRESSES: u16 = 3;
+const TEMPORARY: u16 = 4;
 const ADDRESS: u16 = 5;
 const WANTED: u16 = 6;
 const ELAPSED: u16 = 8;
@@ -37,6 +38,10 @@ impl Dhcp6Message {
                 CLIENT => message.client = Some(name(value)?),
                 SERVER => message.server = Some(name(value)?),
                 ADDRESSES | PREFIXES => message.associations.push(association(code, value)?),
+                TEMPORARY => {
+                    let (id, _) = value.split_first_chunk::<4>()?;
+                    message.temporary.push(u32::from_be_bytes(*id));
+                }
                 WANTED => {
                     let (numbers, _) = value.as_chunks::<2>();
                     message.wanted = numbers.iter().copied().map(u16::from_be_bytes).collect();
@@ -69,6 +74,12 @@ impl Dhcp6Message {
         }
         for own in &self.associations {
             put_association(&mut bytes, own);
+        }
+        for id in &self.temporary {
+            // The only thing that is ever said of temporary addresses is that there are none.
+            let mut value = id.to_be_bytes().to_vec();
+            put_status(&mut value, Dhcp6Status::NoAddrsAvail);
+            put(&mut bytes, TEMPORARY, &value);
         }
         if let Some(status) = self.status {
             put_status(&mut bytes, status);

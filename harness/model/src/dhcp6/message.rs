@@ -172,6 +172,8 @@ pub struct Dhcp6Message {
     pub server: Option<Vec<u8>>,
     /// The associations.
     pub associations: Vec<Association>,
+    /// The numbers under which a client asks for temporary addresses (IA_TA, section 21.5).
+    pub temporary: Vec<u32>,
     /// The code that says what became of the message as a whole.
     pub status: Option<Dhcp6Status>,
     /// Whether two messages are to do instead of four.
@@ -195,6 +197,7 @@ impl Dhcp6Message {
             client: None,
             server: None,
             associations: Vec::new(),
+            temporary: Vec::new(),
             status: None,
             rapid_commit: false,
             elapsed: None,

@@ -35,6 +35,7 @@ pub struct Dhcp6Server {
     pub(super) duid: Vec<u8>,
     pub(super) networks: Vec<Dhcp6Network>,
     pub(super) seconds: u32,
+    pub(super) renew_after: Option<u32>,
     pub(super) rapid_commit: bool,
     delegation: Option<(Delegation, Subnet)>,
     given: HashMap<LeaseKey, GivenRange>,
@@ -67,6 +68,7 @@ impl Dhcp6Server {
             duid: duid(mac),
             networks: Vec::new(),
             seconds: 0,
+            renew_after: None,
             rapid_commit: false,
             delegation: None,
             given: HashMap::new(),
@@ -80,6 +82,8 @@ impl Dhcp6Server {
     pub fn change(&mut self, spec: &Dhcp6Spec, networks: Vec<Dhcp6Network>) {
         self.networks = networks;
         self.seconds = spec.seconds();
+        let renew_after = spec.renew_after.map(|it| it.as_secs());
+        self.renew_after = renew_after.and_then(|it| u32::try_from(it).ok());
         self.rapid_commit = spec.rapid_commit;
         let delegation = spec.delegate.clone();
         // A range that cannot be is refused before it comes here.

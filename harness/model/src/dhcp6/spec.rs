@@ -35,6 +35,12 @@ pub struct Dhcp6Spec {
     /// Time for which a client has an address or a prefix.
     #[serde(with = "crate::impair::text::serde_duration")]
     pub(crate) lease: Duration,
+    /// Time after which a client asks for more; half of the lease if none is given.
+    #[serde(
+        with = "crate::impair::text::serde_optional_duration",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) renew_after: Option<Duration>,
     /// The first and the last address, as text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) pool: Option<String>,
@@ -60,6 +66,7 @@ impl Default for Dhcp6Spec {
     fn default() -> Self {
         Self {
             lease: Duration::from_secs(3600),
+            renew_after: None,
             pool: None,
             delegate: None,
             rapid_commit: true,
@@ -75,9 +82,16 @@ impl Dhcp6Spec {
     }
 
     /// Sets the time for which a client has an address or a prefix. It asks for more after half of
-    /// it.
+    /// it, unless [`renew_after`](Self::renew_after) says otherwise.
     pub fn lease(mut self, time: Duration) -> Self {
         self.lease = time;
+        self
+    }
+
+    /// Sets the time after which a client asks for more (T1). A test that waits for a client to
+    /// hear of a change takes a short one with a long lease, which no busy machine lets end.
+    pub fn renew_after(mut self, time: Duration) -> Self {
+        self.renew_after = Some(time);
         self
     }
 

@@ -84,6 +84,24 @@ impl Nat {
         }
     }
 
+    /// Takes over the addresses that the uplink has from now on. The mappings of other ones are
+    /// forgotten, as by a router whose provider gives it another address.
+    pub fn set_uplink(&mut self, uplink: &[Ipv4Addr]) {
+        if self.uplink == uplink {
+            return;
+        }
+        self.uplink = uplink.to_vec();
+        self.begin_with(&self.spec.external_addresses(uplink));
+    }
+
+    /// Begins without mappings, with these external addresses.
+    fn begin_with(&mut self, addresses: &[Ipv4Addr]) {
+        self.table = MappingTable::new(self.spec.shares_ports());
+        let seed = self.allocator.next_seed();
+        self.allocator = Allocator::new(addresses, seed);
+        self.add_forwards();
+    }
+
     /// Takes over other behaviours. Mappings go on where they can: a change of what mappings depend
     /// on, of ports, of addresses or of forwarded ports forgets them.
     pub fn change(&mut self, spec: NatSpec) {
@@ -100,12 +118,8 @@ impl Nat {
         }
         let addresses = self.allocator.addresses();
         let uplink: Vec<Ipv4Addr> = addresses.filter(|it| !before.pool.contains(it)).collect();
-        let addresses = spec.external_addresses(&uplink);
-        self.table = MappingTable::new(spec.shares_ports());
         self.spec = spec;
-        let seed = self.allocator.next_seed();
-        self.allocator = Allocator::new(&addresses, seed);
-        self.add_forwards();
+        self.begin_with(&self.spec.external_addresses(&uplink));
     }
 
     /// Makes or prolongs a mapping that a host inside has asked for, as by PCP or NAT-PMP, and

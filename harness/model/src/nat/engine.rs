@@ -28,7 +28,7 @@ pub struct Nat {
     pub(super) counters: NatCounters,
     fragments: Fragments,
     /// Addresses of the uplink, for which the kernel answers.
-    uplink: Vec<Ipv4Addr>,
+    pub(super) uplink: Vec<Ipv4Addr>,
     /// Hardware address of the uplink, with which ARP requests for further addresses are answered.
     mac: [u8; 6],
 }

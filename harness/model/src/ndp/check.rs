@@ -49,11 +49,7 @@ pub(crate) fn check_with_plan(topology: &Topology, plan: &Plan, problems: &mut P
     let waits = |id: &NodeId| topology[*id].autoconfigure || asks(topology, *id);
     let waits = |id: &NodeId| waits(id) && topology[*id].addresses_v6 != AddressSource::Program;
     for id in topology.nodes().filter(waits) {
-        let delegated = topology[id].advertise.as_ref();
-        let delegated = delegated.is_some_and(|it| it.is_delegated());
-        let interfaces = plan.stack(id).interfaces.iter();
-        // A router that is delegated a prefix numbers the networks behind it by itself.
-        let interfaces = interfaces.filter(|it| it.uplink || !delegated);
+        let interfaces = plan.stack(id).asking();
         for interface in interfaces.filter(|it| !advertised.contains(&it.segment)) {
             problems.add(Kind::Missing, Site::new(id, "autoconfigure"), || {
                 format!(

@@ -16,9 +16,11 @@ use crate::plan::plan::{NodePlan, Plan, SegmentPlan};
 use crate::plan::routing::announced::RoutedNetworks;
 use crate::plan::routing::by_hand::add_routes_by_hand;
 use crate::plan::routing::check::{check_realms, check_uplinks};
-use crate::plan::routing::defaults::Gateways;
+use crate::plan::routing::defaults::{Gateways, metric};
 use crate::plan::routing::hairpin::divert_to_uplinks;
-use crate::plan::routing::realms::{self, Realms, forwards, is_uplink, network, owner_name};
+use crate::plan::routing::realms::{
+    self, Realms, asks_at, forwards, is_uplink, network, owner_name,
+};
 use crate::plan::routing::route::{PortSite, RouteMap};
 use crate::plan::stack::{
     Address, InterfacePlan, NeighbourPlan, NetfilterPlan, RoutePlan, StackPlan,
@@ -149,7 +151,8 @@ fn stacks(
             .map(|(id, ((port, names), addresses))| {
                 let mac = mac(topology, port.link, port.side);
                 let mut addresses = addresses.clone();
-                let autoconfigures = autoconfigures(topology, stack.owner);
+                let autoconfigures = autoconfigures(topology, stack.owner)
+                    && asks_at(topology, &stack.interfaces, port);
                 if autoconfigures || addresses.iter().any(|address| address.ip.is_ipv6()) {
                     addresses.push(link_local(mac));
                 }
@@ -171,6 +174,7 @@ fn stacks(
                     neighbours: Vec::new(),
                     routes: Vec::new(),
                     uplink: is_uplink(topology, port),
+                    metric: metric(topology, &stack.interfaces, id),
                     groups: false,
                     sysctls: if autoconfigures {
                         autoconfiguration(names.name.as_str())
@@ -303,13 +307,17 @@ fn add_routes(
             TopologyError::one(Kind::TooLarge, Site::TOPOLOGY, text)
         })?;
         for (index, (stack, mut routes)) in stacks.iter_mut().zip(routes).enumerate() {
-            // Who makes its addresses of what routers advertise learns the way from them as well.
-            if v6 && stack.autoconfigures {
-                continue;
-            }
-            let defaults = gateways.defaults(StackId::new(index));
-            let realms = &realms[usize::from(v6)];
+            // Who has its addresses from others learns the way from them as well.
             let ports = &wiring.stacks[index].interfaces;
+            let planned = |interface: usize| {
+                let mut own = addresses[index][interface].iter();
+                let asks = stack.autoconfigures && asks_at(topology, ports, &ports[interface]);
+                if v6 { !asks } else { own.any(|it| it.ip.is_ipv4()) }
+            };
+            let mut defaults = gateways.defaults(StackId::new(index));
+            defaults.retain(|(interface, _)| planned(*interface));
+            routes.retain(|(interface, _)| planned(*interface));
+            let realms = &realms[usize::from(v6)];
             keep_other_ways(&defaults, &mut routes, |interface, to| {
                 let here = ports[interface].segment;
                 let within = |segment: &usize| subnets[*segment].contains(&to);

@@ -64,6 +64,8 @@ pub struct InterfacePlan {
     pub routes: Vec<RoutePlan>,
     /// Whether the link is an uplink of the stack.
     pub uplink: bool,
+    /// The metric of a default route over this interface that the node learns from a server.
+    pub metric: u32,
     /// Whether IPv4 packets to groups and to everybody (255.255.255.255) leave by this interface
     /// where the sender names none.
     pub groups: bool,
@@ -206,6 +208,14 @@ impl StackPlan {
     pub fn sets(&self, path: &str, value: &str) -> bool {
         let mut sysctls = self.sysctls.iter();
         sysctls.any(|it| it.path == path && it.value == value)
+    }
+
+    /// Returns the interfaces at which the node asks for addresses, if it asks for any: its
+    /// uplinks, or all where there are none.
+    pub fn asking(&self) -> impl Iterator<Item = &InterfacePlan> {
+        let has_uplinks = self.interfaces.iter().any(|it| it.uplink);
+        let interfaces = self.interfaces.iter();
+        interfaces.filter(move |it| it.uplink || !has_uplinks)
     }
 
     /// Returns the ids of the interfaces.

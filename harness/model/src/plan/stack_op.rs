@@ -244,6 +244,7 @@ impl InterfacePlan {
             neighbours,
             routes,
             uplink: _,
+            metric: _,
             groups,
             sysctls,
         } = self;

@@ -47,13 +47,16 @@ impl NodeSpec {
         self
     }
 
-    /// Sets where the node has its IPv4 addresses from.
+    /// Sets where the node has its IPv4 addresses from. With an
+    /// [uplink](crate::topology::Topology::uplink), the addresses there are meant; those of other
+    /// interfaces come from the plan.
     pub fn addresses(mut self, source: AddressSource) -> Self {
         self.addresses = source;
         self
     }
 
-    /// Sets where the node has its IPv6 addresses from.
+    /// Sets where the node has its IPv6 addresses from: at its
+    /// [uplinks](crate::topology::Topology::uplink), or at all interfaces where there are none.
     ///
     /// With [`AddressSource::Dhcp`], the kernel makes addresses of what routers advertise, as with
     /// [`autoconfigure`](Self::autoconfigure), and a client of the lab asks for one by DHCPv6 on

@@ -101,6 +101,9 @@ impl Lab {
     /// another network; its name stands for the new ones, and routes follow. Back in the first
     /// switch the node has its first addresses again, unless another node got them meanwhile.
     ///
+    /// A node whose addresses come over the wire asks for them anew, and has them when this
+    /// function returns. A program that manages the addresses sees the carrier go and come back.
+    ///
     /// ```no_run
     /// # use snowglobe::prelude::*;
     /// # #[snowglobe::test]
@@ -143,7 +146,8 @@ impl Lab {
             .replug(port)
             .and_then(|()| change.follow(self))
             .and_then(|()| self[id].announce())
-            .and_then(|()| enable_missing_gro(self));
+            .and_then(|()| enable_missing_gro(self))
+            .and_then(|()| self.ask_anew(id, port.other()));
         if moved.is_err() {
             change.take_back(self);
             // The plan is the one before the change again, so this plugs the cable back. The test

@@ -2,10 +2,12 @@
 //!
 //! | file | role |
 //! |---|---|
+//! | `anew` | addresses that come over the wire, on another network |
 //! | `edit` | growth, removal and moves, as methods of the lab |
 //! | `follow` | from one plan to the next, and back if that fails |
 //! | `end` | the end of a lab |
 
-pub(crate) mod edit;
+mod anew;
+mod edit;
 pub(crate) mod end;
 pub(crate) mod follow;

@@ -1,4 +1,4 @@
-//! Who is where on a segment: what switches and neighbours are told.
+//! Who is where on a segment: what switches and neighbours are told, and what servers have given.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::os::fd::AsFd;
@@ -34,6 +34,30 @@ impl LinkEnds {
             }
         }
         Ok(())
+    }
+
+    /// Gives interfaces that were down with the link what servers have given them.
+    pub(crate) fn give_back(&self) {
+        // At a switch only the port was down.
+        if self.only_port().is_some() {
+            return;
+        }
+        for side in Side::BOTH {
+            if let Some(stack) = self.stack(side).filter(|_| !self.is_dark(side)) {
+                stack.give_back(self.device(side).index);
+            }
+        }
+    }
+
+    /// Takes an interface of a node down and up again. The kernel gives up all that it has made of
+    /// the advertisements of routers, and looks for one again (net/ipv6/addrconf.c, addrconf_ifdown
+    /// and addrconf_dad_completed).
+    pub(crate) fn bounce(&self, side: Side) -> Result<()> {
+        let mut batch = Batch::new();
+        batch.set_down(self.device(side));
+        self.execute(side, batch)?;
+        self.raise(side)?;
+        self.await_up(&[side])
     }
 
     /// Enters the planned neighbours of an end that have one of these faces, and makes the kernel

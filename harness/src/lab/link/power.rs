@@ -1,5 +1,6 @@
 //! What a power cut of a node does to its links.
 
+use std::net::Ipv4Addr;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
@@ -61,6 +62,20 @@ impl PluggedCable for Lock<LinkState> {
             })
         };
         state.sides_in(stack).into_iter().filter_map(face).collect()
+    }
+
+    fn readdress(&self, stack: &Arc<Stack>, index: u32, address: Option<Ipv4Addr>) {
+        let state = self.lock();
+        let ends = state.ends();
+        // The place of a NAT is at the first end.
+        let here = |side: &Side| *side == Side::A && ends.device(*side).index == index;
+        if let Some(nat) = ends.nat().filter(|_| state.sides_in(stack).iter().any(here)) {
+            nat.with(|translators| {
+                if let Some(v4) = &mut translators.v4 {
+                    v4.set_uplink(address.as_slice());
+                }
+            });
+        }
     }
 
     fn all_of_lab(&self) -> Vec<Arc<dyn PluggedCable>> {

@@ -305,7 +305,9 @@ impl LinkState {
             self.ends.raise(side)?;
         }
         self.down = false;
-        self.ends.await_up(&self.ends.switched())
+        self.ends.await_up(&self.ends.switched())?;
+        self.ends.give_back();
+        Ok(())
     }
 
     /// Takes the carrier from the node's interface, or gives it back, where a port at a switch goes

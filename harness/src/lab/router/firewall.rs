@@ -2,9 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::netfilter::{from_link_local, rule};
+use super::netfilter::{dhcp6_answers, rule};
 use crate::kernel::nft::{HookRule, RuleAction, RuleHook, RuleMatch, state};
-use crate::model::dhcp6::message::CLIENT_PORT;
 use crate::model::packet::ip::{ICMP, ICMPV6, TCP, UDP};
 use crate::topology::{
     CaptivePortal, Firewall, FirewallAction, FirewallProtocol, FirewallRule, Heading, PORTAL_PORT,
@@ -133,13 +132,7 @@ fn always(gate: &Gate) -> Vec<HookRule> {
         }
     }
     if gate.hook == RuleHook::Input {
-        // This lets the answers of DHCPv6 servers in: to the kernel they are no replies, since the
-        // questions go to a group (RFC 8415, section 7.1).
-        rules.push(pass(vec![
-            from_link_local(),
-            RuleMatch::Transport(UDP),
-            RuleMatch::ToPorts(CLIENT_PORT..=CLIENT_PORT),
-        ]));
+        rules.push(pass(dhcp6_answers().into()));
     }
     // The rule passes only packets of the answering side: a rule that was added later also ends
     // connections which began before.

@@ -106,9 +106,10 @@ impl RouterNat<'_> {
         let leases = leases.iter();
         let leases = leases.map(|(it, external)| kernel_nat::leased(it, *external, monotonic()));
         let interfaces = self.lab.plan().stack(self.router).interfaces.iter();
-        let external = interfaces
-            .filter(|it| it.uplink)
-            .flat_map(InterfacePlan::v4);
+        // An uplink has the address of the plan, or that of a lease.
+        let own = |it: &InterfacePlan| it.v4().chain(node.stack().leased_at(it.index)).collect();
+        let external = interfaces.filter(|it| it.uplink);
+        let external = external.flat_map(|it| -> Vec<Ipv4Addr> { own(it) });
         let (external, leases): (Vec<_>, Vec<_>) = (external.collect(), leases.collect());
         Ok(kernel_nat::mappings(self.spec, &external, &leases, &flows))
     }

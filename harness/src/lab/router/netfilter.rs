@@ -8,6 +8,7 @@ use crate::kernel::netlink::NetlinkError;
 use crate::kernel::nft::{
     FilterConversation, HookRule, RuleAction, RuleCounter, RuleHook, RuleMatch, state,
 };
+use crate::model::dhcp6::message::CLIENT_PORT;
 use crate::model::nat::{
     Hairpinning, NatEngine, NatProtocol, NatSpec, PortAssignment, PortForward,
 };
@@ -183,8 +184,15 @@ fn hide_translated() -> HookRule {
 }
 
 /// Matches what neighbours send by their link-local addresses.
-pub(super) fn from_link_local() -> RuleMatch {
+fn from_link_local() -> RuleMatch {
     RuleMatch::From(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0).into(), 10)
+}
+
+/// Matches the answers of DHCPv6 servers to a client in the node: to the kernel they are no
+/// replies, since the questions go to a group (RFC 8415, section 7.1).
+pub(super) fn dhcp6_answers() -> [RuleMatch; 3] {
+    let port = RuleMatch::ToPorts(CLIENT_PORT..=CLIENT_PORT);
+    [from_link_local(), RuleMatch::Transport(UDP), port]
 }
 
 /// Gives what leaves by an uplink the IPv6 address of the uplink.
@@ -312,17 +320,18 @@ fn unasked(uplink: u32, v6: bool) -> Vec<HookRule> {
     // Without the first two rules, an unasked packet to a port would make the kernel remember a
     // connection of the router itself, and a later mapping could not have that port
     // (nf_nat_core.c, nf_nat_used_tuple).
-    vec![
-        drop(
-            RuleHook::Input,
-            vec![RuleMatch::Transport(TCP), new.clone()],
-        ),
-        drop(
-            RuleHook::Input,
-            vec![RuleMatch::Transport(UDP), new.clone()],
-        ),
+    let tcp = vec![RuleMatch::Transport(TCP), new.clone()];
+    let udp = vec![RuleMatch::Transport(UDP), new.clone()];
+    let answers = v6.then(|| {
+        let answers = [&inbound[..], &dhcp6_answers()].concat();
+        rule(RuleHook::Input, answers, RuleAction::Accept, "dhcpv6")
+    });
+    let drops = [
+        drop(RuleHook::Input, tcp),
+        drop(RuleHook::Input, udp),
         drop(RuleHook::Forward, vec![new]),
-    ]
+    ];
+    answers.into_iter().chain(drops).collect()
 }
 
 /// Returns a rule that tells nobody of its packets.

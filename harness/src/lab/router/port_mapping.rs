@@ -1,5 +1,6 @@
 //! The places where the routers of a lab serve hosts that ask for ports.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use crate::lab::error::Result;
@@ -19,7 +20,7 @@ fn site_of(lab: &Lab, plan: &Plan, planned: &NodePlan, node: &Node) -> Option<Le
     let uplink = uplinks.next()?;
     let carrier = match nat.carried_by() {
         NatEngine::Nftables | NatEngine::Auto => NatCarrier::Kernel(KernelNat {
-            external: uplink.v4().next()?,
+            external: uplink.v4().next().unwrap_or(Ipv4Addr::UNSPECIFIED),
             hairpins: nat.hairpinning != Hairpinning::Off,
             forwards: nat.forwards.clone(),
         }),

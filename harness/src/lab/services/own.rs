@@ -1,5 +1,6 @@
 //! The services that one node has.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::events::Journal;
@@ -15,8 +16,8 @@ use crate::lab::services::service::Service;
 use crate::lab::services::translation::translation::Translation;
 use crate::lab::stack::stack::Stack;
 use crate::model::dhcp::AddressSource;
-use crate::topology::Plan;
 use crate::topology::plan::NodePlan;
+use crate::topology::{LinkId, Plan};
 
 /// The services of a node that its plan asks for.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl OwnServices {
         let advertiser = advertiser.map(|spec| Arc::new(Advertiser::new(node, spec, plan)));
         let dhcp6 = node.dhcp6.as_ref();
         let dhcp6 = dhcp6.map(|spec| Dhcp6::new(node, spec, plan));
-        let clients6 = Dhcp6Clients::of(node, plan, advertiser.as_ref(), journal);
+        let clients6 = Dhcp6Clients::of(node, plan, stack, advertiser.as_ref(), journal);
         let clients = (node.addresses == AddressSource::Dhcp)
             .then(|| DhcpClients::new(&node.name, &plan[node.stack], stack, journal));
         let nat64 = node.nat64.as_ref();
@@ -105,7 +106,7 @@ impl OwnServices {
     }
 
     /// Takes over what a changed plan says.
-    pub(crate) fn refresh(&self, plan: &Plan) {
+    pub(crate) fn refresh(&self, plan: &Plan, removed: &BTreeSet<LinkId>) {
         if let Some(dns) = &self.dns {
             dns.refresh(plan);
         }
@@ -113,7 +114,7 @@ impl OwnServices {
             dhcp.refresh(plan);
         }
         if let Some(clients) = &self.clients {
-            clients.refresh(plan);
+            clients.refresh(plan, removed);
         }
         if let Some(dhcp6) = &self.dhcp6 {
             dhcp6.refresh(plan);
@@ -122,7 +123,17 @@ impl OwnServices {
             advertiser.refresh(plan);
         }
         if let Some(clients) = &self.clients6 {
-            clients.refresh(plan);
+            clients.refresh(plan, removed);
+        }
+    }
+
+    /// Lets the clients of the node ask anew at an interface that leads to another network.
+    pub(crate) fn ask_anew(&self, index: u32) {
+        if let Some(clients) = &self.clients {
+            clients.ask_anew(index);
+        }
+        if let Some(clients) = &self.clients6 {
+            clients.ask_anew(index);
         }
     }
 }

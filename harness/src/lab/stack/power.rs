@@ -11,7 +11,7 @@
 //! than a carrier that comes back.
 
 use std::fmt::Debug;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -38,6 +38,9 @@ pub(crate) trait PluggedCable: Debug + Send + Sync {
     /// Returns the addresses of the cable's interfaces in this stack.
     fn faces(&self, stack: &Arc<Stack>) -> Vec<Face>;
 
+    /// Tells the NAT of an uplink the address that the interface has been given.
+    fn readdress(&self, stack: &Arc<Stack>, index: u32, address: Option<Ipv4Addr>);
+
     /// Returns all cables of the lab.
     fn all_of_lab(&self) -> Vec<Arc<dyn PluggedCable>>;
 
@@ -62,7 +65,7 @@ impl Stack {
         }
     }
 
-    fn plugged(&self) -> Vec<Arc<dyn PluggedCable>> {
+    pub(super) fn plugged(&self) -> Vec<Arc<dyn PluggedCable>> {
         let mut cables = self.cables().lock();
         // Cables of a change that failed are gone.
         cables.retain(|cable| cable.strong_count() > 0);

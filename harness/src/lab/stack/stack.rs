@@ -5,6 +5,7 @@
 //! owns what is attached to interfaces: the filters of partitions and the monitors of captures.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,12 +42,21 @@ pub(crate) struct Stack {
     primary: SharedLock<Vec<IpAddr>>,
     /// The addresses that DHCP has given, by the index of the interface.
     leased: SharedLock<BTreeMap<u32, Ipv4Addr>>,
+    /// The clients of the stack, which know what servers have given to its interfaces.
+    keepers: Lock<Vec<Weak<dyn GivenKeeper>>>,
     /// Whether the kernel makes the IPv6 addresses of what routers advertise.
     autoconfigures: bool,
     removed: AtomicBool,
     monitors: Lock<Monitors>,
     filters: IngressFilters,
     packet_filter: Lock<FilterConversation>,
+}
+
+/// A client of servers, which knows what the interfaces of a stack have been given.
+pub(crate) trait GivenKeeper: Debug + Send + Sync {
+    /// Gives an interface that is up again its addresses and routes: the kernel has taken them when
+    /// it went down.
+    fn give_back(&self, index: u32);
 }
 
 impl Stack {
@@ -60,6 +70,7 @@ impl Stack {
             pod,
             primary: SharedLock::new(plan.primary().collect()),
             leased: SharedLock::default(),
+            keepers: Lock::default(),
             autoconfigures: plan.autoconfigures,
             removed: AtomicBool::new(false),
             monitors: Lock::default(),
@@ -78,10 +89,10 @@ impl Stack {
         let planned = self.primary.read().clone();
         let leased = self.leased.read();
         let leased = leased.values().next().copied().map(IpAddr::V4);
-        // The caller takes the first address of each family: IPv4 goes first, and a stack has it
-        // from one source.
-        let planned_v4 = planned.iter().any(IpAddr::is_ipv4);
-        let leased = leased.filter(|_| !planned_v4);
+        // The caller takes the first address of each family, IPv4 before IPv6. A router is known by
+        // the address of its uplink, and not by those of the networks behind it, which are planned.
+        let planned = planned.into_iter();
+        let planned = planned.filter(|it| leased.is_none() || it.is_ipv6());
         let own = self.autoconfigured().into_iter().take(1);
         leased.into_iter().chain(planned).chain(own).collect()
     }
@@ -109,12 +120,46 @@ impl Stack {
     }
 
     /// Takes over the address that DHCP has given to an interface, or has taken from it.
-    pub(crate) fn set_leased(&self, index: u32, address: Option<Ipv4Addr>) {
+    pub(crate) fn set_leased(self: &Arc<Self>, index: u32, address: Option<Ipv4Addr>) {
         let mut leased = self.leased.write();
         match address {
             Some(address) => drop(leased.insert(index, address)),
             None => drop(leased.remove(&index)),
         }
+        drop(leased);
+        for cable in self.plugged() {
+            cable.readdress(self, index, address);
+        }
+    }
+
+    /// Returns the address that DHCP has given to an interface.
+    pub(crate) fn leased_at(&self, index: u32) -> Option<Ipv4Addr> {
+        self.leased.read().get(&index).copied()
+    }
+
+    /// Tells the NATs of the stack the addresses that its uplinks have been given.
+    pub(crate) fn tell_leases(self: &Arc<Self>) {
+        let leased = self.leased.read().clone();
+        let all = |cable: Arc<dyn PluggedCable>| {
+            for (index, address) in &leased {
+                cable.readdress(self, *index, Some(*address));
+            }
+        };
+        if !leased.is_empty() {
+            self.plugged().into_iter().for_each(all);
+        }
+    }
+
+    /// Notes who gives the stack back what it has been given by servers.
+    pub(crate) fn keep_given(&self, keeper: Weak<dyn GivenKeeper>) {
+        self.keepers.lock().push(keeper);
+    }
+
+    /// Gives an interface that is up again what it has been given by servers.
+    pub(crate) fn give_back(&self, index: u32) {
+        let keepers = self.keepers.lock().clone();
+        let keepers = keepers.iter().filter_map(Weak::upgrade);
+        keepers.for_each(|keeper| keeper.give_back(index));
     }
 
     /// Takes over what a changed plan says.

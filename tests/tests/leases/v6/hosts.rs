@@ -37,6 +37,7 @@ fn come_late(lab: &mut Lab) -> TestResult<NodeId> {
 
 fn managed(lease: u64) -> NodeSpec {
     let dhcp6 = Dhcp6Spec::new().lease(Duration::from_secs(lease));
+    let dhcp6 = dhcp6.renew_after(Duration::from_secs(1));
     let router = NodeSpec::new("router").advertise(AdvertiseSpec::new().managed());
     router.dhcp6(dhcp6.pool("fd73:6e6f:77::a0-fd73:6e6f:77::af"))
 }
@@ -84,14 +85,14 @@ fn hosts_of_another_network_make_their_addresses_by_themselves() -> TestResult {
 
 #[snowglobe::test]
 fn a_host_renews_its_address_and_loses_it_without_a_server() -> TestResult {
-    let (lab, router, [one, _]) = lab(managed(4))?;
+    let (lab, router, [one, _]) = lab(managed(8))?;
     let before = lab[one].ipv6();
     let until = || {
         let leases = lab[router].dhcp6().unwrap().leases();
         leases.iter().map(|it| it.until).min()
     };
     let first = until().ok_or("a lease")?;
-    // It has been renewed by then, after half of its time.
+    // It has asked for more time by then.
     let renewed = || until().is_some_and(|it| it > first + Duration::from_secs(1));
     lab.wait_until(|| renewed() && lab[one].ipv6() == before)?;
     lab[router].kill_processes()?;

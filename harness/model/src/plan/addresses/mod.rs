@@ -16,7 +16,7 @@ use crate::dhcp::AddressSource;
 use crate::ndp::host::autoconfigures;
 use crate::plan::id::SegmentId;
 use crate::plan::kept::Kept;
-use crate::plan::routing::realms::Realms;
+use crate::plan::routing::realms::{Realms, asks_at};
 use crate::plan::stack::Address;
 use crate::plan::wiring::{Segment, StackPort, Wiring};
 use crate::side::Side;
@@ -408,7 +408,12 @@ impl Asked {
 
 /// Returns whether the addresses of an interface of a family come from the plan.
 fn has_planned_addresses(topology: &Topology, wiring: &Wiring, port: &StackPort, v6: bool) -> bool {
-    match wiring.stacks[port.stack.index()].owner {
+    let stack = &wiring.stacks[port.stack.index()];
+    let own = &stack.interfaces[port.interface.index()];
+    if !asks_at(topology, &stack.interfaces, own) {
+        return true;
+    }
+    match stack.owner {
         owner if v6 => !autoconfigures(topology, owner),
         Owner::Node(node) => topology[node].addresses == AddressSource::Plan,
         Owner::Pod(_) => true,

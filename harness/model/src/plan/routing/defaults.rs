@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::realms::{is_uplink, router};
+use super::realms::{asks_at, is_uplink, router};
 use crate::plan::id::StackId;
 use crate::plan::stack::{Address, RoutePlan};
 use crate::plan::wiring::{Attachment, Wiring};
@@ -12,6 +12,15 @@ use crate::topology::value::Topology;
 /// The metric of the first default route of a stack that has none by hand, and the distance to the
 /// next.
 const METRIC: u32 = 100;
+
+/// Returns the metric of a default route over an interface that is learnt from a server there, as
+/// the routes of the plan would have it.
+pub(crate) fn metric(topology: &Topology, ports: &[Attachment], interface: usize) -> u32 {
+    let asks = |port: &&Attachment| asks_at(topology, ports, port);
+    let before = ports[..interface].iter().filter(asks).count();
+    let next = METRIC * (before as u32 + 1);
+    topology[ports[interface].link].metric.unwrap_or(next)
+}
 
 /// The addresses of routers on each segment that lead further, of one family.
 pub(crate) struct Gateways<'a> {

@@ -170,6 +170,12 @@ pub(crate) fn is_uplink(topology: &Topology, port: &Attachment) -> bool {
     topology[port.link].uplink && port.side == Side::A
 }
 
+/// Returns whether a stack that asks for addresses asks for one at this interface: at its uplinks,
+/// or everywhere where there are none. On the networks behind it, it has addresses of the plan.
+pub(crate) fn asks_at(topology: &Topology, ports: &[Attachment], port: &Attachment) -> bool {
+    is_uplink(topology, port) || !ports.iter().any(|it| is_uplink(topology, it))
+}
+
 /// Sets of segments that are joined one by one.
 struct Sets {
     parent: Vec<usize>,

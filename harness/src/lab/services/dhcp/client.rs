@@ -1,9 +1,9 @@
 //! The DHCP clients of a node: one for each interface, all on one thread.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::fd::BorrowedFd;
-use std::sync::Arc;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::events::{EventKind, Journal, since_start};
@@ -13,27 +13,35 @@ use crate::kernel::sync::{Lock, Notifier};
 use crate::lab::error::{LabError, LabErrorKind, Result};
 use crate::lab::services::dhcp::sockets::DhcpSockets;
 use crate::lab::services::service::{
-    Service, ServicePlace, ServiceThread, ServiceWork, open_inside,
+    Service, ServicePlace, ServiceThread, ServiceWork, ThreadWaker, open_inside,
 };
-use crate::lab::stack::stack::Stack;
+use crate::lab::stack::stack::{GivenKeeper, Stack};
 use crate::model::dhcp::client::{DhcpClient, Held, LeaseAction};
 use crate::model::dhcp::frame::{CLIENT_PORT, EVERYBODY, SERVER_PORT};
 use crate::model::dhcp::message::DhcpMessage;
-use crate::topology::Plan;
 use crate::topology::plan::{InterfacePlan, StackPlan};
+use crate::topology::{LinkId, Plan};
 
 /// The clients of a node.
 #[derive(Debug)]
 pub(crate) struct DhcpClients {
     state: Arc<ClientState>,
-    interfaces: Lock<Vec<ClientInterface>>,
+    waker: ThreadWaker,
 }
 
+/// An interface at which a node asks, and what it has there.
 #[derive(Clone, Debug)]
 struct ClientInterface {
     name: String,
-    index: u32,
+    link: LinkId,
     mac: [u8; 6],
+    /// The metric of the default route.
+    metric: u32,
+    /// Whether the interface went with its link.
+    gone: bool,
+    /// Whether the client is to begin anew: the interface leads to another network.
+    anew: bool,
+    held: Option<Held>,
 }
 
 /// State that the thread of the clients shares with those who wait for it.
@@ -43,8 +51,8 @@ struct ClientState {
     hostname: String,
     stack: Arc<Stack>,
     journal: Arc<Journal>,
-    /// The indexes of the interfaces that have an address.
-    held: Lock<HashSet<u32>>,
+    /// The interfaces by their indexes, which they keep for all their lives in a lab.
+    interfaces: Lock<BTreeMap<u32, ClientInterface>>,
     changed: Notifier,
 }
 
@@ -55,45 +63,125 @@ impl DhcpClients {
         stack: &Arc<Stack>,
         journal: &Arc<Journal>,
     ) -> Self {
-        Self {
-            interfaces: Lock::new(asking(plan)),
-            state: Arc::new(ClientState {
-                node: node.to_owned(),
-                hostname: plan.hostname.clone(),
-                stack: Arc::clone(stack),
-                journal: Arc::clone(journal),
-                held: Lock::default(),
-                changed: Notifier::default(),
-            }),
+        let state = Arc::new(ClientState {
+            node: node.to_owned(),
+            hostname: plan.hostname.clone(),
+            stack: Arc::clone(stack),
+            journal: Arc::clone(journal),
+            interfaces: Lock::new(plan.asking().map(asking).collect()),
+            changed: Notifier::default(),
+        });
+        let keeper: Weak<ClientState> = Arc::downgrade(&state);
+        stack.keep_given(keeper);
+        let waker = ThreadWaker::default();
+        Self { state, waker }
+    }
+
+    /// Takes over what a changed plan says of the interfaces, some of whose links were removed.
+    pub(crate) fn refresh(&self, plan: &Plan, removed: &BTreeSet<LinkId>) {
+        let state = &self.state;
+        let Some(node) = plan.nodes.iter().find(|it| it.name == state.node) else {
+            return;
+        };
+        let mut lost = Vec::new();
+        let mut interfaces = state.interfaces.lock();
+        for planned in plan[node.stack].asking() {
+            let (index, new) = asking(planned);
+            let own = interfaces.entry(index).or_insert(new);
+            if planned.metric != own.metric {
+                let before = std::mem::replace(&mut own.metric, planned.metric);
+                let done = state.change_metric(index, own, before);
+                state.complain(&own.name, done);
+            }
+            if removed.contains(&own.link) && !own.gone {
+                own.gone = true;
+                lost.extend(own.held.take().map(|_| (index, own.name.clone())));
+            }
         }
+        drop(interfaces);
+        for (index, name) in lost {
+            state.tell(index, &name, None);
+        }
+    }
+
+    /// Lets the client of an interface ask anew: it leads to another network.
+    pub(crate) fn ask_anew(&self, index: u32) {
+        if let Some(own) = self.state.interfaces.lock().get_mut(&index) {
+            own.anew = true;
+            own.held = None;
+        }
+        self.waker.wake();
     }
 }
 
-impl DhcpClients {
-    /// Takes over what a changed plan says of the interfaces.
-    pub(crate) fn refresh(&self, plan: &Plan) {
-        let node = plan.nodes.iter().find(|it| it.name == self.state.node);
-        if let Some(node) = node {
-            *self.interfaces.lock() = asking(&plan[node.stack]);
-        }
-    }
-}
-
-/// Returns the interfaces at which a node asks.
-fn asking(plan: &StackPlan) -> Vec<ClientInterface> {
-    let interface = |it: &InterfacePlan| ClientInterface {
-        name: it.name.clone(),
-        index: it.index,
-        mac: it.mac,
+/// Returns an interface at which a node asks, by its index.
+fn asking(planned: &InterfacePlan) -> (u32, ClientInterface) {
+    let interface = ClientInterface {
+        name: planned.name.clone(),
+        link: planned.link,
+        mac: planned.mac,
+        metric: planned.metric,
+        gone: false,
+        anew: false,
+        held: None,
     };
-    plan.interfaces.iter().map(interface).collect()
+    (planned.index, interface)
+}
+
+impl ClientState {
+    /// Puts the default route of an interface in the place of one with another metric.
+    fn change_metric(
+        &self,
+        index: u32,
+        own: &ClientInterface,
+        before: u32,
+    ) -> std::result::Result<(), NetlinkError> {
+        let (Some(held), Some(netns)) = (&own.held, self.stack.netns()) else {
+            return Ok(());
+        };
+        let mut batch = Batch::new();
+        if let Some(old) = default_route(index, held, before) {
+            batch.delete_route(&old);
+        }
+        if let Some(new) = default_route(index, held, own.metric) {
+            batch.add_route(&new);
+        }
+        Netlink::open_in(netns.as_fd())?.execute(batch)
+    }
+
+    /// Tells those who read events, and the stack, of an address that came or went.
+    fn tell(&self, index: u32, name: &str, address: Option<Ipv4Addr>) {
+        // The event comes first: a test that sees the address finds the event in the journal.
+        self.journal.record(EventKind::Leased {
+            node: self.node.clone(),
+            interface: name.to_owned(),
+            address,
+        });
+        self.stack.set_leased(index, address);
+    }
+
+    fn complain(&self, name: &str, done: std::result::Result<(), NetlinkError>) {
+        if let Err(error) = done {
+            // The lab may be at its end, with interfaces gone; otherwise the test sees it.
+            eprintln!("DHCP client of `{}`, {name}: {error}", self.node);
+        }
+    }
+}
+
+impl GivenKeeper for ClientState {
+    fn give_back(&self, index: u32) {
+        let interfaces = self.interfaces.lock();
+        if let Some(own) = interfaces.get(&index) {
+            // The kernel has kept the address (net/ipv4/fib_frontend.c, fib_disable_ip).
+            self.complain(&own.name, self.change_metric(index, own, own.metric));
+        }
+    }
 }
 
 impl Service for DhcpClients {
     fn start(&self, place: &dyn ServicePlace) -> Result<ServiceThread> {
-        // Interfaces are known by their indexes, which they keep for all their lives in a lab.
-        let interfaces = self.interfaces.lock().clone();
-        let indexes: Vec<u32> = interfaces.iter().map(|it| it.index).collect();
+        let interfaces = self.state.interfaces.lock().clone();
+        let indexes: Vec<u32> = interfaces.keys().copied().collect();
         let open = || {
             let sockets = DhcpSockets::open([CLIENT_PORT, SERVER_PORT], &indexes)?;
             Ok((sockets, Netlink::open()))
@@ -101,11 +189,14 @@ impl Service for DhcpClients {
         let (sockets, netlink) = open_inside(place, "open port 68 of the DHCP client", open)?;
         let netlink = netlink.map_err(|e| LabError::network(self.state.node.as_str(), e))?;
         // A node that was started again has what its network has kept, and asks anew.
-        self.state.held.lock().clear();
-        let clients = interfaces.into_iter().map(|interface| InterfaceClient {
-            client: DhcpClient::new(interface.mac, &self.state.hostname),
+        for own in self.state.interfaces.lock().values_mut() {
+            (own.held, own.anew) = (None, false);
+        }
+        let clients = interfaces.into_iter().map(|(index, own)| InterfaceClient {
+            client: DhcpClient::new(own.mac, &self.state.hostname),
             server_mac: EVERYBODY,
-            interface,
+            mac: own.mac,
+            index,
         });
         let thread = ClientThread {
             clients: clients.collect(),
@@ -113,18 +204,23 @@ impl Service for DhcpClients {
             netlink,
             state: Arc::clone(&self.state),
         };
-        ServiceThread::start("dhcp", place, thread)
+        let thread = ServiceThread::start("dhcp", place, thread)?;
+        self.waker.set(&thread);
+        Ok(thread)
     }
 
     fn await_ready(&self, limit: Duration) -> Result<()> {
         let deadline = Instant::now() + limit;
-        let interfaces = self.interfaces.lock().clone();
-        let mut held = self.state.held.lock();
-        while held.len() < interfaces.len() {
+        let mut interfaces = self.state.interfaces.lock();
+        loop {
+            let without = interfaces.values();
+            let without = without.filter(|it| it.held.is_none() && !it.gone);
+            let names: Vec<&str> = without.map(|it| it.name.as_str()).collect();
+            if names.is_empty() {
+                return Ok(());
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let without = interfaces.iter().filter(|it| !held.contains(&it.index));
-                let names: Vec<&str> = without.map(|it| it.name.as_str()).collect();
                 let why = format!(
                     "no DHCP server has given an address to {} within {limit:?}",
                     names.join(", ")
@@ -133,19 +229,19 @@ impl Service for DhcpClients {
                 let kind = LabErrorKind::TimedOut;
                 return Err(LabError::failed(kind, what, why).about_node(&self.state.node));
             }
-            held = self.state.changed.wait_timeout(held, left);
+            interfaces = self.state.changed.wait_timeout(interfaces, left);
         }
-        Ok(())
     }
 
     fn networks(&self) -> usize {
-        self.interfaces.lock().len()
+        self.state.interfaces.lock().len()
     }
 }
 
 /// The client of an interface.
 struct InterfaceClient {
-    interface: ClientInterface,
+    index: u32,
+    mac: [u8; 6],
     client: DhcpClient,
     /// MAC address of the server that has given the address.
     server_mac: [u8; 6],
@@ -168,6 +264,7 @@ impl ServiceWork for ClientThread {
     fn step(&mut self) -> Option<Duration> {
         let now = since_start();
         for at in 0..self.clients.len() {
+            self.begin_anew(at, now);
             let actions = self.clients[at].client.step(now);
             self.act(at, actions);
         }
@@ -192,18 +289,24 @@ impl ServiceWork for ClientThread {
 }
 
 impl ClientThread {
+    /// Begins anew at an interface that leads to another network.
+    fn begin_anew(&mut self, at: usize, now: Duration) {
+        let index = self.clients[at].index;
+        let mut interfaces = self.state.interfaces.lock();
+        let own = interfaces.get_mut(&index);
+        let anew = own.is_some_and(|own| std::mem::take(&mut own.anew));
+        drop(interfaces);
+        if anew && let Some(held) = self.clients[at].client.restart(now) {
+            self.act(at, vec![LeaseAction::Drop(held)]);
+        }
+    }
+
     fn act(&mut self, at: usize, actions: Vec<LeaseAction>) {
         for action in actions {
             match action {
                 LeaseAction::Send { message, to } => self.send(at, &message, to),
-                LeaseAction::Take(held) => {
-                    let done = self.take(at, &held);
-                    self.report(at, Some(held.address), done.err());
-                }
-                LeaseAction::Drop(held) => {
-                    let done = self.drop_address(at, &held);
-                    self.report(at, None, done.err());
-                }
+                LeaseAction::Take(held) => self.change(at, &held, true),
+                LeaseAction::Drop(held) => self.change(at, &held, false),
             }
         }
     }
@@ -214,78 +317,76 @@ impl ClientThread {
             Some(server) => (own.server_mac, server),
             None => (EVERYBODY, Ipv4Addr::BROADCAST),
         };
-        let macs = [own.interface.mac, mac];
+        let macs = [own.mac, mac];
         self.sockets.send(at, macs, [message.client, ip], message);
     }
 
-    fn take(&mut self, at: usize, held: &Held) -> std::result::Result<(), NetlinkError> {
-        let device = self.clients[at].device();
-        let address = IpAddr::V4(held.address);
-        let mut batch = Batch::new();
-        // The network of a node that was started again has kept the address.
-        batch.delete_address(device, address, held.prefix);
-        batch.add_address(device, address, held.prefix);
-        if let Some(route) = default_route(device, held) {
-            batch.delete_route(&route);
-            batch.add_route(&route);
-        }
-        self.netlink.execute(batch)
-    }
-
-    fn drop_address(&mut self, at: usize, held: &Held) -> std::result::Result<(), NetlinkError> {
-        let device = self.clients[at].device();
-        let mut batch = Batch::new();
-        // The route goes first: with the address, the kernel may take it along, or not, as other
-        // addresses of the interface have it (net/ipv4/fib_frontend.c, fib_del_ifaddr).
-        if let Some(route) = default_route(device, held) {
-            batch.delete_route(&route);
-        }
-        batch.delete_address(device, IpAddr::V4(held.address), held.prefix);
-        self.netlink.execute(batch)
-    }
-
-    /// Tells those who wait and those who read events.
-    fn report(&self, at: usize, address: Option<Ipv4Addr>, error: Option<NetlinkError>) {
-        let ClientInterface { name, index, .. } = &self.clients[at].interface;
-        if let Some(error) = error {
-            // The lab may be at its end, with interfaces gone; otherwise the test sees it.
-            eprintln!("DHCP client of `{}`, {name}: {error}", self.state.node);
+    /// Gives the interface an address and a default route, or takes both from it.
+    fn change(&mut self, at: usize, held: &Held, has: bool) {
+        let index = self.clients[at].index;
+        let state = Arc::clone(&self.state);
+        let mut interfaces = state.interfaces.lock();
+        let Some(own) = interfaces.get_mut(&index).filter(|it| !it.gone) else {
             return;
-        }
-        // The event comes first: a test that sees the address finds the event in the journal.
-        self.state.journal.record(EventKind::Leased {
-            node: self.state.node.clone(),
-            interface: name.clone(),
-            address,
-        });
-        self.state.stack.set_leased(*index, address);
-        let mut held = self.state.held.lock();
-        match address {
-            Some(_) => held.insert(*index),
-            None => held.remove(index),
         };
-        drop(held);
-        self.state.changed.notify_all();
-    }
-}
-
-impl InterfaceClient {
-    fn device(&self) -> Device<'static> {
-        // The kernel finds an interface by its index; the name is for messages.
-        Device {
-            index: self.interface.index,
-            name: "an interface with DHCP",
+        let name = own.name.clone();
+        let batch = if has { take } else { give_up }(index, held, own.metric);
+        if let Err(error) = self.netlink.execute(batch) {
+            return state.complain(&name, Err(error));
         }
+        // This is told without the lock: others hold a lock of the stack's cables when they take
+        // this one.
+        drop(interfaces);
+        state.tell(index, &name, has.then_some(held.address));
+        if let Some(own) = state.interfaces.lock().get_mut(&index) {
+            // What comes from the network of before is nothing to wait for.
+            own.held = has.then(|| held.clone()).filter(|_| !own.anew);
+        }
+        state.changed.notify_all();
     }
 }
 
-fn default_route<'d>(device: Device<'d>, held: &Held) -> Option<RouteRequest<'d>> {
+/// Returns what gives an interface its address and its default route.
+fn take(index: u32, held: &Held, metric: u32) -> Batch {
+    let address = IpAddr::V4(held.address);
+    let mut batch = Batch::new();
+    // The network of a node that was started again has kept the address.
+    batch.delete_address(device(index), address, held.prefix);
+    batch.add_address(device(index), address, held.prefix);
+    if let Some(route) = default_route(index, held, metric) {
+        batch.delete_route(&route);
+        batch.add_route(&route);
+    }
+    batch
+}
+
+/// Returns what takes both from an interface.
+fn give_up(index: u32, held: &Held, metric: u32) -> Batch {
+    let mut batch = Batch::new();
+    // The route goes first: with the address, the kernel may take it along, or not, as other
+    // addresses of the interface have it (net/ipv4/fib_frontend.c, fib_del_ifaddr).
+    if let Some(route) = default_route(index, held, metric) {
+        batch.delete_route(&route);
+    }
+    batch.delete_address(device(index), IpAddr::V4(held.address), held.prefix);
+    batch
+}
+
+fn device(index: u32) -> Device<'static> {
+    // The kernel finds an interface by its index; the name is for messages.
+    Device {
+        index,
+        name: "an interface with DHCP",
+    }
+}
+
+fn default_route(index: u32, held: &Held, metric: u32) -> Option<RouteRequest<'static>> {
     Some(RouteRequest {
         destination: Ipv4Addr::UNSPECIFIED.into(),
         prefix: 0,
         via: Some(held.router?.into()),
-        device,
-        metric: None,
+        device: device(index),
+        metric: Some(metric),
         table: None,
     })
 }

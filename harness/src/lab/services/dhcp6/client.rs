@@ -107,6 +107,7 @@ impl ServiceWork for Dhcp6ClientThread {
         let now = since_start();
         self.number_new_networks();
         for at in 0..self.interfaces.len() {
+            self.begin_anew(at);
             self.interfaces[at].solicit(now);
             for client in 0..self.interfaces[at].clients.len() {
                 let actions = self.interfaces[at].clients[client].step(now);
@@ -157,6 +158,21 @@ impl InterfaceClients {
 }
 
 impl Dhcp6ClientThread {
+    /// Looks for a router at an interface that leads to another network, and gives up the address.
+    fn begin_anew(&mut self, at: usize) {
+        let index = self.interfaces[at].interface.index;
+        if !self.state.anew.lock().remove(&index) {
+            return;
+        }
+        self.interfaces[at].solicit = Some(Duration::ZERO);
+        let clients = self.interfaces[at].clients.iter_mut();
+        let mut clients = clients.filter(|it| it.kind() == AssociationKind::Addresses);
+        let lost = clients.next().map(Dhcp6Client::restart);
+        self.act(at, lost.unwrap_or_default());
+        // What is known of the network of before is nothing to wait for.
+        self.state.addresses.lock().remove(&index);
+    }
+
     /// Takes an advertisement that has come to a socket that hears routers.
     fn hear_router(&mut self, number: usize) {
         let mut hearing = self.interfaces.iter_mut().filter(|it| it.routers.is_some());

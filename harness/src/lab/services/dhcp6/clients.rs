@@ -1,23 +1,26 @@
 //! The DHCPv6 clients of a node, as the lab sees them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv6Addr;
-use std::sync::Arc;
+use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::events::Journal;
+use crate::kernel::netlink::Netlink;
 use crate::kernel::sync::{Lock, Notifier};
 use crate::lab::error::{LabError, LabErrorKind, Result};
 use crate::lab::services::dhcp6::client;
-use crate::lab::services::dhcp6::holder::DelegatedPrefix;
+use crate::lab::services::dhcp6::holder::{DelegatedPrefix, set_address};
 use crate::lab::services::ndp::advertiser::Advertiser;
 use crate::lab::services::service::{Service, ServicePlace, ServiceThread, ThreadWaker};
+use crate::lab::stack::stack::{GivenKeeper, Stack};
 use crate::model::dhcp::AddressSource;
 use crate::model::dhcp6::delegated;
 use crate::model::dhcp6::network::link_local;
 use crate::topology::plan::{InterfacePlan, NodePlan};
-use crate::topology::{Plan, Subnet};
+use crate::topology::{LinkId, Plan, Subnet};
 
 /// The clients of a node.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ pub(super) struct AskingInterface {
     pub(super) address: bool,
     /// Whether the node asks for a prefix.
     pub(super) prefix: bool,
+    /// Whether the interface went with its link.
+    gone: bool,
 }
 
 /// The state that the thread of the clients and those who wait for it share.
@@ -47,6 +52,9 @@ pub(super) struct Dhcp6ClientState {
     /// The MAC address by which servers know the node.
     pub(super) mac: [u8; 6],
     pub(super) journal: Arc<Journal>,
+    stack: Arc<Stack>,
+    /// The indexes of interfaces that lead to another network than before.
+    pub(super) anew: Lock<BTreeSet<u32>>,
     pub(super) prefix: Option<DelegatedPrefix>,
     /// State of the addresses of each interface, by its index.
     pub(super) addresses: Lock<HashMap<u32, KnownAddress>>,
@@ -69,6 +77,7 @@ impl Dhcp6Clients {
     pub(crate) fn of(
         node: &NodePlan,
         plan: &Plan,
+        stack: &Arc<Stack>,
         advertiser: Option<&Arc<Advertiser>>,
         journal: &Arc<Journal>,
     ) -> Option<Self> {
@@ -76,21 +85,26 @@ impl Dhcp6Clients {
         if !delegated && node.addresses_v6 != AddressSource::Dhcp {
             return None;
         }
-        let stack = &plan[node.stack];
-        let downlinks = || delegated::downlinks(stack).map(|it| it.index).collect();
+        let planned = &plan[node.stack];
+        let downlinks = || delegated::downlinks(planned).map(|it| it.index).collect();
         let prefix = advertiser.filter(|_| delegated);
         let state = Dhcp6ClientState {
             node: node.name.clone(),
             // The host has one name, whatever interface it asks by (RFC 8415, section 11).
-            mac: stack.interfaces.first()?.mac,
+            mac: planned.interfaces.first()?.mac,
             journal: Arc::clone(journal),
+            stack: Arc::clone(stack),
+            anew: Lock::default(),
             prefix: prefix.map(|it| DelegatedPrefix::new(downlinks(), Arc::clone(it))),
             addresses: Lock::default(),
             changed: Notifier::default(),
         };
+        let state = Arc::new(state);
+        let keeper: Weak<Dhcp6ClientState> = Arc::downgrade(&state);
+        stack.keep_given(keeper);
         Some(Self {
-            state: Arc::new(state),
-            interfaces: Lock::new(asking(node, plan)),
+            state,
+            interfaces: Lock::new(asking(node, plan, &BTreeSet::new())),
             waker: ThreadWaker::default(),
         })
     }
@@ -100,12 +114,12 @@ impl Dhcp6Clients {
         self.state.prefix.as_ref()?.range()
     }
 
-    /// Takes over what a changed plan says of the interfaces.
-    pub(crate) fn refresh(&self, plan: &Plan) {
+    /// Takes over what a changed plan says of the interfaces, some of whose links were removed.
+    pub(crate) fn refresh(&self, plan: &Plan, removed: &BTreeSet<LinkId>) {
         let Some(node) = plan.nodes.iter().find(|it| it.name == self.state.node) else {
             return;
         };
-        *self.interfaces.lock() = asking(node, plan);
+        *self.interfaces.lock() = asking(node, plan, removed);
         if let Some(prefix) = &self.state.prefix {
             let downlinks = delegated::downlinks(&plan[node.stack]);
             *prefix.downlinks.lock() = downlinks.map(|it| it.index).collect();
@@ -114,13 +128,23 @@ impl Dhcp6Clients {
         self.waker.wake();
     }
 
+    /// Lets the client of an interface ask anew: it leads to another network.
+    pub(crate) fn ask_anew(&self, index: u32) {
+        let asks = |it: &AskingInterface| it.index == index && it.address;
+        if self.interfaces.lock().iter().any(asks) {
+            self.state.anew.lock().insert(index);
+            self.state.addresses.lock().remove(&index);
+            self.waker.wake();
+        }
+    }
+
     /// Returns what is missing yet, as the rest of a sentence.
     fn missing(&self, addresses: &HashMap<u32, KnownAddress>) -> Option<String> {
         let interfaces = self.interfaces.lock();
         let without = interfaces.iter().find_map(|it| {
             let known = addresses.get(&it.index);
             match known {
-                _ if !it.address => None,
+                _ if !it.address || it.gone => None,
                 None => Some(format!("no router has advertised itself on {}", it.name)),
                 Some(KnownAddress::Asking) => {
                     let name = &it.name;
@@ -145,10 +169,10 @@ impl Dhcp6Clients {
 }
 
 /// Returns the interfaces at which a node asks.
-fn asking(node: &NodePlan, plan: &Plan) -> Vec<AskingInterface> {
+fn asking(node: &NodePlan, plan: &Plan, removed: &BTreeSet<LinkId>) -> Vec<AskingInterface> {
     let delegated = node.advertise.as_ref().is_some_and(|it| it.is_delegated());
     let own = |it: &InterfacePlan| {
-        let address = node.addresses_v6 == AddressSource::Dhcp && (it.uplink || !delegated);
+        let address = node.addresses_v6 == AddressSource::Dhcp;
         let prefix = delegated && it.uplink;
         let interface = AskingInterface {
             name: it.name.clone(),
@@ -157,10 +181,31 @@ fn asking(node: &NodePlan, plan: &Plan) -> Vec<AskingInterface> {
             link_local: link_local(it)?,
             address,
             prefix,
+            gone: removed.contains(&it.link),
         };
         (address || prefix).then_some(interface)
     };
-    plan[node.stack].interfaces.iter().filter_map(own).collect()
+    plan[node.stack].asking().filter_map(own).collect()
+}
+
+impl GivenKeeper for Dhcp6ClientState {
+    fn give_back(&self, index: u32) {
+        let known = self.addresses.lock().get(&index).copied();
+        let Some(Ok(mut netlink)) = self.stack.netns().map(|it| Netlink::open_in(it.as_fd())) else {
+            return;
+        };
+        // The kernel has taken all addresses of IPv6 (net/ipv6/addrconf.c, addrconf_ifdown).
+        let address = match known {
+            Some(KnownAddress::Has(address)) => set_address(&mut netlink, index, address, true),
+            Some(KnownAddress::OwnMake | KnownAddress::Asking) | None => Ok(()),
+        };
+        let prefix = self.prefix.as_ref();
+        let prefix = prefix.filter(|it| it.downlinks.lock().contains(&index));
+        let prefix = prefix.map_or(Ok(()), |it| it.follow(&mut netlink));
+        for error in [address.err(), prefix.err()].into_iter().flatten() {
+            eprintln!("DHCPv6 client of `{}`: {error}", self.node);
+        }
+    }
 }
 
 impl Service for Dhcp6Clients {
@@ -168,6 +213,7 @@ impl Service for Dhcp6Clients {
         let interfaces = self.interfaces.lock().clone();
         // A node that was started again has what its network has kept, and asks anew.
         self.state.addresses.lock().clear();
+        self.state.anew.lock().clear();
         if let Some(prefix) = &self.state.prefix {
             prefix.heard.store(false, Ordering::Relaxed);
         }

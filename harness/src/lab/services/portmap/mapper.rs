@@ -191,7 +191,7 @@ impl Leases {
     fn with<R>(&mut self, work: impl FnOnce(&mut LeaseBook, &mut dyn LeaseEngine, u64) -> R) -> R {
         let now = monotonic();
         // The site is copied: the book is changed while the site is looked at.
-        let Some(site) = self.site.clone() else {
+        let Some(site) = self.site.clone().map(LeaseSite::with_leased_address) else {
             return work(&mut self.book, &mut NoNat, now);
         };
         let (done, forgotten) = match &site.carrier {

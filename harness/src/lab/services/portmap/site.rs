@@ -22,6 +22,17 @@ pub(crate) struct LeaseSite {
     pub(crate) nat: NatSpec,
 }
 
+impl LeaseSite {
+    /// Takes over the address that DHCP has given to the uplink, if the plan has none for it.
+    pub(super) fn with_leased_address(mut self) -> Self {
+        let leased = self.stack.leased_at(self.uplink);
+        if let (NatCarrier::Kernel(nat), Some(leased)) = (&mut self.carrier, leased) {
+            nat.external = leased;
+        }
+        self
+    }
+}
+
 /// A network behind a router.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InsideNetwork {
@@ -45,7 +56,7 @@ pub(crate) enum NatCarrier {
 /// A NAT that nftables carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KernelNat {
-    /// The external address.
+    /// The external address that is planned; 0.0.0.0 where it comes by DHCP.
     pub(crate) external: Ipv4Addr,
     /// Whether hosts inside reach one another by the external address.
     pub(crate) hairpins: bool,
