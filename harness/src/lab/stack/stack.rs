@@ -126,6 +126,8 @@ impl Stack {
             Some(address) => drop(leased.insert(index, address)),
             None => drop(leased.remove(&index)),
         }
+        // The lock of the addresses is given back before the locks of cables are taken, whose
+        // holders may look at the addresses.
         drop(leased);
         for cable in self.plugged() {
             cable.readdress(self, index, address);

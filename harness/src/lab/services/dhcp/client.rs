@@ -106,6 +106,8 @@ impl DhcpClients {
 
     /// Lets the client of an interface ask anew: it leads to another network.
     pub(crate) fn ask_anew(&self, index: u32) {
+        // The lease is forgotten here, since the caller waits for another one, and the thread knows
+        // by itself what it has to take from the kernel.
         if let Some(own) = self.state.interfaces.lock().get_mut(&index) {
             own.anew = true;
             own.held = None;
@@ -140,6 +142,8 @@ impl ClientState {
             return Ok(());
         };
         let mut batch = Batch::new();
+        // The old route goes first: the new one may have the same metric, and the kernel refuses
+        // two such routes (net/ipv4/fib_trie.c, fib_table_insert).
         if let Some(old) = default_route(index, held, before) {
             batch.delete_route(&old);
         }

@@ -130,6 +130,7 @@ impl Dhcp6Clients {
 
     /// Lets the client of an interface ask anew: it leads to another network.
     pub(crate) fn ask_anew(&self, index: u32) {
+        // A delegated prefix stays: the network in front of a router is the same one.
         let asks = |it: &AskingInterface| it.index == index && it.address;
         if self.interfaces.lock().iter().any(asks) {
             self.state.anew.lock().insert(index);

@@ -25,6 +25,7 @@ pub(crate) struct LeaseSite {
 impl LeaseSite {
     /// Takes over the address that DHCP has given to the uplink, if the plan has none for it.
     pub(super) fn with_leased_address(mut self) -> Self {
+        // This is looked up for each request, since a lease comes and goes while the router serves.
         let leased = self.stack.leased_at(self.uplink);
         if let (NatCarrier::Kernel(nat), Some(leased)) = (&mut self.carrier, leased) {
             nat.external = leased;
