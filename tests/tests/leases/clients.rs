@@ -137,7 +137,9 @@ fn a_client_that_is_refused_gets_another_address() -> TestResult {
     let said = changes(&lab, "one");
     assert_eq!(said, [before, None, lab[one].ipv4()]);
 
-    let wrong = dhcp.change(renewed().pool("10.9.0.1-10.9.0.2")).unwrap_err();
+    let wrong = dhcp
+        .change(renewed().pool("10.9.0.1-10.9.0.2"))
+        .unwrap_err();
     assert!(wrong.to_string().contains("nothing to give"), "{wrong}");
     assert!(dhcp.change(renewed().pool("nonsense")).is_err());
     Ok(())

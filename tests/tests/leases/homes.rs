@@ -73,7 +73,10 @@ fn a_home_translates_to_the_address_that_it_is_given_and_follows_it_to_another()
         // The network behind it is that of the plan, and is served by the home itself.
         let laptop = lab[it.laptop].ipv4().ok_or("an address")?;
         assert_eq!(laptop.octets()[..3], [192, 168, 1]);
-        assert_eq!(lab[home].dhcp().ok_or("a server")?.leases()[0].address, laptop);
+        assert_eq!(
+            lab[home].dhcp().ok_or("a server")?.leases()[0].address,
+            laptop
+        );
         assert_eq!(it.seen()?, own);
         let mappings = lab.nat(home)?.mappings()?;
         let of_laptop = mappings.iter().find(|it| *it.inside.ip() == laptop);

@@ -90,7 +90,8 @@ fn phone() -> NodeSpec {
 }
 
 #[snowglobe::test]
-fn a_phone_that_moves_to_another_network_has_addresses_of_it_and_none_of_the_old_one() -> TestResult {
+fn a_phone_that_moves_to_another_network_has_addresses_of_it_and_none_of_the_old_one() -> TestResult
+{
     let managed = |node: NodeSpec| {
         let node = node.dhcp(DhcpSpec::new()).dhcp6(Dhcp6Spec::new());
         node.advertise(AdvertiseSpec::new().managed())
@@ -192,7 +193,10 @@ fn a_host_whose_cable_is_put_back_has_what_it_was_given() -> TestResult {
     topology.link(server, internet);
     let lab = topology.start()?;
     serve(&lab, server)?;
-    let before = [lab[host].ipv4().map(IpAddr::V4), lab[host].ipv6().map(IpAddr::V6)];
+    let before = [
+        lab[host].ipv4().map(IpAddr::V4),
+        lab[host].ipv6().map(IpAddr::V6),
+    ];
     lab[cable].down()?;
     lab[cable].up()?;
     let v4 = lab[server].ipv4().ok_or("an address")?;

@@ -312,7 +312,11 @@ fn add_routes(
             let planned = |interface: usize| {
                 let mut own = addresses[index][interface].iter();
                 let asks = stack.autoconfigures && asks_at(topology, ports, &ports[interface]);
-                if v6 { !asks } else { own.any(|it| it.ip.is_ipv4()) }
+                if v6 {
+                    !asks
+                } else {
+                    own.any(|it| it.ip.is_ipv4())
+                }
             };
             let mut defaults = gateways.defaults(StackId::new(index));
             defaults.retain(|(interface, _)| planned(*interface));

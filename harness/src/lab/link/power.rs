@@ -69,7 +69,10 @@ impl PluggedCable for Lock<LinkState> {
         let ends = state.ends();
         // The place of a NAT is at the first end.
         let here = |side: &Side| *side == Side::A && ends.device(*side).index == index;
-        if let Some(nat) = ends.nat().filter(|_| state.sides_in(stack).iter().any(here)) {
+        if let Some(nat) = ends
+            .nat()
+            .filter(|_| state.sides_in(stack).iter().any(here))
+        {
             nat.with(|translators| {
                 if let Some(v4) = &mut translators.v4 {
                     v4.set_uplink(address.as_slice());

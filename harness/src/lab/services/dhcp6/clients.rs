@@ -192,7 +192,8 @@ fn asking(node: &NodePlan, plan: &Plan, removed: &BTreeSet<LinkId>) -> Vec<Askin
 impl GivenKeeper for Dhcp6ClientState {
     fn give_back(&self, index: u32) {
         let known = self.addresses.lock().get(&index).copied();
-        let Some(Ok(mut netlink)) = self.stack.netns().map(|it| Netlink::open_in(it.as_fd())) else {
+        let Some(Ok(mut netlink)) = self.stack.netns().map(|it| Netlink::open_in(it.as_fd()))
+        else {
             return;
         };
         // The kernel has taken all addresses of IPv6 (net/ipv6/addrconf.c, addrconf_ifdown).
