@@ -8,7 +8,9 @@ use super::error::ExecError;
 use crate::kernel::message_channel::{MESSAGE_MAX, MessageChannel};
 use crate::kernel::poll;
 use crate::kernel::process::exit_kind::ExitKind;
-use crate::kernel::process::signal::{Signal, SignalFd, die_by, stop_by};
+use crate::kernel::process::signal::{
+    Signal, SignalFd, await_signals_to_groups, die_by, stop_by,
+};
 use crate::kernel::procfs::process_table;
 use crate::runner::error::explain;
 use crate::runner::{NurseryHandle, ProgramSetup, explain_denial};
@@ -156,6 +158,13 @@ impl Watch {
                     }));
                 }
                 Some(TrialReport::Refused(step)) => return Err(explain(&step).into()),
+                Some(TrialReport::StopSeen) => {
+                    // A SIGTSTP that has stopped the whole group takes away the SIGCONT of an
+                    // earlier `fg` that waits here still (signal(7)), and would be passed on.
+                    await_signals_to_groups();
+                    // A program that is gone is not stopped.
+                    let _ = self.channel.send(&InitRequest::ConfirmStop.encode());
+                }
                 // The signal that makes this process go on waits in the descriptor then, and is
                 // passed on to the program.
                 Some(TrialReport::Stopped(number)) => stop_by(number),

@@ -109,7 +109,6 @@ fn control_z_stops_the_job_and_fg_continues_it() {
 }
 
 #[test]
-#[ignore = "a report of a stop that is over may stop the job a second time, right after `fg`"]
 fn the_job_can_be_stopped_again_and_again() {
     let script = "$exec sh -c 'echo ready; while read x; do echo heard $x; done'; fg; fg; fg; fg; fg; echo end $?";
     let (mut terminal, mut child) = on_a_terminal(script);

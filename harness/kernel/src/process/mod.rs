@@ -63,5 +63,6 @@ pub use nix::unistd::{ForkResult, Pid};
 pub use number_counter::NumberCounter;
 pub use pidfd::{pid_of, pidfd_kill, pidfd_open};
 pub use reap::{
-    Reaped, await_childless, next_stop, reap, stop_of_child, wait_for_child, wait_for_child_of,
+    Reaped, await_childless, is_stop_of_child_untold, next_stop, reap, stop_of_child,
+    wait_for_child, wait_for_child_of,
 };

@@ -60,10 +60,20 @@ pub fn wait_for_child_of(pidfd: BorrowedFd<'_>) {
     let _ = waitid(Id::PIDFd(pidfd), WaitPidFlag::WEXITED);
 }
 
-/// Returns the signal that has stopped the child `pid`, if the child has stopped since the last
-/// call.
+/// Returns the signal by which the child `pid` is stopped now, unless a call has returned this stop
+/// already.
+///
+/// A SIGCONT takes back what nobody has asked about (kernel/signal.c, `prepare_signal`).
 pub fn stop_of_child(pid: i32) -> Option<i32> {
-    let options = libc::WSTOPPED | libc::WNOHANG;
+    stop_with(pid, libc::WSTOPPED | libc::WNOHANG)
+}
+
+/// Returns whether [`stop_of_child`] has a stop to tell of, and leaves it there.
+pub fn is_stop_of_child_untold(pid: i32) -> bool {
+    stop_with(pid, libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT).is_some()
+}
+
+fn stop_with(pid: i32, options: libc::c_int) -> Option<i32> {
     // SAFETY: all zero is a valid value, which the kernel overwrites. The fields are those of
     // SIGCHLD, which waitid(2) fills in; without a child to tell of, the id stays 0.
     unsafe {

@@ -97,7 +97,7 @@ impl ReceivedReports {
             TrialReport::Remarked(Remark::LastWords(note)) => self.last_words.push(note),
             TrialReport::Denied(denial) => self.denials.push(denial),
             // The body of a test is no program.
-            TrialReport::Stopped(_) | TrialReport::ProgramEnded(_) => {}
+            TrialReport::StopSeen | TrialReport::Stopped(_) | TrialReport::ProgramEnded(_) => {}
             TrialReport::Forked { pid, report } => {
                 if self.forks_heard < FORKS_HEARD {
                     self.forks_heard += 1;

@@ -23,6 +23,8 @@ pub(crate) enum InitRequest {
     /// The terminal has sent this signal to the whole process group. The init's own is of no
     /// account.
     Forget(i32),
+    /// Say whether the body, a program, is still stopped, by [`TrialReport::Stopped`].
+    ConfirmStop,
 }
 
 codec_enum!(InitRequest {
@@ -30,6 +32,7 @@ codec_enum!(InitRequest {
     2 => Describe,
     3 => PassOn(number),
     4 => Forget(number),
+    5 => ConfirmStop,
 });
 
 impl EdgeMessage for InitRequest {
@@ -122,7 +125,9 @@ pub(crate) enum TrialReport {
     },
     /// A process was refused what the trial does not have, and its errno does not tell what.
     Denied(Denial),
-    /// The body, a program, was stopped by this signal.
+    /// The body, a program, was stopped. The stop may be over when this is read.
+    StopSeen,
+    /// The body, a program, is stopped by this signal, as the supervisor has asked.
     Stopped(i32),
     /// The program that the body has run in a node has come to this end.
     ProgramEnded(ExitKind),
@@ -142,6 +147,7 @@ codec_enum!(TrialReport {
     9 => Denied(denial),
     10 => Stopped(number),
     11 => ProgramEnded(end),
+    12 => StopSeen,
 });
 
 impl EdgeMessage for TrialReport {
@@ -300,6 +306,7 @@ mod tests {
             InitRequest::Describe,
             InitRequest::PassOn(20),
             InitRequest::Forget(2),
+            InitRequest::ConfirmStop,
         ] {
             arrives(&request);
             assert!(request.encode().len() <= InitRequest::LONGEST);
@@ -365,6 +372,7 @@ mod tests {
             denied(DeniedThing::Group(34)),
             denied(DeniedThing::Groups),
             TrialReport::Stopped(19),
+            TrialReport::StopSeen,
             TrialReport::ProgramEnded(ExitKind::Code(3)),
         ] {
             arrives(&report);

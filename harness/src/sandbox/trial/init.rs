@@ -360,6 +360,7 @@ impl Init<'_> {
             Some(InitRequest::Forget(number)) => {
                 let _ = signal::take_pending(number);
             }
+            Some(InitRequest::ConfirmStop) => program::confirm_stop(body.pid, self.channel),
             Some(InitRequest::Describe) => {
                 let description = process_table::describe(&members::members());
                 if self.program.is_none() {

@@ -8,7 +8,9 @@ use crate::kernel::errno::errno;
 use crate::kernel::fd::replace_standard;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::poll;
-use crate::kernel::process::signal::{Signal, is_in_our_group, kill, take_pending};
+use crate::kernel::process::signal::{
+    Signal, await_signals_to_groups, is_in_our_group, is_stop_pending, kill, take_pending,
+};
 use crate::kernel::process::{self, Pid};
 use crate::sandbox::ids::Ids;
 use crate::sandbox::protocol::EdgeMessage;
@@ -36,6 +38,10 @@ pub(crate) struct ProgramBody {
 /// that it goes on. Such a body is sent nothing that stops: the signal has stopped it already, and
 /// would stop it again where SIGCONT comes first.
 ///
+/// A SIGCONT that the supervisor tells of late may be one of the group whose trace here a SIGTSTP has
+/// wiped out since (signal(7)), as after `fg` and a quick Ctrl-Z. It must not continue the body, which
+/// that SIGTSTP has stopped.
+///
 /// A program that leads a group of its own does not get the group's SIGCONT, and would never learn
 /// that its caller goes on.
 pub(super) fn pass_on(body: Pid, is_stopped: &Cell<bool>, number: i32) {
@@ -44,6 +50,7 @@ pub(super) fn pass_on(body: Pid, is_stopped: &Cell<bool>, number: i32) {
     };
     let to_group = take_pending(number);
     let needs = match signal {
+        Signal::SIGCONT if !to_group && is_stop_pending() => false,
         Signal::SIGCONT => {
             is_stopped.set(false);
             !to_group || !is_in_our_group(body)
@@ -65,9 +72,28 @@ pub(crate) fn let_go_of(descriptors: Range<i32>) -> crate::kernel::Result<()> {
 }
 
 /// Reports that the body was stopped, if it was.
+///
+/// The supervisor may be stopped itself by then, with its whole group, and read the report when all
+/// of them go on. So it asks before it stops ([`confirm_stop`]): else it would stop a second time,
+/// for a stop that is over.
 pub(super) fn report_stop(body: Pid, is_stopped: &Cell<bool>, channel: &MessageChannel) {
-    if let Some(number) = process::stop_of_child(body.as_raw()) {
+    if process::is_stop_of_child_untold(body.as_raw()) {
         is_stopped.set(true);
+        let _ = channel.send(&TrialReport::StopSeen.encode());
+    }
+}
+
+/// Reports by what the body is stopped, if it is.
+///
+/// The kernel continues the body before the supervisor, since it sends a signal to the members of a
+/// group from the youngest to the oldest. So the answer to a supervisor that goes on is not of the
+/// time before.
+pub(super) fn confirm_stop(body: Pid, channel: &MessageChannel) {
+    if let Some(number) = process::stop_of_child(body.as_raw()) {
+        // The signal that has stopped the group is answered by this, and waits for nobody here. It
+        // has come to the body first.
+        await_signals_to_groups();
+        let _ = take_pending(number);
         let _ = channel.send(&TrialReport::Stopped(number).encode());
     }
 }

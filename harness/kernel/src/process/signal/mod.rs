@@ -16,8 +16,8 @@ use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, signal, sigprocmask};
 pub use nix::sys::signal::{Signal, kill, raise};
 pub use passing::{
-    PASSED_ON, become_program, die_by, is_in_our_group, remember_caller, spawn_program, stop_by,
-    take_pending,
+    PASSED_ON, await_signals_to_groups, become_program, die_by, is_in_our_group, is_stop_pending,
+    remember_caller, spawn_program, stop_by, take_pending,
 };
 
 /// A descriptor from which signals are read.

@@ -111,6 +111,19 @@ pub fn take_pending(number: i32) -> bool {
     taken == libc::c_long::from(number)
 }
 
+/// Returns whether a signal of the terminal that stops a process is blocked and waits for this
+/// process.
+pub fn is_stop_pending() -> bool {
+    // SAFETY: all zero is a valid set, which the kernel overwrites.
+    unsafe {
+        let mut pending: libc::sigset_t = std::mem::zeroed();
+        libc::sigpending(&raw mut pending) == 0
+            && [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU]
+                .iter()
+                .any(|number| libc::sigismember(&raw const pending, *number) == 1)
+    }
+}
+
 /// Returns whether a process is in the process group of this one.
 pub fn is_in_our_group(process: Pid) -> bool {
     // In a PID namespace below that of the group's leader both are 0 (pid_namespaces(7)).
@@ -142,7 +155,7 @@ pub fn stop_by(number: i32) {
 /// The kernel gives a signal of the terminal to one member after the other (kernel/signal.c,
 /// `kill_pgrp`), and may be interrupted in between. Another member may have stopped and been
 /// continued meanwhile, and this process would stop once more by the SIGTSTP that comes late.
-fn await_signals_to_groups() {
+pub fn await_signals_to_groups() {
     // The kernel holds `tasklist_lock` for reading while it does so, and takes that lock for
     // writing here (kernel/sys.c, setpgid). No group has this number (linux/threads.h,
     // PID_MAX_LIMIT), so that the call does nothing else.
