@@ -238,6 +238,72 @@ fn a_suite_is_converted_and_back() {
 }
 
 #[test]
+fn integration_tests_get_a_main_of_ours_and_lose_it() {
+    let project = suite();
+    let write = |path: &str, text: &str| {
+        let path = project.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let read = |path: &str| fs::read_to_string(project.path().join(path)).unwrap();
+    let named = format!("{MANIFEST}\n[[test]]\nname = \"named\" # mine\npath = \"checks/it.rs\"\n");
+    let conditional = "#![cfg(feature = \"full\")]\n#[test]\nfn a() {}\n";
+    for (path, text) in [
+        ("Cargo.toml", named.as_str()),
+        ("checks/it.rs", "#[test]\nfn a() {}"),
+        ("tests/folder/main.rs", "mod cases;\n"),
+        ("tests/folder/cases.rs", "#[test]\nfn b() {}\n"),
+        ("tests/full.rs", conditional),
+        ("tests/half.rs", "#[test]\nfn c() {}\nmod a { #[test] fn crowded() {} }\n"),
+        ("tests/helper.rs", "// No tests.\n"),
+    ] {
+        write(path, text);
+    }
+    let files = ["fix", "--yes", "src", "tests", "checks"];
+    let done = snowglobe(project.path(), &[&files[..], &["--main"]].concat());
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let manifest = read("Cargo.toml");
+    let named_without = "name = \"named\" # mine\npath = \"checks/it.rs\"\nharness = false\n";
+    says(
+        &manifest,
+        &[
+            "[[test]]\nname = \"net\"\nharness = false\n",
+            "[[test]]\nname = \"folder\"\nharness = false\n",
+            named_without,
+        ],
+    );
+    assert_eq!(manifest.matches("harness = false").count(), 3, "{manifest}");
+    for (path, end) in [
+        ("tests/net.rs", "}\n\nsnowglobe::main!();\n"),
+        ("checks/it.rs", "}\n\nsnowglobe::main!();"),
+        ("tests/folder/main.rs", "mod cases;\n\nsnowglobe::main!();\n"),
+    ] {
+        assert!(read(path).ends_with(end), "{}", read(path));
+    }
+    says(
+        &text(&done.stderr),
+        &[
+            "tests/full.rs keeps the standard harness",
+            "required-features",
+            "tests/half.rs keeps the standard harness",
+        ],
+    );
+    let again = snowglobe(project.path(), &[&files[..], &["--main"]].concat());
+    says(&text(&again.stderr), &["nothing to write"]);
+
+    let undone = snowglobe(project.path(), &[&files[..2], &["--undo"], &files[2..]].concat());
+    assert!(undone.status.success(), "{}", text(&undone.stderr));
+    assert_eq!(read("tests/net.rs"), SUITE);
+    assert_eq!(read("checks/it.rs"), "#[test]\nfn a() {}");
+    assert_eq!(read("tests/folder/main.rs"), "mod cases;\n");
+    assert_eq!(read("tests/full.rs"), conditional);
+    // Only some files were named, so that others may need the dependency.
+    let manifest = read("Cargo.toml");
+    assert!(!manifest.contains("harness"), "{manifest}");
+    says(&manifest, &["snowglobe = \"0.1\"\n", "name = \"named\" # mine\n"]);
+}
+
+#[test]
 fn what_cannot_be_converted_is_named_with_what_to_do() {
     let project = suite();
     let write = |path: &str, text: &str| fs::write(project.path().join(path), text).unwrap();
@@ -302,6 +368,13 @@ fn the_first_test_passes_and_a_suite_that_fought_over_a_port() {
     // Of the library, of the suite, and of the first test.
     assert_eq!(said.matches("2 passed").count(), 3, "{said}");
     assert_eq!(said.matches("1 passed").count(), 1, "{said}");
+
+    let output = snowglobe(project.path(), &["fix", "--yes", "--main"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let test = cargo(project.path(), &["test", "--offline", "--test", "net"]);
+    let said = text(&test.stdout);
+    assert!(test.status.success(), "{said}{}", text(&test.stderr));
+    says(&said, &["each in user, net, mnt", "2 passed"]);
 }
 
 #[test]

@@ -149,24 +149,90 @@ fn remove_empty(table: &mut dyn TableLike, path: &[&str]) {
     }
 }
 
-/// Returns the files of the test targets whose `main` is their own, below the package.
+/// A test target, as its manifest has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TestTarget {
+    pub(crate) name: String,
+    /// File of its `main`, below the package.
+    pub(crate) file: PathBuf,
+    /// The standard harness does not run it.
+    pub(crate) has_own_main: bool,
+}
+
+/// Returns the test targets that a manifest names, and whether cargo looks for others in `tests`.
 ///
 /// # Errors
 /// The text is no manifest.
-pub(crate) fn targets_without_harness(text: &str) -> Result<Vec<PathBuf>, String> {
+pub(crate) fn test_targets(text: &str) -> Result<(Vec<TestTarget>, bool), String> {
     let manifest = parse(text)?;
     let targets = manifest.get("test").and_then(Item::as_array_of_tables);
-    let targets = targets.into_iter().flatten();
-    let own = targets.filter(|it| it.get("harness").and_then(Item::as_bool) == Some(false));
-    let path = |target: &Table| -> Option<PathBuf> {
+    let read = |target: &Table| -> Option<TestTarget> {
         let text = |key| target.get(key).and_then(Item::as_str);
-        let usual = || text("name").map(|name| format!("tests/{name}.rs"));
-        text("path")
-            .map(str::to_owned)
-            .or_else(usual)
-            .map(PathBuf::from)
+        let name = text("name")?.to_owned();
+        let file = match text("path") {
+            Some(path) => path.to_owned(),
+            None => format!("tests/{name}.rs"),
+        };
+        Some(TestTarget {
+            name,
+            file: file.into(),
+            has_own_main: target.get("harness").and_then(Item::as_bool) == Some(false),
+        })
     };
-    Ok(own.filter_map(path).collect())
+    let named = targets.into_iter().flatten().filter_map(read).collect();
+    let package = manifest.get("package");
+    let looks = package.and_then(|it| it.get("autotests")).and_then(Item::as_bool);
+    Ok((named, looks != Some(false)))
+}
+
+/// Returns the text of a manifest in which the standard harness does not run this test target.
+///
+/// # Errors
+/// The manifest has something else where its test targets belong.
+pub(crate) fn without_harness(text: &str, target: &str) -> Result<String, String> {
+    let mut manifest = parse(text)?;
+    if manifest.get("test").is_some_and(|it| !it.is_array_of_tables()) {
+        return Err("`test` is no list of `[[test]]` tables; write it as one".to_owned());
+    }
+    if let Some(table) = target_mut(&mut manifest, target) {
+        table.insert("harness", value(false));
+        return Ok(manifest.to_string());
+    }
+    let block = block_without_harness(target);
+    Ok(match text.ends_with('\n') {
+        true => format!("{text}{block}"),
+        false => format!("{text}\n{}", block.trim_end()),
+    })
+}
+
+/// Returns the text of a manifest as it was before [`without_harness`].
+///
+/// # Errors
+/// The text is no manifest.
+pub(crate) fn with_harness(text: &str, target: &str) -> Result<String, String> {
+    let block = block_without_harness(target);
+    let open = format!("\n{}", block.trim_end());
+    if text.contains(&block) {
+        return Ok(text.replacen(&block, "", 1));
+    }
+    if let Some(text) = text.strip_suffix(&open) {
+        return Ok(text.to_owned());
+    }
+    let mut manifest = parse(text)?;
+    if let Some(table) = target_mut(&mut manifest, target) {
+        table.remove("harness");
+    }
+    Ok(manifest.to_string())
+}
+
+fn target_mut<'a>(manifest: &'a mut DocumentMut, name: &str) -> Option<&'a mut Table> {
+    let targets = manifest.get_mut("test")?.as_array_of_tables_mut()?;
+    let is_named = |table: &&mut Table| table.get("name").and_then(Item::as_str) == Some(name);
+    targets.iter_mut().find(is_named)
+}
+
+fn block_without_harness(target: &str) -> String {
+    format!("\n[[test]]\nname = \"{target}\"\nharness = false\n")
 }
 
 fn parse(text: &str) -> Result<DocumentMut, String> {
@@ -284,11 +350,34 @@ mod tests {
     }
 
     #[test]
-    fn targets_with_a_main_of_their_own_are_known_by_their_files() {
-        let text = "[[test]]\nname = \"a\"\nharness = false\n[[test]]\nname = \"b\"\n\
-                    [[test]]\nname = \"c\"\npath = \"t/c.rs\"\nharness = false\n";
-        let files = targets_without_harness(text).unwrap();
-        assert_eq!(files, [Path::new("tests/a.rs"), Path::new("t/c.rs")]);
+    fn test_targets_are_known_by_their_files() {
+        let text = "[package]\nautotests = false\n[[test]]\nname = \"a\"\nharness = false\n\
+                    [[test]]\nname = \"b\"\npath = \"t/b.rs\"\n";
+        let (targets, looks) = test_targets(text).unwrap();
+        assert!(!looks);
+        let target = |name: &str, file: &str, has_own_main| TestTarget {
+            name: name.to_owned(),
+            file: file.into(),
+            has_own_main,
+        };
+        let expected = [target("a", "tests/a.rs", true), target("b", "t/b.rs", false)];
+        assert_eq!(targets, expected);
+        assert!(test_targets("").unwrap().1);
+    }
+
+    #[test]
+    fn a_harness_comes_back() {
+        for text in [
+            "[package]\nname = \"a\"\n",
+            "[package]\nname = \"a\"",
+            "[package]\nname = \"a\"\n\n[[test]]\nname = \"net\" # why\npath = \"t.rs\"\n\n[lib]\n",
+        ] {
+            let without = without_harness(text, "net").unwrap();
+            let (targets, _) = test_targets(&without).unwrap();
+            assert!(targets[0].has_own_main, "{without}");
+            assert_eq!(with_harness(&without, "net").unwrap(), text);
+        }
+        assert!(without_harness("test = 1\n", "net").is_err());
     }
 
     #[test]

@@ -8,19 +8,22 @@
 //! | `suite` | the files of a package that can have tests |
 //! | `source` | one file: where lines are written or taken away, and which tests stay: pure |
 //! | `attributes` | attributes that make tests: pure |
+//! | `own_main` | the `main` of ours at the end of an integration test: pure |
 
 mod attributes;
+mod own_main;
 mod source;
 mod suite;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use snowglobe_model::cli::{self, CommandLine, CommandText, Operands};
 
-use self::source::{Conversion, Converted, LeftTest};
+use self::source::{Conversion, LeftTest};
+use self::suite::SourceFile;
 use crate::commands::Words;
-use crate::edits::cargo_toml::{self, Dependency};
+use crate::edits::cargo_toml::{self, Dependency, TestTarget};
 use crate::edits::change::Change;
 use crate::edits::project::Project;
 use crate::edits::{self, Consent};
@@ -30,6 +33,7 @@ struct FixOptions {
     help: bool,
     consent: Consent,
     way: Conversion,
+    main: bool,
     path: Option<PathBuf>,
     files: Vec<PathBuf>,
 }
@@ -52,6 +56,11 @@ Usage: {command} fix [OPTIONS] [FILE|DIRECTORY...]
         Flag::switch("undo", "Take the lines away again", |options| {
             options.way = Conversion::Back;
         }),
+        Flag::switch(
+            "main",
+            "Give integration tests a `main` of snowglobe too: they are faster then",
+            |options| options.main = true,
+        ),
         Flag::switch("yes", "Write without asking", |options| {
             options.consent.yes = true;
         })
@@ -74,10 +83,13 @@ Usage: {command} fix [OPTIONS] [FILE|DIRECTORY...]
     variables: &[],
     notes: "\
 Without FILE, all files below `src` and `tests` are looked at. The standard harness stays: `cargo
-test` and nextest run the suite as before.
+test` and nextest run the suite as before. With --main, integration tests are programs of
+snowglobe's runner, where a trial costs no start of a program: Cargo.toml says `harness = false`
+of each, and `snowglobe::main!();` ends its file. --undo takes that back, too.
 
 Examples:
   {command} fix --dry-run
+  {command} fix --main
   {command} fix tests/http.rs
   {command} fix --undo
 ",
@@ -133,70 +145,171 @@ struct FixPlan {
     left: Vec<String>,
 }
 
+/// A source file that was looked at.
+struct FixedFile {
+    path: PathBuf,
+    before: String,
+    after: String,
+    /// Every test of the file is converted.
+    is_whole: bool,
+    may_be_empty: bool,
+}
+
+impl FixedFile {
+    fn names_ours(&self) -> bool {
+        self.after.contains("snowglobe::")
+    }
+}
+
 fn plan(project: &Project, options: &FixOptions) -> Result<FixPlan, String> {
     let mut plan = FixPlan {
         changes: Vec::new(),
         lines: 0,
         left: Vec::new(),
     };
-    let own_mains = suite::own_mains(project)?;
-    let mut is_needed = false;
+    let targets = suite::targets(project)?;
+    let mut files = Vec::new();
     for file in suite::files(project, &options.files)? {
-        let shown = project.show(&file.path).display();
         let text = std::fs::read_to_string(&file.path)
-            .map_err(|error| format!("cannot read {shown}: {error}"))?;
-        let is_own_main = own_mains.contains(&file.path) && !text.contains("snowglobe::main!");
-        if is_own_main && options.way == Conversion::There {
-            plan.left.push(format!(
-                "{shown} has a `main` of its own, and stays as it is: on libtest-mimic write `snowglobe::mimic::trial`, or let `snowglobe exec --` run it"
-            ));
-            continue;
-        }
-        let converted = match source::convert(&text, file.part, options.way) {
-            Ok(converted) => converted,
-            Err(error) => {
-                let line = error.span().start().line;
-                plan.left.push(format!(
-                    "{shown}:{line}: the file stays as it is, for it cannot be understood ({error}): write the attribute above its tests by hand"
-                ));
-                continue;
-            }
-        };
-        is_needed |= converted.text.contains("snowglobe::");
-        plan.add(&file.path, text, converted, &shown.to_string());
+            .map_err(|error| format!("cannot read {}: {error}", file.path.display()))?;
+        let target = targets.iter().find(|it| it.file == file.path);
+        files.extend(plan.convert(project, options.way, file, text, target));
     }
-    let manifest = match (options.way, is_needed) {
-        (Conversion::There, true) => {
-            let dependency = Dependency::of_option(options.path.as_deref());
-            cargo_toml::with_dependency(&project.text, &dependency)
-                .and_then(|text| edits::with_small_programs(project, text))
-        }
-        // Other files may need it where only some are converted back.
-        (Conversion::Back, false) if options.files.is_empty() => {
-            cargo_toml::without_dependency(&project.text)
-        }
-        (Conversion::There, false) | (Conversion::Back, _) => Ok(project.text.clone()),
-    };
-    let path = project.manifest();
-    let manifest = manifest.map_err(|error| format!("{}: {error}", path.display()))?;
+    let manifest = plan
+        .manifest(project, options, &targets, &mut files)
+        .map_err(|error| format!("{}: {error}", project.manifest().display()))?;
     if manifest != project.text {
-        let change = Change::edit(path, project.text.clone(), manifest);
-        plan.changes.insert(0, change);
+        let change = Change::edit(project.manifest(), project.text.clone(), manifest);
+        plan.changes.push(change);
     }
+    let changed = files.into_iter().filter(|file| file.after != file.before);
+    plan.changes
+        .extend(changed.map(|it| Change::edit(it.path, it.before, it.after)));
     Ok(plan)
 }
 
 impl FixPlan {
-    fn add(&mut self, path: &Path, before: String, converted: Converted, shown: &str) {
-        let Converted { text, count, left } = converted;
-        if text != before {
-            self.changes
-                .push(Change::edit(path.to_owned(), before, text));
+    /// Converts a file; `target` is the test target whose `main` the file has.
+    fn convert(
+        &mut self,
+        project: &Project,
+        way: Conversion,
+        file: SourceFile,
+        before: String,
+        target: Option<&TestTarget>,
+    ) -> Option<FixedFile> {
+        let shown = project.show(&file.path).display();
+        if way == Conversion::There
+            && target.is_some_and(|it| it.has_own_main)
+            && !before.contains("snowglobe::main!")
+        {
+            self.left.push(format!(
+                "{shown} has a `main` of its own, and stays as it is: on libtest-mimic write `snowglobe::mimic::trial`, or let `snowglobe exec --` run it"
+            ));
+            return None;
         }
-        self.lines += count;
+        let converted = match source::convert(&before, file.part, way) {
+            Ok(converted) => converted,
+            Err(error) => {
+                let line = error.span().start().line;
+                self.left.push(format!(
+                    "{shown}:{line}: the file stays as it is, for it cannot be understood ({error}): write the attribute above its tests by hand"
+                ));
+                return None;
+            }
+        };
+        self.lines += converted.count;
+        let is_whole = converted.left.is_empty();
         let sentence = |LeftTest { line, name, why }| format!("{shown}:{line}: `{name}` {why}");
-        self.left.extend(left.into_iter().map(sentence));
+        self.left.extend(converted.left.into_iter().map(sentence));
+        Some(FixedFile {
+            before,
+            after: converted.text,
+            is_whole,
+            may_be_empty: converted.may_be_empty,
+            path: file.path,
+        })
     }
+
+    /// Returns the text of `Cargo.toml`, and gives test programs a `main` of ours or takes it away.
+    fn manifest(
+        &mut self,
+        project: &Project,
+        options: &FixOptions,
+        targets: &[TestTarget],
+        files: &mut [FixedFile],
+    ) -> Result<String, String> {
+        let mut text = project.text.clone();
+        for target in targets {
+            text = match options.way {
+                Conversion::There if !options.main => text,
+                Conversion::There => self.give_main(project, text, target, files)?,
+                Conversion::Back => take_main(text, target, files)?,
+            };
+        }
+        let is_needed = files.iter().any(FixedFile::names_ours);
+        match (options.way, is_needed) {
+            (Conversion::There, true) => {
+                let dependency = Dependency::of_option(options.path.as_deref());
+                cargo_toml::with_dependency(&text, &dependency)
+                    .and_then(|text| edits::with_small_programs(project, text))
+            }
+            // Other files may need it where only some are converted back.
+            (Conversion::Back, false) if options.files.is_empty() => {
+                cargo_toml::without_dependency(&text)
+            }
+            (Conversion::There, false) | (Conversion::Back, _) => Ok(text),
+        }
+    }
+
+    /// Gives a test program a `main` of ours, if all its tests are trials.
+    fn give_main(
+        &mut self,
+        project: &Project,
+        manifest: String,
+        target: &TestTarget,
+        files: &mut [FixedFile],
+    ) -> Result<String, String> {
+        let folder = suite::folder_of(target);
+        let has = |it: &&FixedFile| it.path == target.file || it.path.starts_with(&folder);
+        let has_ours = files.iter().filter(has).any(FixedFile::names_ours);
+        let is_whole = files.iter().filter(has).all(|it| it.is_whole);
+        let root = files.iter_mut().find(|it| it.path == target.file);
+        let (Some(root), true, false) = (root, has_ours, target.has_own_main) else {
+            return Ok(manifest);
+        };
+        let why = match (is_whole, root.may_be_empty) {
+            (true, false) => {
+                root.after = own_main::with_main(&root.after);
+                return cargo_toml::without_harness(&manifest, &target.name);
+            }
+            (false, _) => "some of its tests are no trials, see above",
+            (true, true) => {
+                "the condition at its top would take `main` away too: write `required-features` into its `[[test]]` instead"
+            }
+        };
+        let shown = project.show(&target.file).display();
+        self.left
+            .push(format!("{shown} keeps the standard harness: {why}"));
+        Ok(manifest)
+    }
+}
+
+/// Takes the `main` of a test program away that [`FixPlan::give_main`] has written.
+fn take_main(
+    manifest: String,
+    target: &TestTarget,
+    files: &mut [FixedFile],
+) -> Result<String, String> {
+    let root = files.iter_mut().find(|it| it.path == target.file);
+    let Some(root) = root.filter(|it| target.has_own_main && it.is_whole) else {
+        return Ok(manifest);
+    };
+    let Some(text) = own_main::without_main(&root.after) else {
+        return Ok(manifest);
+    };
+    root.after = text.to_owned();
+    cargo_toml::with_harness(&manifest, &target.name)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use proc_macro2::LineColumn;
 use syn::{Attribute, Item, ItemMacro, Meta, UseTree};
 
 use super::attributes::{self, Ours, names_ours};
+use super::own_main::may_empty_file;
 
 /// Direction of a conversion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub(super) struct Converted {
     pub(super) count: usize,
     /// Tests that stay as they are.
     pub(super) left: Vec<LeftTest>,
+    /// A condition at the top may take the whole file away, and a `main` with it.
+    pub(super) may_be_empty: bool,
 }
 
 /// A test that stays as it is.
@@ -71,6 +74,7 @@ pub(super) fn convert(
         text: edited(&lines, &edits),
         count: edits.len(),
         left,
+        may_be_empty: file.attrs.iter().any(may_empty_file),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::source::PackagePart;
-use crate::edits::cargo_toml;
+use crate::edits::cargo_toml::{self, TestTarget};
 use crate::edits::project::Project;
 
 /// A source file, and to which part of the package it belongs.
@@ -58,21 +58,60 @@ fn collect(directory: &Path, paths: &mut Vec<PathBuf>) -> Result<(), String> {
             if !path.join("Cargo.toml").exists() {
                 collect(&path, paths)?;
             }
-        } else if path.extension().is_some_and(|it| it == "rs") {
+        } else if is_source(&path) {
             paths.push(path);
         }
     }
     Ok(())
 }
 
-/// Returns the files of test targets that have a `main` of their own.
+/// Returns the test targets of the package: those that `Cargo.toml` names, and those that cargo finds
+/// in `tests` ("Target auto-discovery" in The Cargo Book). Their files are absolute paths.
 ///
 /// # Errors
 /// `Cargo.toml` cannot be understood.
-pub(super) fn own_mains(project: &Project) -> Result<Vec<PathBuf>, String> {
-    let files = cargo_toml::targets_without_harness(&project.text)?;
-    Ok(files
-        .into_iter()
-        .map(|file| project.package.join(file))
-        .collect())
+pub(super) fn targets(project: &Project) -> Result<Vec<TestTarget>, String> {
+    let (mut targets, looks) = cargo_toml::test_targets(&project.text)?;
+    let tests = project.package.join("tests");
+    for target in &mut targets {
+        let file = project.package.join(&target.file);
+        let in_folder = tests.join(&target.name).join("main.rs");
+        target.file = match !file.exists() && in_folder.exists() {
+            true => in_folder,
+            false => file,
+        };
+    }
+    let entries = std::fs::read_dir(&tests).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()).filter(|_| looks) {
+        let file = match path.is_dir() {
+            true => path.join("main.rs"),
+            false => path.clone(),
+        };
+        let name = path.file_stem().and_then(|it| it.to_str());
+        let (Some(name), true) = (name, is_source(&file)) else {
+            continue;
+        };
+        let is_named = |it: &TestTarget| it.name == name || it.file == file;
+        if file.is_file() && !targets.iter().any(is_named) {
+            targets.push(TestTarget {
+                name: name.to_owned(),
+                file,
+                has_own_main: false,
+            });
+        }
+    }
+    targets.sort_by(|a, b| a.file.cmp(&b.file));
+    Ok(targets)
+}
+
+/// Returns the folder with the other modules of a test target, whether there is one or not.
+pub(super) fn folder_of(target: &TestTarget) -> PathBuf {
+    match (target.file.file_name(), target.file.parent()) {
+        (Some(name), Some(parent)) if name == "main.rs" => parent.to_owned(),
+        _ => target.file.with_extension(""),
+    }
+}
+
+fn is_source(path: &Path) -> bool {
+    path.extension().is_some_and(|it| it == "rs")
 }
