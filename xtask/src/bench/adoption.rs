@@ -6,10 +6,11 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-use self::suite::Suite;
+use self::suite::{PUBLISHED, PublishedSuite, Suite};
 use super::build::{build, find, trial_of};
 use super::measure::{Contestant, alone, in_turns, said, time};
 use super::row::{BenchRow, Target};
+use super::rows::MeasuredRows;
 use super::runner::{nextest_command, nextest_runs};
 use crate::cargo::programs;
 
@@ -17,25 +18,32 @@ use crate::cargo::programs;
 const TEMPLATE_MIB: usize = 300;
 
 /// Measures the rows of the group.
-pub(super) fn adoption(rounds: usize) -> Result<Vec<BenchRow>, String> {
-    let mut rows = template(rounds)?;
-    if nextest_runs() {
-        let command = find(
-            &programs(&["build", "--release", "--quiet", "-p", "snowglobe-cli"])?,
-            "snowglobe",
-        )?;
-        rows.push(wrapper(&command, rounds)?);
-        rows.push(converted(&command, rounds)?);
-    } else {
+pub(super) fn adoption(rounds: usize, rows: &mut MeasuredRows) -> Result<(), String> {
+    rows.add("a clone of 300 MB", template(rounds));
+    if !nextest_runs() {
         eprintln!("note: cargo-nextest is not installed, so its rows are left out");
+        return Ok(());
     }
-    Ok(rows)
+    let command = find(
+        &programs(&["build", "--release", "--quiet", "-p", "snowglobe-cli"])?,
+        "snowglobe",
+    )?;
+    rows.add("1,000 tests under nextest in `exec`", wrapper(&command, rounds));
+    for suite in &PUBLISHED {
+        let what = format!("the converted suite of {}", suite.name);
+        rows.add(&what, converted(suite, &command, rounds));
+    }
+    Ok(())
 }
 
 /// Measures the suite of a published crate, converted, in our own runner, against nextest for the
 /// suite as it is published.
-fn converted(command: &Path, rounds: usize) -> Result<BenchRow, String> {
-    let suite = Suite::make(command)?;
+fn converted(
+    published: &PublishedSuite,
+    command: &Path,
+    rounds: usize,
+) -> Result<BenchRow, String> {
+    let suite = Suite::make(published, command)?;
     let medians = in_turns(
         rounds,
         &mut [
@@ -45,7 +53,10 @@ fn converted(command: &Path, rounds: usize) -> Result<BenchRow, String> {
     )?;
     Ok(BenchRow {
         group: "adoption",
-        name: "the converted suite of a crate vs nextest as it is".to_owned(),
+        name: format!(
+            "{} {}, {}, converted vs nextest",
+            published.name, published.version, published.what
+        ),
         unit: "ms",
         ours: medians[0],
         other: medians[1],

@@ -13,6 +13,7 @@ use snowglobe_fixtures::{Fixture, Workspace, provision};
 
 use super::measure::{in_turns, time};
 use super::row::{BenchRow, Target};
+use super::rows::MeasuredRows;
 
 /// Fixture of thirty packages and some hundred files, which is provisioned if it is missing.
 const SAMPLE: &str = "nginx";
@@ -20,22 +21,25 @@ const SAMPLE: &str = "nginx";
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 /// Measures all rows of the fixtures.
-pub(super) fn fixtures(rounds: usize) -> Result<Vec<BenchRow>, String> {
-    rows(rounds).map_err(|error| error.to_string())
+pub(super) fn fixtures(rounds: usize, rows: &mut MeasuredRows) -> Result<(), String> {
+    let text = |error: Box<dyn Error>| error.to_string();
+    provision().map_err(text)?;
+    rows.add("Fixture::find", find(rounds).map_err(text));
+    for (packer, suffix) in [("--gzip", "gz"), ("--xz", "xz"), ("--zstd", "zst")] {
+        let row = unpacking(rounds, packer, suffix).map_err(text);
+        rows.add(&format!("unpacking a .tar.{suffix}"), row);
+    }
+    rows.add("verifying a store", verifying(rounds).map_err(text));
+    Ok(())
 }
 
-fn rows(rounds: usize) -> Result<Vec<BenchRow>> {
+fn provision() -> Result<()> {
     let options = provision::ProvisionOptions {
         names: vec![SAMPLE.to_owned()],
         ..Default::default()
     };
     provision::provision(&Workspace::locate()?, &options)?;
-    let mut rows = vec![find(rounds)?];
-    for (packer, suffix) in [("--gzip", "gz"), ("--xz", "xz"), ("--zstd", "zst")] {
-        rows.push(unpacking(rounds, packer, suffix)?);
-    }
-    rows.push(verifying(rounds)?);
-    Ok(rows)
+    Ok(())
 }
 
 /// Measures `Fixture::find` against the millisecond that it may take.

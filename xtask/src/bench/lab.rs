@@ -6,6 +6,7 @@ use std::process::Command;
 use super::build::{build, compile, find, trial_of};
 use super::measure::{Contestant, figure, in_turns, said};
 use super::row::{BenchRow, Target};
+use super::rows::MeasuredRows;
 use super::strangers::watch;
 
 /// Numbers of nodes of the stars.
@@ -17,17 +18,18 @@ const FEW: usize = 3;
 
 /// Measures `topology.start()` of stars and the work it leaves, `run` in a node, `drop` of a lab,
 /// and a link.
-pub(crate) fn lab(rounds: usize) -> Result<Vec<BenchRow>, String> {
+pub(super) fn lab(rounds: usize, rows: &mut MeasuredRows) -> Result<(), String> {
     let programs = Programs::build()?;
-    let mut rows = Vec::new();
     for size in SIZES {
-        rows.push(programs.start(rounds, size)?);
+        let what = format!("start of a star of {size}");
+        rows.add(&what, programs.start(rounds, size));
     }
-    rows.push(programs.after(rounds.min(FEW))?);
-    rows.push(programs.visit(rounds)?);
-    rows.push(programs.end(rounds)?);
-    rows.push(programs.stream(rounds)?);
-    Ok(rows)
+    let after = programs.after(rounds.min(FEW));
+    rows.add("what a start of 1000 leaves to do", after);
+    rows.add("a visit to a node", programs.visit(rounds));
+    rows.add("drop of a star", programs.end(rounds));
+    rows.add("a TCP stream over a link", programs.stream(rounds));
+    Ok(())
 }
 
 struct Programs {

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `options.rs` | the command line |
 //! | `run.rs` | all groups, and what is done with their rows |
-//! | `row.rs` | one comparison and its target |
+//! | `row.rs`, `rows.rs` | one comparison and its target; those of a group, and what failed |
 //! | `runner.rs`, `fixtures.rs`, `lab.rs`, `wire.rs`, `adoption.rs` | the groups |
 //! | `adoption/` | the suite of a published crate |
 //! | `chaos/` | the group of faults: histories, clocks, disks, seeds |
@@ -25,6 +25,7 @@ mod measure;
 mod options;
 mod quiet;
 mod row;
+mod rows;
 mod run;
 mod runner;
 mod strangers;

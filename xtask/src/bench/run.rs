@@ -5,11 +5,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::options::{BenchOptions, COMMAND_LINE};
-use super::row::BenchRow;
+use super::rows::MeasuredRows;
 use super::{adoption, chaos, fixtures, internet, lab, runner, wire};
 
-/// Measures one group in so many rounds; the error says why the group could not be measured.
-type Group = fn(usize) -> Result<Vec<BenchRow>, String>;
+/// Measures the rows of one group in so many rounds; the error says why none of the rest could be
+/// measured.
+type Group = fn(usize, &mut MeasuredRows) -> Result<(), String>;
 
 const GROUPS: [(&str, Group); 9] = [
     ("runner", runner::runner),
@@ -36,14 +37,15 @@ pub(crate) fn bench(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let (rows, mut failed) = measure(&options);
+    let measured = measure(&options);
+    let mut failed = !measured.iter().all(MeasuredRows::is_whole);
     if let Some(path) = &options.json
-        && let Err(error) = write(&rows, path)
+        && let Err(error) = write(&measured, path)
     {
         eprintln!("error: cannot write {}: {error}", path.display());
         failed = true;
     }
-    let missed = options.check && !rows.iter().all(BenchRow::holds);
+    let missed = options.check && !measured.iter().all(MeasuredRows::all_hold);
     ExitCode::from(u8::from(failed || missed))
 }
 
@@ -59,31 +61,25 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<BenchOptions, Stri
     Ok(options)
 }
 
-/// Measures the groups and prints their rows; the flag says whether a group failed.
-fn measure(options: &BenchOptions) -> (Vec<BenchRow>, bool) {
-    let mut rows = Vec::new();
-    let mut failed = false;
+/// Measures the groups, which print their rows.
+fn measure(options: &BenchOptions) -> Vec<MeasuredRows> {
     println!(
         "{:<8} {:<58} {:>10} {:>10} {:>4} {:>7} {:>8}",
         "group", "what", "ours", "other", "unit", "ratio", "target"
     );
-    for (name, group) in GROUPS.iter().filter(|(name, _)| options.wants(name)) {
-        match group(options.rounds()) {
-            Ok(measured) => {
-                measured.iter().for_each(BenchRow::print);
-                rows.extend(measured);
-            }
-            Err(why) => {
-                eprintln!("error: group {name}: {why}");
-                failed = true;
-            }
+    let wanted = GROUPS.iter().filter(|(name, _)| options.wants(name));
+    let measure = |(name, group): &(&'static str, Group)| {
+        let mut rows = MeasuredRows::of_group(name);
+        if let Err(why) = group(options.rounds(), &mut rows) {
+            rows.add("the rest of the group", Err::<Vec<_>, _>(why));
         }
-    }
-    (rows, failed)
+        rows
+    };
+    wanted.map(measure).collect()
 }
 
-fn write(rows: &[BenchRow], path: &Path) -> std::io::Result<()> {
-    let values = rows.iter().map(BenchRow::json).collect();
+fn write(groups: &[MeasuredRows], path: &Path) -> std::io::Result<()> {
+    let values = groups.iter().flat_map(MeasuredRows::json).collect();
     let text = format!("{:#}\n", serde_json::Value::Array(values));
     std::fs::write(path, text)
 }

@@ -9,10 +9,11 @@ use std::time::Duration;
 use super::build::{build, compile, find};
 use super::measure::{Contestant, in_turns, time};
 use super::row::{BenchRow, Target};
+use super::rows::MeasuredRows;
 use crate::cargo::cargo;
 
 /// Measures a thousand trials that bind port 80, connect and exchange bytes.
-pub(crate) fn runner(rounds: usize) -> Result<Vec<BenchRow>, String> {
+pub(super) fn runner(rounds: usize, rows: &mut MeasuredRows) -> Result<(), String> {
     let built = build(&["--bench", "thousand", "--bench", "thousand_plain"])?;
     let ours = find(&built, "thousand")?;
     let plain = find(&built, "thousand_plain")?;
@@ -22,7 +23,7 @@ pub(crate) fn runner(rounds: usize) -> Result<Vec<BenchRow>, String> {
     let bare = || time(Command::new(&floor).args(["1000", "8"]));
     // The figures of these two are near each other and soon taken, so the two take more turns, by
     // themselves.
-    let near = in_turns(rounds.max(15), &mut [ours(), Box::new(bare)])?;
+    let near = in_turns(rounds.max(15), &mut [ours(), Box::new(bare)]);
     let row = |name: &str, ours: f64, other: f64, most| BenchRow {
         group: "runner",
         name: name.to_owned(),
@@ -32,10 +33,10 @@ pub(crate) fn runner(rounds: usize) -> Result<Vec<BenchRow>, String> {
         target: Target::AtMost(most),
     };
     let name = "1,000 trials vs a bare loop of clone3";
-    let mut rows = vec![row(name, near[0], near[1], 1.25)];
+    rows.add(name, near.map(|near| row(name, near[0], near[1], 1.25)));
     if !nextest_runs() {
         eprintln!("note: cargo-nextest is not installed, so its rows are left out");
-        return Ok(rows);
+        return Ok(());
     }
     let under = |bench: &'static str, wrapper| -> Contestant<'_> {
         debug_assert!(plain.exists(), "built before it is timed");
@@ -50,18 +51,23 @@ pub(crate) fn runner(rounds: usize) -> Result<Vec<BenchRow>, String> {
             under("thousand_plain", Some(unshare)),
             under("thousand", None),
         ],
-    )?;
+    );
     let names =
         ["without isolation", "with unshare"].map(|how| format!("1,000 trials vs nextest {how}"));
-    rows.push(row(&names[0], far[0], far[1], 0.45));
-    rows.push(row(&names[1], far[0], far[2], 0.25));
-    let name = "1,000 trials under nextest vs nextest without isolation";
-    rows.push(row(name, far[3], far[1], 1.4));
-    Ok(rows)
+    let under = "1,000 trials under nextest vs nextest without isolation";
+    let far = far.map(|far| {
+        [
+            row(&names[0], far[0], far[1], 0.45),
+            row(&names[1], far[0], far[2], 0.25),
+            row(under, far[3], far[1], 1.4),
+        ]
+    });
+    rows.add("1,000 trials vs and under nextest", far);
+    Ok(())
 }
 
 /// Measures listing ten thousand trials, and running one of them.
-pub(crate) fn listing(rounds: usize) -> Result<Vec<BenchRow>, String> {
+pub(super) fn listing(rounds: usize, rows: &mut MeasuredRows) -> Result<(), String> {
     let built = build(&[
         "--features",
         "bench-listing",
@@ -94,7 +100,7 @@ pub(crate) fn listing(rounds: usize) -> Result<Vec<BenchRow>, String> {
         other: medians[other],
         target: Target::AtMost(1.5),
     };
-    Ok(vec![
+    let measured = [
         row("listing 10,000 trials vs libtest", 0, 1),
         row("running one of 10,000 by --exact vs libtest", 2, 3),
         BenchRow {
@@ -103,11 +109,13 @@ pub(crate) fn listing(rounds: usize) -> Result<Vec<BenchRow>, String> {
             other: medians[1] + medians[3],
             ..row("", 0, 1)
         },
-    ])
+    ];
+    rows.add("listing", Ok(measured));
+    Ok(())
 }
 
 /// Measures the supervisor's memory over a hundred thousand trials.
-pub(crate) fn memory(_: usize) -> Result<Vec<BenchRow>, String> {
+pub(super) fn memory(_: usize, rows: &mut MeasuredRows) -> Result<(), String> {
     const TRIALS: u32 = 100_000;
     let built = build(&["--bench", "thousand"])?;
     let program = find(&built, "thousand")?;
@@ -132,14 +140,16 @@ pub(crate) fn memory(_: usize) -> Result<Vec<BenchRow>, String> {
     // The first tenth is for warming up.
     let early = sizes[sizes.len() / 10];
     let late = sizes.last().copied().unwrap_or(early);
-    Ok(vec![BenchRow {
+    let row = BenchRow {
         group: "memory",
         name: format!("the runner's memory after {TRIALS} trials vs after a tenth"),
         unit: "kB",
         ours: late,
         other: early,
         target: Target::AtMost(1.05),
-    }])
+    };
+    rows.add("memory", Ok(row));
+    Ok(())
 }
 
 fn resident_kb(pid: u32) -> Option<f64> {

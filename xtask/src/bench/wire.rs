@@ -7,6 +7,7 @@ use std::process::Command;
 use super::build::{build, find, trial_of};
 use super::measure::{Contestant, figure, figures, in_turns, output, said};
 use super::row::{BenchRow, Target};
+use super::rows::MeasuredRows;
 
 /// Delays at which punctuality is measured, in milliseconds.
 const DELAYS: [u32; 3] = [1, 10, 50];
@@ -27,36 +28,39 @@ const FEW: usize = 3;
 
 /// Measures throughput and round trips of wires with nothing to do; then how punctual impaired
 /// wires are, and how true.
-pub(crate) fn wire(rounds: usize) -> Result<Vec<BenchRow>, String> {
+pub(super) fn wire(rounds: usize, rows: &mut MeasuredRows) -> Result<(), String> {
     let bench = Bench {
         program: find(&build(&["--bench", "wire"])?, "wire")?,
         rounds,
     };
     let wires = wires();
-    let mut rows = Vec::new();
-    rows.extend(bench.streams(&wires)?);
-    rows.extend(bench.four_streams(&wires)?);
-    rows.extend(bench.datagrams(&wires)?);
-    rows.extend(bench.round_trips(&wires)?);
+    rows.add("a TCP stream", bench.streams(&wires));
+    rows.add("four TCP streams", bench.four_streams(&wires));
+    rows.add("smallest datagrams", bench.datagrams(&wires));
+    rows.add("round trips", bench.round_trips(&wires));
     for wire in &wires {
         for ms in DELAYS {
             for spin in [false, true] {
-                rows.extend(bench.punctuality(wire, ms, spin)?);
+                let what = format!("error of a delay of {ms} ms over {}", wire.name);
+                rows.add(&what, bench.punctuality(wire, ms, spin));
             }
         }
     }
     for wire in &wires {
-        rows.extend(bench.crowd(wire)?);
+        let what = format!("error of 200 links over {}", wire.name);
+        rows.add(&what, bench.crowd(wire));
     }
     for wire in &wires {
         for percent in LOSSES {
-            rows.extend(bench.loss(wire, percent)?);
+            let what = format!("loss of {percent} % over {}", wire.name);
+            rows.add(&what, bench.loss(wire, percent));
         }
         for rate in RATES {
-            rows.push(bench.rate(wire, rate)?);
+            let what = format!("rate of {} over {}", rate.0, wire.name);
+            rows.add(&what, bench.rate(wire, rate));
         }
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// A carrier of a link's packets that this machine has.

@@ -1,4 +1,4 @@
-//! The suite of a published crate: as it is, under nextest, against the same suite of trials.
+//! Suites of published crates: as they are, under nextest, against the same suites of trials.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,38 +9,55 @@ use serde_json::Value;
 use crate::bench::measure::output;
 use crate::cargo::cargo;
 
-/// A crate with a suite of many short tests, in several programs, that write files.
-const CRATE: &str = "tempfile";
-const VERSION: &str = "3.27.0";
-/// Options of both runs. In these two tests a thread panics on purpose, which fails a trial without
-/// the option `allow_panics`.
-const ALL_BUT_TWO: [&str; 5] = [
-    "--",
-    "--skip",
-    "dont_double_panic",
-    "--skip",
-    "test_rm_tempdir_threading",
+/// A published crate with a suite.
+pub(super) struct PublishedSuite {
+    pub(super) name: &'static str,
+    pub(super) version: &'static str,
+    /// What kind of suite it is: the ratio depends on it.
+    pub(super) what: &'static str,
+    /// Tests that both runs leave out.
+    skip: &'static [&'static str],
+}
+
+/// The suites, of different kinds.
+pub(super) const PUBLISHED: [PublishedSuite; 2] = [
+    PublishedSuite {
+        name: "mockito",
+        version: "1.7.2",
+        what: "one program, servers and clients",
+        skip: &[],
+    },
+    PublishedSuite {
+        name: "tempfile",
+        version: "3.27.0",
+        what: "65 short tests in 5 programs",
+        // In these a thread panics on purpose, which fails a trial without the option
+        // `allow_panics`.
+        skip: &["dont_double_panic", "test_rm_tempdir_threading"],
+    },
 ];
 
-/// The suite, twice.
+/// A suite, twice.
 pub(super) struct Suite {
     /// Holds both.
     _directory: tempfile::TempDir,
     plain: PathBuf,
     converted: PathBuf,
+    /// Options of both runs.
+    options: Vec<&'static str>,
 }
 
 impl Suite {
-    /// Gets the source of the crate from its registry, and makes trials of all tests in one copy:
-    /// by `snowglobe fix`, and with a `main` of ours for each integration test.
+    /// Gets the source of the crate from its registry, and makes trials of all tests in one copy,
+    /// by `snowglobe fix`, with a `main` of ours for each integration test.
     ///
     /// # Errors
     /// The error is the text to show.
-    pub(super) fn make(snowglobe: &Path) -> Result<Self, String> {
+    pub(super) fn make(published: &PublishedSuite, snowglobe: &Path) -> Result<Self, String> {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let directory = tempfile::tempdir_in(workspace.join("target"))
             .map_err(|error| format!("cannot make a directory for the suite: {error}"))?;
-        let source = source(directory.path())?;
+        let source = source(published, directory.path())?;
         let copy = |name: &str| -> Result<PathBuf, String> {
             let copy = directory.path().join(name);
             output(Command::new("cp").arg("-rT").arg(&source).arg(&copy))?;
@@ -49,18 +66,16 @@ impl Suite {
         };
         let (plain, converted) = (copy("plain")?, copy("converted")?);
         let mut fix = Command::new(snowglobe);
-        fix.args(["fix", "--yes", "--path"])
+        fix.args(["fix", "--yes", "--main", "--path"])
             .arg(workspace.join("harness"))
             .current_dir(&converted);
         output(fix.stdin(Stdio::null()))?;
-        for (name, path) in integration_tests(&converted)? {
-            append(&path, "\nsnowglobe::main!();\n")?;
-            own_main(&converted.join("Cargo.toml"), &name)?;
-        }
+        let skips = published.skip.iter().flat_map(|name| ["--skip", name]);
         let suite = Self {
             _directory: directory,
             plain,
             converted,
+            options: ["--"].into_iter().chain(skips).collect(),
         };
         output(suite.under_nextest().arg("--no-run"))?;
         output(suite.under_cargo().arg("--no-run"))?;
@@ -70,7 +85,7 @@ impl Suite {
     /// Returns nextest for the suite as it is published.
     pub(super) fn nextest(&self) -> Command {
         let mut command = self.under_nextest();
-        command.args(ALL_BUT_TWO);
+        command.args(&self.options);
         command
     }
 
@@ -83,7 +98,7 @@ impl Suite {
     /// Returns `cargo test` for the suite of trials.
     pub(super) fn ours(&self) -> Command {
         let mut command = self.under_cargo();
-        command.args(ALL_BUT_TWO);
+        command.args(&self.options);
         command
     }
 
@@ -103,7 +118,8 @@ impl Suite {
 }
 
 /// Returns the directory of the crate's source, which cargo fetches if it is not there.
-fn source(directory: &Path) -> Result<PathBuf, String> {
+fn source(published: &PublishedSuite, directory: &Path) -> Result<PathBuf, String> {
+    let PublishedSuite { name, version, .. } = published;
     let wants = directory.join("wants");
     let write = |path: &str, text: &str| {
         let path = wants.join(path);
@@ -113,7 +129,7 @@ fn source(directory: &Path) -> Result<PathBuf, String> {
     };
     write("src/lib.rs", "")?;
     let manifest = format!(
-        "[package]\nname = \"wants\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n{CRATE} = \"={VERSION}\"\n"
+        "[package]\nname = \"wants\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n{name} = \"={version}\"\n"
     );
     write("Cargo.toml", &manifest)?;
     let mut metadata = cargo();
@@ -123,39 +139,12 @@ fn source(directory: &Path) -> Result<PathBuf, String> {
     let text = output(&mut metadata)?;
     let all: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     let packages = all["packages"].as_array().into_iter().flatten();
-    let mut found = packages.filter(|package| package["name"] == CRATE);
+    let mut found = packages.filter(|package| package["name"] == *name);
     let manifest = found.next().and_then(|it| it["manifest_path"].as_str());
     let directory = manifest.and_then(|path| Path::new(path).parent());
     directory
         .map(Path::to_owned)
-        .ok_or_else(|| format!("cargo does not say where {CRATE} {VERSION} is"))
-}
-
-/// Returns the names and the files of the integration tests.
-fn integration_tests(package: &Path) -> Result<Vec<(String, PathBuf)>, String> {
-    let tests = package.join("tests");
-    let entries = fs::read_dir(&tests)
-        .map_err(|error| format!("cannot read {}: {error}", tests.display()))?;
-    let paths = entries.flatten().map(|entry| entry.path());
-    let sources = paths.filter(|path| path.extension().is_some_and(|it| it == "rs"));
-    let named = |path: PathBuf| {
-        let name = path.file_stem()?.to_str()?.to_owned();
-        Some((name, path))
-    };
-    Ok(sources.filter_map(named).collect())
-}
-
-/// Gives a test target a `main` of its own. cargo publishes manifests that name each target.
-fn own_main(manifest: &Path, name: &str) -> Result<(), String> {
-    let failed = |error| format!("cannot edit {}: {error}", manifest.display());
-    let text = fs::read_to_string(manifest).map_err(failed)?;
-    let target = format!("[[test]]\nname = \"{name}\"\n");
-    let own = format!("{target}harness = false\n");
-    let text = match text.contains(&target) {
-        true => text.replace(&target, &own),
-        false => format!("{text}\n{own}"),
-    };
-    fs::write(manifest, text).map_err(failed)
+        .ok_or_else(|| format!("cargo does not say where {name} {version} is"))
 }
 
 fn append(path: &Path, more: &str) -> Result<(), String> {

@@ -17,7 +17,7 @@ const SEEDS: u32 = 100;
 const ALONE: u32 = 10;
 
 /// Measures the row. It takes minutes, so that there is one round.
-pub(super) fn seeds() -> Result<Vec<BenchRow>, String> {
+pub(super) fn seeds() -> Result<BenchRow, String> {
     let package = ["-p", "snowglobe-raft", "--test", "raft"];
     let build = ["test", "--no-run", "--quiet", "--release"];
     let program = find(&programs(&[&build[..], &package].concat())?, "raft")?;
@@ -32,12 +32,12 @@ pub(super) fn seeds() -> Result<Vec<BenchRow>, String> {
     };
     let cores = available_parallelism().map_or(1, NonZero::get);
     let alone = per_minute(ALONE, 1)?;
-    Ok(vec![BenchRow {
+    Ok(BenchRow {
         group: "chaos",
         name: format!("{SEEDS} seeds of Raft side by side, per minute, vs {cores} x one"),
         unit: "/min",
         ours: per_minute(SEEDS, cores)?,
         other: alone * cores as f64,
         target: Target::AtLeast(0.9),
-    }])
+    })
 }

@@ -9,30 +9,30 @@ use std::process::Command;
 use super::build::{build, find, trial_of};
 use super::measure::{Contestant, alone, figures, in_turns, said};
 use super::row::{BenchRow, Target};
+use super::rows::MeasuredRows;
 
 /// Measures the rows of the group.
-pub(super) fn internet(rounds: usize) -> Result<Vec<BenchRow>, String> {
+pub(super) fn internet(rounds: usize, rows: &mut MeasuredRows) -> Result<(), String> {
     let bench = Bench {
         program: find(&build(&["--bench", "internet"])?, "internet")?,
         rounds,
     };
-    let mut rows = bench.streams()?;
-    rows.extend(bench.mappings()?);
-    rows.push(bench.homes()?);
-    rows.push(bench.most(
-        "start of 200 homes; 2 s",
-        "ms",
-        2000.0,
-        || bench.homes_of("homes", 200),
-        "start",
-    )?);
+    rows.add("streams through a NAT", bench.streams());
+    rows.add("100,000 mappings", bench.mappings());
+    rows.add("start of two homes", bench.homes());
+    let name = "start of 200 homes; 2 s";
+    let homes = || bench.homes_of("homes", 200);
+    rows.add(name, bench.most(name, "ms", 2000.0, homes, "start"));
     for engine in ["nftables", "userspace"] {
         let name = format!("change of a NAT on a running router, {engine}; 5 ms");
-        rows.push(bench.most(&name, "ms", 5.0, || bench.trial("change"), engine)?);
+        let change = || bench.trial("change");
+        rows.add(&name, bench.most(&name, "ms", 5.0, change, engine));
     }
-    rows.push(bench.names()?);
-    rows.extend(patchbay::row(&bench));
-    Ok(rows)
+    rows.add("answers of a name server", bench.names());
+    if let Some(row) = patchbay::row(&bench) {
+        rows.add("patchbay", Ok(row));
+    }
+    Ok(())
 }
 
 struct Bench {
