@@ -82,13 +82,8 @@
 //! A project whose `Cargo.lock` keeps an old `libc` is told that "all possible versions conflict
 //! with previously selected packages"; `cargo update -p libc` mends that.
 //! A test program has 140 MB with the debug information of this crate, which takes longer to build,
-//! too. `snowglobe init` and `snowglobe fix` leave that out, by these lines in the `Cargo.toml` of
-//! the workspace:
-//!
-//! ```toml
-//! [profile.dev.package]
-//! snowglobe = { debug = false }      # and so for snowglobe-fixtures, -kernel and -model
-//! ```
+//! too. `snowglobe init` and `snowglobe fix` leave that out: in the table `[profile.dev.package]` of
+//! the workspace they write `snowglobe = { debug = false }`, and so for its three other crates.
 //!
 //! # What a trial finds
 //!
@@ -163,7 +158,8 @@
 //! | `flavor`, `worker_threads` | the runtime of an `async` test, as in `tokio::test` |
 //! | `start_paused = true` | as in `tokio::test`; takes tokio's feature `test-util` |
 //!
-//! Where `SNOWGLOBE_REQUIRE=1` is set, a trial whose requirements are missing fails. A fixture that
+//! Programs and files that tests need from outside are fixtures: [`fixtures`] shows how a project
+//! has its own. With `SNOWGLOBE_REQUIRE=1` a trial whose needs are missing fails. A fixture that
 //! no manifest declares fails the trial everywhere.
 //!
 //! `#[ignore]` and `#[should_panic]` below the attribute mean what they always mean.
@@ -463,6 +459,7 @@ pub mod events;
 pub mod exec;
 pub mod fault;
 mod files;
+pub mod fixtures;
 #[cfg(feature = "history")]
 pub mod history;
 pub mod impair;

@@ -22,6 +22,7 @@ const LOW_TO_HIGH: &[&str] = &[
     "wire",
     "lab",
     "history",
+    "fixtures",
     "dhcp",
     "dhcp6",
     "dns",
