@@ -82,8 +82,8 @@
 //! A project whose `Cargo.lock` keeps an old `libc` is told that "all possible versions conflict
 //! with previously selected packages"; `cargo update -p libc` mends that.
 //! A test program has 140 MB with the debug information of this crate, which takes longer to build,
-//! too. `snowglobe init` and `snowglobe fix` leave that out: in the table `[profile.dev.package]` of
-//! the workspace they write `snowglobe = { debug = false }`, and so for its three other crates.
+//! too. `snowglobe init` and `snowglobe fix` leave that out: in the table `[profile.dev.package]`
+//! of the workspace they write `snowglobe = { debug = false }`, and so for its three other crates.
 //!
 //! # What a trial finds
 //!

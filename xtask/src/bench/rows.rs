@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::row::BenchRow;
 
-/// What a group has measured so far.
+/// Rows that a group has measured so far, and those that it could not measure.
 pub(super) struct MeasuredRows {
     group: &'static str,
     rows: Vec<BenchRow>,
-    /// What could not be measured, and why.
+    /// Names of rows that could not be measured, and the reasons.
     failures: Vec<(String, String)>,
 }
 

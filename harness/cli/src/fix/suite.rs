@@ -65,8 +65,8 @@ fn collect(directory: &Path, paths: &mut Vec<PathBuf>) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns the test targets of the package: those that `Cargo.toml` names, and those that cargo finds
-/// in `tests` ("Target auto-discovery" in The Cargo Book). Their files are absolute paths.
+/// Returns the test targets of the package: those that `Cargo.toml` names, and those that cargo
+/// finds in `tests` ("Target auto-discovery" in The Cargo Book). Their files are absolute paths.
 ///
 /// # Errors
 /// `Cargo.toml` cannot be understood.

@@ -38,9 +38,9 @@ pub(crate) struct ProgramBody {
 /// that it goes on. Such a body is sent nothing that stops: the signal has stopped it already, and
 /// would stop it again where SIGCONT comes first.
 ///
-/// A SIGCONT that the supervisor tells of late may be one of the group whose trace here a SIGTSTP has
-/// wiped out since (signal(7)), as after `fg` and a quick Ctrl-Z. It must not continue the body, which
-/// that SIGTSTP has stopped.
+/// A SIGCONT that the supervisor tells of late may be one of the group whose trace here a SIGTSTP
+/// has wiped out since (signal(7)), as after `fg` and a quick Ctrl-Z. It must not continue the
+/// body, which that SIGTSTP has stopped.
 ///
 /// A program that leads a group of its own does not get the group's SIGCONT, and would never learn
 /// that its caller goes on.
