@@ -1,8 +1,8 @@
 //! A hundred trials share one expensive beginning: a database with its schema, of which each has a
 //! copy-on-write clone, and on it a PostgreSQL of its own.
 
-use snowglobe::prelude::*;
 use snowglobe::Need;
+use snowglobe::prelude::*;
 use snowglobe_tests::daemons::{postgresql_account, postgresql_programs};
 
 /// Number of trials, and of the orders of the largest of them.

@@ -254,7 +254,10 @@ fn integration_tests_get_a_main_of_ours_and_lose_it() {
         ("tests/folder/main.rs", "mod cases;\n"),
         ("tests/folder/cases.rs", "#[test]\nfn b() {}\n"),
         ("tests/full.rs", conditional),
-        ("tests/half.rs", "#[test]\nfn c() {}\nmod a { #[test] fn crowded() {} }\n"),
+        (
+            "tests/half.rs",
+            "#[test]\nfn c() {}\nmod a { #[test] fn crowded() {} }\n",
+        ),
         ("tests/helper.rs", "// No tests.\n"),
     ] {
         write(path, text);
@@ -276,7 +279,10 @@ fn integration_tests_get_a_main_of_ours_and_lose_it() {
     for (path, end) in [
         ("tests/net.rs", "}\n\nsnowglobe::main!();\n"),
         ("checks/it.rs", "}\n\nsnowglobe::main!();"),
-        ("tests/folder/main.rs", "mod cases;\n\nsnowglobe::main!();\n"),
+        (
+            "tests/folder/main.rs",
+            "mod cases;\n\nsnowglobe::main!();\n",
+        ),
     ] {
         assert!(read(path).ends_with(end), "{}", read(path));
     }
@@ -291,7 +297,10 @@ fn integration_tests_get_a_main_of_ours_and_lose_it() {
     let again = snowglobe(project.path(), &[&files[..], &["--main"]].concat());
     says(&text(&again.stderr), &["nothing to write"]);
 
-    let undone = snowglobe(project.path(), &[&files[..2], &["--undo"], &files[2..]].concat());
+    let undone = snowglobe(
+        project.path(),
+        &[&files[..2], &["--undo"], &files[2..]].concat(),
+    );
     assert!(undone.status.success(), "{}", text(&undone.stderr));
     assert_eq!(read("tests/net.rs"), SUITE);
     assert_eq!(read("checks/it.rs"), "#[test]\nfn a() {}");
@@ -300,7 +309,10 @@ fn integration_tests_get_a_main_of_ours_and_lose_it() {
     // Only some files were named, so that others may need the dependency.
     let manifest = read("Cargo.toml");
     assert!(!manifest.contains("harness"), "{manifest}");
-    says(&manifest, &["snowglobe = \"0.1\"\n", "name = \"named\" # mine\n"]);
+    says(
+        &manifest,
+        &["snowglobe = \"0.1\"\n", "name = \"named\" # mine\n"],
+    );
 }
 
 #[test]

@@ -8,9 +8,7 @@ use super::error::ExecError;
 use crate::kernel::message_channel::{MESSAGE_MAX, MessageChannel};
 use crate::kernel::poll;
 use crate::kernel::process::exit_kind::ExitKind;
-use crate::kernel::process::signal::{
-    Signal, SignalFd, await_signals_to_groups, die_by, stop_by,
-};
+use crate::kernel::process::signal::{Signal, SignalFd, await_signals_to_groups, die_by, stop_by};
 use crate::kernel::procfs::process_table;
 use crate::runner::error::explain;
 use crate::runner::{NurseryHandle, ProgramSetup, explain_denial};

@@ -28,7 +28,10 @@ pub(super) fn adoption(rounds: usize, rows: &mut MeasuredRows) -> Result<(), Str
         &programs(&["build", "--release", "--quiet", "-p", "snowglobe-cli"])?,
         "snowglobe",
     )?;
-    rows.add("1,000 tests under nextest in `exec`", wrapper(&command, rounds));
+    rows.add(
+        "1,000 tests under nextest in `exec`",
+        wrapper(&command, rounds),
+    );
     for suite in &PUBLISHED {
         let what = format!("the converted suite of {}", suite.name);
         rows.add(&what, converted(suite, &command, rounds));

@@ -181,7 +181,9 @@ pub(crate) fn test_targets(text: &str) -> Result<(Vec<TestTarget>, bool), String
     };
     let named = targets.into_iter().flatten().filter_map(read).collect();
     let package = manifest.get("package");
-    let looks = package.and_then(|it| it.get("autotests")).and_then(Item::as_bool);
+    let looks = package
+        .and_then(|it| it.get("autotests"))
+        .and_then(Item::as_bool);
     Ok((named, looks != Some(false)))
 }
 
@@ -191,7 +193,10 @@ pub(crate) fn test_targets(text: &str) -> Result<(Vec<TestTarget>, bool), String
 /// The manifest has something else where its test targets belong.
 pub(crate) fn without_harness(text: &str, target: &str) -> Result<String, String> {
     let mut manifest = parse(text)?;
-    if manifest.get("test").is_some_and(|it| !it.is_array_of_tables()) {
+    if manifest
+        .get("test")
+        .is_some_and(|it| !it.is_array_of_tables())
+    {
         return Err("`test` is no list of `[[test]]` tables; write it as one".to_owned());
     }
     if let Some(table) = target_mut(&mut manifest, target) {
@@ -360,7 +365,10 @@ mod tests {
             file: file.into(),
             has_own_main,
         };
-        let expected = [target("a", "tests/a.rs", true), target("b", "t/b.rs", false)];
+        let expected = [
+            target("a", "tests/a.rs", true),
+            target("b", "t/b.rs", false),
+        ];
         assert_eq!(targets, expected);
         assert!(test_targets("").unwrap().1);
     }

@@ -48,7 +48,13 @@ mod tests {
 
     #[test]
     fn a_main_goes_as_it_came() {
-        for text in ["fn a() {}\n", "fn a() {}", "fn a() {}\r\n", "//\r\nfn a() {}", ""] {
+        for text in [
+            "fn a() {}\n",
+            "fn a() {}",
+            "fn a() {}\r\n",
+            "//\r\nfn a() {}",
+            "",
+        ] {
             let with = with_main(text);
             assert!(with.contains("snowglobe::main!();"));
             assert_eq!(without_main(&with), Some(text), "{with:?}");
@@ -64,6 +70,8 @@ mod tests {
         };
         assert!(may("#![cfg(feature = \"full\")]"));
         assert!(may("#![cfg(not(target_os = \"linux\"))]"));
-        assert!(!may("#![cfg(unix)]\n#![cfg(target_os = \"linux\")]\n#![allow(x)]"));
+        assert!(!may(
+            "#![cfg(unix)]\n#![cfg(target_os = \"linux\")]\n#![allow(x)]"
+        ));
     }
 }
