@@ -1,7 +1,6 @@
 //! What this crate does before `main`, in the order that matters.
 
-#[linkme::distributed_slice(crate::kernel::process::before_main::BEFORE_MAIN)]
-static BEFORE_MAIN: fn() = before_main;
+snowglobe_kernel::before_main!(before_main);
 
 fn before_main() {
     crate::kernel::process::signal::remember_caller();

@@ -5,9 +5,10 @@
 //! attributes add no `#[test]` where one of them has the name `test`. So ours has to come last,
 //! wherever the user has put it.
 
-use proc_macro2::TokenStream;
-use quote::quote;
-use syn::{Attribute, Error, FnArg, ItemFn, Meta, Result, parse_quote};
+use proc_macro::TokenStream;
+
+use crate::function::{Attribute, AttributeMeta, Function, all_tokens, type_of};
+use crate::tokens::{Result, SourceError, comma, fill};
 
 /// Names of attributes that make tests.
 pub(crate) const MAKERS: [&str; 11] = [
@@ -47,7 +48,7 @@ pub(crate) const BUILT_IN: [&str; 16] = [
 /// Treatment of the function below our attribute.
 pub(crate) enum Arranged {
     /// The function is a test.
-    Test(Box<ItemFn>),
+    Test(Box<Function>),
     /// Attributes of other crates have to be expanded first.
     Later(TokenStream),
 }
@@ -60,130 +61,142 @@ pub(crate) enum Arranged {
 pub(crate) fn arrange(
     options: &TokenStream,
     is_last: bool,
-    mut function: ItemFn,
+    mut function: Function,
 ) -> Result<Arranged> {
     // Ours stands in for it.
-    function.attrs.retain(|attribute| !is_plain_test(attribute));
-    if let Some(at) = function.attrs.iter().position(is_ours) {
+    function
+        .attributes
+        .retain(|attribute| !is_plain_test(attribute));
+    if let Some(at) = function.attributes.iter().position(is_ours) {
         // This happens where `use snowglobe::test;` makes ours of the `#[test]` that a macro has
         // added.
-        let second = function.attrs.remove(at);
+        let second = function.attributes.remove(at);
         return merge(options, &second, &function).map(Arranged::Later);
     }
     if let Some(at) = function
-        .attrs
+        .attributes
         .iter()
         .position(|a| is_named(a, &["quickcheck"]))
     {
-        function.attrs.remove(at);
+        function.attributes.remove(at);
         return quickcheck(function).map(|it| Arranged::Test(Box::new(it)));
     }
-    let has_arguments = !function.sig.inputs.is_empty() || !function.sig.generics.params.is_empty();
+    let has_arguments = !function.arguments().is_empty() || function.type_parameters().is_some();
     let is_foreign = |attribute: &Attribute| {
         is_named(attribute, &MAKERS) || (has_arguments && !is_built_in(attribute))
     };
-    if is_last || !function.attrs.iter().any(is_foreign) {
+    if is_last || !function.attributes.iter().any(is_foreign) {
         return Ok(Arranged::Test(Box::new(function)));
     }
-    let place = if makes_cases(&function) && function.sig.asyncness.is_none() {
+    let place = if makes_cases(&function) && !function.is_async() {
         // test_case puts `#[test]` before our attribute, unless the function is `async`; and where
         // `#[test]` comes first and there is no standard harness, rustc drops the test and with it
         // our attribute.
-        function.sig.asyncness = Some(parse_quote!(async));
-        quote!(__last_and_polled_once)
+        function.make_async();
+        "__last_and_polled_once"
     } else {
-        quote!(__last)
+        "__last"
     };
-    let attributes = std::mem::take(&mut function.attrs);
-    Ok(Arranged::Later(
-        quote!(#(#attributes)* #[::snowglobe::test(#place, #options)] #function),
-    ))
+    let attributes = std::mem::take(&mut function.attributes);
+    Ok(Arranged::Later(fill(
+        &format!("__attributes #[::snowglobe::test({place}, __options)] __function"),
+        &[
+            ("__attributes", &all_tokens(&attributes)),
+            ("__options", options),
+            ("__function", &function.tokens()),
+        ],
+    )))
 }
 
 /// Makes one attribute of two of ours.
-fn merge(options: &TokenStream, second: &Attribute, function: &ItemFn) -> Result<TokenStream> {
+fn merge(options: &TokenStream, second: &Attribute, function: &Function) -> Result<TokenStream> {
     let more = match &second.meta {
-        Meta::List(list) => list.tokens.clone(),
-        Meta::Path(_) | Meta::NameValue(_) => TokenStream::new(),
+        AttributeMeta::List(list) => list.clone(),
+        AttributeMeta::Path | AttributeMeta::NameValue(_) => TokenStream::new(),
     };
     if !options.is_empty() && !more.is_empty() {
         let message = "#[snowglobe::test] stands here twice: give one of them all options";
-        return Err(Error::new_spanned(second, message));
+        return Err(SourceError::over(second.tokens(), message));
     }
     let mut function = function.clone();
-    let attributes = std::mem::take(&mut function.attrs);
-    Ok(quote!(#(#attributes)* #[::snowglobe::test(#options #more)] #function))
+    let attributes = std::mem::take(&mut function.attributes);
+    let options = [options.clone(), more].into_iter().collect();
+    Ok(fill(
+        "__attributes #[::snowglobe::test(__options)] __function",
+        &[
+            ("__attributes", &all_tokens(&attributes)),
+            ("__options", &options),
+            ("__function", &function.tokens()),
+        ],
+    ))
 }
 
 /// Returns whether test_case makes cases of the function.
-fn makes_cases(function: &ItemFn) -> bool {
+fn makes_cases(function: &Function) -> bool {
     let is_rstest = |attribute: &Attribute| is_named(attribute, &["rstest", "apply"]);
     let is_case = |attribute: &Attribute| {
-        let segments = &attribute.path().segments;
-        let is_of_crate = segments
-            .first()
-            .is_some_and(|segment| segment.ident == "test_case");
+        let path = &attribute.path;
+        let is_of_crate = path.first().is_some_and(|part| part == "test_case");
         // ntest too has a `test_case`, which is another.
-        (is_of_crate && segments.len() > 1)
-            || (segments.len() == 1 && is_named(attribute, &["test_case", "test_matrix"]))
+        (is_of_crate && path.len() > 1)
+            || (path.len() == 1 && is_named(attribute, &["test_case", "test_matrix"]))
     };
-    function.attrs.iter().any(is_case) && !function.attrs.iter().any(is_rstest)
+    function.attributes.iter().any(is_case) && !function.attributes.iter().any(is_rstest)
 }
 
 /// Makes of a property the function that has quickcheck check it.
-fn quickcheck(mut property: ItemFn) -> Result<ItemFn> {
-    let mut types = Vec::new();
-    for input in &property.sig.inputs {
-        match input {
-            FnArg::Typed(input) => types.push(&input.ty),
-            FnArg::Receiver(receiver) => {
-                let message = "a property is no method";
-                return Err(Error::new_spanned(receiver, message));
-            }
-        }
+fn quickcheck(mut property: Function) -> Result<Function> {
+    let mut types = TokenStream::new();
+    for argument in property.arguments() {
+        let Some(of) = type_of(&argument) else {
+            let message = "a property is no method";
+            return Err(SourceError::over(argument, message));
+        };
+        types.extend(of);
+        types.extend([comma()]);
     }
-    let attributes = std::mem::take(&mut property.attrs);
-    let name = &property.sig.ident;
-    let output = &property.sig.output;
-    let types = types.iter();
-    Ok(parse_quote! {
-        #(#attributes)*
-        fn #name() {
-            #property
-            ::quickcheck::quickcheck(#name as fn(#(#types),*) #output)
-        }
-    })
+    let attributes = std::mem::take(&mut property.attributes);
+    let ident = proc_macro::TokenTree::from(property.ident.clone()).into();
+    Function::parse(fill(
+        "__attributes
+        fn __name() {
+            __property
+            ::quickcheck::quickcheck(__name as fn(__types) __output)
+        }",
+        &[
+            ("__attributes", &all_tokens(&attributes)),
+            ("__name", &ident),
+            ("__property", &property.tokens()),
+            ("__types", &types),
+            ("__output", &property.output),
+        ],
+    ))
 }
 
 /// Returns whether the attribute is std's `#[test]`.
 pub(crate) fn is_plain_test(attribute: &Attribute) -> bool {
-    let segments = &attribute.path().segments;
-    let is_in_prelude = segments.len() > 2
-        && (segments[0].ident == "core" || segments[0].ident == "std")
-        && segments[1].ident == "prelude";
-    matches!(attribute.meta, Meta::Path(_))
+    let path = &attribute.path;
+    let is_in_prelude =
+        path.len() > 2 && (path[0] == "core" || path[0] == "std") && path[1] == "prelude";
+    matches!(attribute.meta, AttributeMeta::Path)
         && is_named(attribute, &["test"])
-        && (segments.len() == 1 || is_in_prelude)
+        && (path.len() == 1 || is_in_prelude)
 }
 
 /// Returns whether the attribute is ours.
 pub(crate) fn is_ours(attribute: &Attribute) -> bool {
-    let segments = &attribute.path().segments;
-    is_named(attribute, &["test"])
-        && segments.len() > 1
-        && segments
-            .first()
-            .is_some_and(|segment| segment.ident == "snowglobe")
+    let path = &attribute.path;
+    is_named(attribute, &["test"]) && path.len() > 1 && path[0] == "snowglobe"
 }
 
 /// Returns whether the last part of the attribute's path is among `names`.
 pub(crate) fn is_named(attribute: &Attribute, names: &[&str]) -> bool {
-    let last = attribute.path().segments.last();
-    last.is_some_and(|segment| names.iter().any(|name| segment.ident == name))
+    let last = attribute.path.last();
+    last.is_some_and(|part| names.iter().any(|name| part == name))
 }
 
 /// Returns whether the compiler itself knows the attribute, which then makes no test.
 fn is_built_in(attribute: &Attribute) -> bool {
-    let name = attribute.path().get_ident();
-    name.is_some_and(|name| BUILT_IN.iter().any(|known| name == known))
+    let name = attribute.ident();
+    name.is_some_and(|name| BUILT_IN.contains(&name))
 }

@@ -1,33 +1,39 @@
 //! `snowglobe::main!`.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote;
-use syn::punctuated::Punctuated;
-use syn::{Expr, Token, parse::Parser};
+use proc_macro::{Ident, Span, TokenStream, TokenTree};
 
 use crate::others;
+use crate::tokens::{fill, split_at_commas, string};
 
 /// Makes `main` of the given expressions, each of which makes trials.
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
-    let sources = match Punctuated::<Expr, Token![,]>::parse_terminated.parse2(input) {
-        Ok(sources) => sources.into_iter().collect::<Vec<Expr>>(),
-        Err(error) => return error.to_compile_error(),
-    };
-    let error = others::error();
-    let doubt = others::doubt();
     // A name that the caller's expressions cannot mean: they may well call a function `trials`.
-    let trials = Ident::new("trials", Span::mixed_site());
-    quote! {
-        #error
+    let trials = TokenTree::from(Ident::new("trials", Span::mixed_site())).into();
+    let extend = |source: Vec<TokenTree>| {
+        let source = source.into_iter().collect();
+        fill(
+            "__trials.extend((__source)());",
+            &[("__trials", &trials), ("__source", &source)],
+        )
+    };
+    let extensions = split_at_commas(input).into_iter().map(extend).collect();
+    fill(
+        "__error
 
-        #[allow(dead_code, reason = "under the standard harness, `main` is that harness's")]
+        #[allow(dead_code, reason = \"under the standard harness, `main` is that harness's\")]
         fn main() -> ::std::process::ExitCode {
-            ::snowglobe::__private::main(#doubt, || {
+            ::snowglobe::__private::main(__doubt, || {
                 #[allow(unused_mut)]
-                let mut #trials: ::std::vec::Vec<::snowglobe::Trial> = ::std::vec::Vec::new();
-                #(#trials.extend((#sources)());)*
-                #trials
+                let mut __trials: ::std::vec::Vec<::snowglobe::Trial> = ::std::vec::Vec::new();
+                __extensions
+                __trials
             })
-        }
-    }
+        }",
+        &[
+            ("__error", &others::error().unwrap_or_default()),
+            ("__doubt", &string(others::doubt())),
+            ("__trials", &trials),
+            ("__extensions", &extensions),
+        ],
+    )
 }

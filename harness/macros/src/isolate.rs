@@ -1,10 +1,10 @@
 //! `#[snowglobe::isolate]`: every test of a module becomes a trial.
 
-use proc_macro2::TokenStream;
-use quote::quote;
-use syn::{Attribute, Error, Item, ItemMod, Meta, Result, parse_quote, parse2};
+use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
 
 use crate::company::{MAKERS, is_named, is_ours, is_plain_test};
+use crate::function::{Attribute, AttributeMeta, all_tokens};
+use crate::tokens::{Cursor, Result, SourceError, fill, group, is_punct, is_word};
 
 /// Expands the attribute, or returns the error and the module as it was.
 pub(crate) fn expand(options: TokenStream, module: TokenStream) -> TokenStream {
@@ -12,46 +12,138 @@ pub(crate) fn expand(options: TokenStream, module: TokenStream) -> TokenStream {
         Ok(tokens) => tokens,
         Err(error) => {
             let error = error.to_compile_error();
-            quote!(#error #module)
+            [error, module].into_iter().collect()
         }
     }
 }
 
 fn try_expand(options: &TokenStream, module: TokenStream) -> Result<TokenStream> {
-    let mut module: ItemMod = parse2(module).map_err(|e| {
+    let mut input = Cursor::new(module);
+    let attributes = Attribute::read_all(&mut input);
+    let start = input.span();
+    let mut tokens: Vec<TokenTree> = input.rest().into_iter().collect();
+    let head = tokens
+        .iter()
+        .take_while(|token| group(Some(token), Delimiter::Brace).is_none());
+    if !head.into_iter().any(|token| is_word(Some(token), "mod")) {
         let message = "#[snowglobe::isolate] goes on a module with its contents, `mod tests { … }`; in the file of a module, or of an integration test, write `use snowglobe::test;` at the top, which isolates every #[test] below";
-        Error::new(e.span(), message)
-    })?;
-    isolate(options, &mut module)?;
-    Ok(quote!(#module))
+        return Err(SourceError::new(start, message));
+    }
+    let Some(contents) = group(tokens.last(), Delimiter::Brace) else {
+        let message = "the contents of this module are in another file: write `use snowglobe::test;` at its top, which isolates every #[test] of it";
+        return Err(SourceError::over(tokens.into_iter().collect(), message));
+    };
+    let contents = isolate(options, contents);
+    tokens.pop();
+    let mut module = all_tokens(&attributes);
+    module.extend(tokens);
+    module.extend([TokenTree::from(contents)]);
+    Ok(module)
 }
 
-fn isolate(options: &TokenStream, module: &mut ItemMod) -> Result<()> {
-    let Some((_, items)) = &mut module.content else {
-        let message = "the contents of this module are in another file: write `use snowglobe::test;` at its top, which isolates every #[test] of it";
-        return Err(Error::new_spanned(&*module, message));
-    };
+/// Makes trials of the tests among the items in braces.
+fn isolate(options: &TokenStream, items: &Group) -> Group {
+    let mut input = Cursor::new(items.stream());
+    let mut isolated = TokenStream::new();
     let mut has_macros = false;
-    for item in items.iter_mut() {
-        match item {
-            Item::Fn(function) => convert(options, &mut function.attrs),
-            Item::Mod(inner) if inner.content.is_some() => isolate(options, inner)?,
-            // A macro that defines another makes no test.
-            Item::Macro(it) => has_macros |= it.ident.is_none(),
-            _ => {}
+    // What the module says of itself comes first: `#![allow(…)]` and its documentation.
+    while is_punct(input.peek(), '#') && is_punct(input.peek_second(), '!') {
+        isolated.extend((0..3).filter_map(|_| input.next()));
+    }
+    let mut made = TokenStream::new();
+    while !input.is_empty() {
+        let mut attributes = Attribute::read_all(&mut input);
+        let mut item = ModuleItem::read(&mut input);
+        match item.kind() {
+            ModuleItemKind::Function => convert(options, &mut attributes),
+            ModuleItemKind::Module => item.isolate(options),
+            ModuleItemKind::Macro => has_macros = true,
+            ModuleItemKind::Other => {}
         }
+        made.extend(all_tokens(&attributes));
+        made.extend(item.0);
     }
     if has_macros {
         // What a macro makes is not seen here. The name makes trials of its tests.
-        items.insert(
-            0,
-            parse_quote!(
-                #[allow(unused_imports)]
-                use ::snowglobe::test;
-            ),
-        );
+        isolated.extend(fill("#[allow(unused_imports)] use ::snowglobe::test;", &[]));
     }
-    Ok(())
+    isolated.extend(made);
+    let mut group = Group::new(items.delimiter(), isolated);
+    group.set_span(items.span());
+    group
+}
+
+/// The tokens of an item without its attributes.
+struct ModuleItem(Vec<TokenTree>);
+
+enum ModuleItemKind {
+    Function,
+    /// A module with its contents.
+    Module,
+    /// The call of a macro. A macro that defines another makes no test.
+    Macro,
+    Other,
+}
+
+impl ModuleItem {
+    /// Reads an item up to its semicolon, or to the braces at its end.
+    fn read(input: &mut Cursor) -> Self {
+        let mut item = Self(Vec::new());
+        while let Some(token) = input.next() {
+            let is_brace = group(Some(&token), Delimiter::Brace).is_some()
+                // A macro hands the body of a function on in brackets that are not written.
+                || group(Some(&token), Delimiter::None).is_some_and(|inner| {
+                    let first = inner.stream().into_iter().next();
+                    item.has("fn") && group(first.as_ref(), Delimiter::Brace).is_some()
+                });
+            let is_semicolon = is_punct(Some(&token), ';');
+            item.0.push(token);
+            if is_semicolon || (is_brace && !item.ends_with_semicolon()) {
+                break;
+            }
+        }
+        item
+    }
+
+    /// Returns whether a word stands in the item, outside of brackets.
+    fn has(&self, word: &str) -> bool {
+        self.0.iter().any(|token| is_word(Some(token), word))
+    }
+
+    /// Returns whether the item may have braces ahead of its end.
+    fn ends_with_semicolon(&self) -> bool {
+        let is_constant = self.has("const") && !self.has("fn") && !self.has("impl");
+        let has_value = self.0.iter().any(|token| is_punct(Some(token), '='));
+        self.has("use") || (has_value && (is_constant || self.has("static") || self.has("type")))
+    }
+
+    fn kind(&self) -> ModuleItemKind {
+        let is_mark = |token: &TokenTree| is_punct(Some(token), '!');
+        let has_body = group(self.0.last(), Delimiter::Brace).is_some();
+        if self
+            .0
+            .first()
+            .is_some_and(|it| is_word(Some(it), "macro_rules"))
+        {
+            ModuleItemKind::Other
+        } else if self.has("fn") && !self.ends_with_semicolon() {
+            ModuleItemKind::Function
+        } else if self.has("mod") && has_body {
+            ModuleItemKind::Module
+        } else if self.0.iter().any(is_mark) && !self.has("impl") && !self.ends_with_semicolon() {
+            ModuleItemKind::Macro
+        } else {
+            ModuleItemKind::Other
+        }
+    }
+
+    /// Makes trials of the tests of a module.
+    fn isolate(&mut self, options: &TokenStream) {
+        let contents = group(self.0.last(), Delimiter::Brace);
+        let isolated = contents.map(|contents| isolate(options, contents));
+        self.0.pop();
+        self.0.extend(isolated.map(TokenTree::from));
+    }
 }
 
 /// Makes a trial of a function if its attributes make a test of it.
@@ -59,30 +151,34 @@ fn convert(options: &TokenStream, attributes: &mut Vec<Attribute>) {
     if attributes.iter().any(is_ours) {
         return;
     }
-    let ours: Attribute = if options.is_empty() {
-        parse_quote!(#[::snowglobe::test])
-    } else {
-        parse_quote!(#[::snowglobe::test(#options)])
+    let ours = |options: &TokenStream| {
+        let template = match options.is_empty() {
+            true => "#[::snowglobe::test]",
+            false => "#[::snowglobe::test(__options)]",
+        };
+        Attribute::of(fill(template, &[("__options", options)]))
     };
     if let Some(at) = attributes.iter().position(is_plain_test) {
-        attributes[at] = ours;
+        attributes[at] = ours(options);
     } else if let Some(at) = attributes.iter().position(is_tokio_test) {
         // Its options are options of ours.
         let of_tokio = match &attributes[at].meta {
-            Meta::List(list) => list.tokens.clone(),
-            Meta::Path(_) | Meta::NameValue(_) => TokenStream::new(),
+            AttributeMeta::List(list) => list.clone(),
+            AttributeMeta::Path | AttributeMeta::NameValue(_) => TokenStream::new(),
         };
         attributes[at] = match (of_tokio.is_empty(), options.is_empty()) {
-            (true, _) => ours,
-            (false, true) => parse_quote!(#[::snowglobe::test(#of_tokio)]),
-            (false, false) => parse_quote!(#[::snowglobe::test(#options, #of_tokio)]),
+            (true, _) => ours(options),
+            (false, true) => ours(&of_tokio),
+            (false, false) => ours(&fill(
+                "__options, __of_tokio",
+                &[("__options", options), ("__of_tokio", &of_tokio)],
+            )),
         };
     } else if attributes.iter().any(|it| is_named(it, &MAKERS)) {
-        attributes.insert(0, ours);
+        attributes.insert(0, ours(options));
     }
 }
 
 fn is_tokio_test(attribute: &Attribute) -> bool {
-    let segments = &attribute.path().segments;
-    segments.len() == 2 && segments[0].ident == "tokio" && segments[1].ident == "test"
+    attribute.path == ["tokio", "test"]
 }

@@ -10,17 +10,21 @@
 //! | `above.rs`, `scan.rs` | what stands above ours in the source |
 //! | `entry.rs` | `snowglobe::main!` |
 //! | `others.rs` | tests of other macros: they would never run, or are there already |
+//! | `tokens.rs`, `literal.rs`, `function.rs` | tokens as our macros read and write them |
 //! | `rustc.rs` | the compiler that expands our macros |
 
 mod above;
 mod company;
 mod entry;
+mod function;
 mod isolate;
+mod literal;
 mod options;
 mod others;
 mod rustc;
 mod scan;
 mod test;
+mod tokens;
 mod values;
 
 use proc_macro::TokenStream;
@@ -32,7 +36,7 @@ use proc_macro::TokenStream;
 /// `snowglobe`.
 #[proc_macro_attribute]
 pub fn test(options: TokenStream, function: TokenStream) -> TokenStream {
-    test::expand(options.into(), function.into()).into()
+    test::expand(options, function)
 }
 
 /// Turns every test of a module into a trial, as [`macro@test`] does with one.
@@ -43,11 +47,11 @@ pub fn test(options: TokenStream, function: TokenStream) -> TokenStream {
 /// that write `#[test]`. A test that bears `#[snowglobe::test]` keeps its own options.
 #[proc_macro_attribute]
 pub fn isolate(options: TokenStream, module: TokenStream) -> TokenStream {
-    isolate::expand(options.into(), module.into()).into()
+    isolate::expand(options, module)
 }
 
 /// Makes the `main` function of a test target with `harness = false`.
 #[proc_macro]
 pub fn main(input: TokenStream) -> TokenStream {
-    entry::expand(input.into()).into()
+    entry::expand(input)
 }

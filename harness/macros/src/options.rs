@@ -1,20 +1,19 @@
 //! The options of `#[snowglobe::test(…)]`, one function an option.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
-use syn::ext::IdentExt;
-use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Error, Lit, LitBool, LitInt, LitStr, Meta, Result, Token};
+use proc_macro::{Ident, Span, TokenStream, TokenTree};
 
+use crate::function::{Attribute, AttributeMeta};
+use crate::literal::{self, Number, Text, Value, number, text};
+use crate::tokens::{Cursor, Result, SourceError, fill, fill_at};
 use crate::values::{
-    NamespaceName, NeedTokens, expected_panic, fixture, list, one_line, optional, text_of, value,
+    expected_panic, fixture, list, namespace, need, one_line, optional, text_of, value,
 };
 
 /// The options of one attribute.
 pub(crate) struct TestOptions {
     /// Method calls on `Options::NEW`.
     pub(crate) calls: TokenStream,
-    pub(crate) name: Option<LitStr>,
+    pub(crate) name: Option<Text>,
     /// The tokio runtime of an async test.
     pub(crate) flavor: Flavor,
     /// Place of the option that stops tokio's clock, if it is given.
@@ -40,7 +39,7 @@ pub(crate) enum Flavor {
 }
 
 /// Reads the value of an option, if it has one, and notes the option.
-type Parser = fn(&mut TestOptions, ParseStream<'_>) -> Result<()>;
+type Parser = fn(&mut TestOptions, &mut Cursor) -> Result<()>;
 
 /// Options by name.
 const OPTIONS: [(&str, Parser); 20] = [
@@ -56,57 +55,55 @@ const OPTIONS: [(&str, Parser); 20] = [
         Ok(())
     }),
     ("name", |options, input| {
-        options.name = Some(one_line(value(input)?)?);
+        options.name = Some(one_line(value(input, text)?)?);
         Ok(())
     }),
     ("seed", |options, input| {
-        let seed: LitInt = value(input)?;
+        let seed = value(input, number)?;
         options.one_seed_option(&seed)?;
-        options.call(quote!(.seed(#seed)))
+        options.call_with(".seed(__value)", &seed.tokens())
     }),
     ("seeds", |options, input| {
-        let seeds: LitInt = value(input)?;
+        let seeds = value(input, number)?;
         options.one_seed_option(&seeds)?;
-        if seeds.base10_parse::<u64>()? == 0 {
+        if seeds.below(u64::MAX)? == 0 {
             let message = "a test runs with 1 seed or more";
-            return Err(Error::new(seeds.span(), message));
+            return Err(SourceError::new(seeds.span(), message));
         }
-        options.call(quote!(.seeds(#seeds)))
+        options.call_with(".seeds(__value)", &seeds.tokens())
     }),
     // A list looks like `requires(netem, fixture("nginx"))`.
     ("requires", |options, input| {
-        let needs = list::<NeedTokens>(input)?;
-        let needs = needs.into_iter().map(|need| need.0);
-        options.call(quote!(.requires(&[#(#needs),*])))
+        let needs = list(input, need)?.into_iter().collect();
+        options.call_with(".requires(&[__value])", &needs)
     }),
     ("fixtures", |options, input| {
-        let names = list::<LitStr>(input)?;
-        let needs = names.iter().map(fixture);
-        options.call(quote!(.requires(&[#(#needs),*])))
+        let needs = list(input, text)?.iter().map(fixture).collect();
+        options.call_with(".requires(&[__value])", &needs)
     }),
     ("isolation", TestOptions::isolation),
     ("threads", TestOptions::threads),
-    ("exclusive", |options, _| options.call(quote!(.exclusive()))),
+    ("exclusive", |options, _| options.call(".exclusive()")),
     ("group", |options, input| {
-        let group: LitStr = value(input)?;
-        options.call(quote!(.group(#group)))
+        let group = value(input, text)?;
+        options.call_with(".group(__value)", &group.tokens())
     }),
-    ("allow_panics", |options, _| {
-        options.call(quote!(.allow_panics()))
-    }),
-    ("nested", |options, _| options.call(quote!(.nested()))),
+    ("allow_panics", |options, _| options.call(".allow_panics()")),
+    ("nested", |options, _| options.call(".nested()")),
     ("user", TestOptions::user),
     ("home", TestOptions::home),
     ("starved", TestOptions::starved),
-    ("flavor", |options, input| options.flavor(&value(input)?)),
+    ("flavor", |options, input| {
+        options.flavor(&value(input, text)?)
+    }),
     ("worker_threads", |options, input| {
-        let threads: LitInt = value(input)?;
-        options.flavor = Flavor::MultiThread(threads.base10_parse()?);
+        let threads = value(input, number)?.below(usize::MAX as u64)?;
+        options.flavor = Flavor::MultiThread(threads as usize);
         Ok(())
     }),
     ("start_paused", |options, input| {
-        let paused: LitBool = value(input)?;
-        options.start_paused = paused.value.then(|| paused.span());
+        let (is_paused, at) = value(input, literal::truth)?;
+        options.start_paused = is_paused.then_some(at);
         Ok(())
     }),
 ];
@@ -124,8 +121,13 @@ const OWN_OPTIONS: [(&str, Parser); 2] = [
     }),
 ];
 
-impl Parse for TestOptions {
-    fn parse(input: ParseStream<'_>) -> Result<Self> {
+impl TestOptions {
+    /// Reads the options of an attribute.
+    ///
+    /// # Errors
+    /// There is no such option, or its value is wrong.
+    pub(crate) fn parse(tokens: TokenStream) -> Result<Self> {
+        let mut input = Cursor::of_values(tokens);
         let mut options = Self {
             calls: TokenStream::new(),
             name: None,
@@ -137,157 +139,174 @@ impl Parse for TestOptions {
             is_last: false,
         };
         while !input.is_empty() {
-            let key = input.call(Ident::parse_any)?;
+            let key = input.word()?;
             let known = OPTIONS.iter().chain(&OWN_OPTIONS);
-            let Some((_, parse)) = known.into_iter().find(|(name, _)| key == name) else {
+            let Some((_, parse)) = known.into_iter().find(|(name, _)| key.to_string() == *name)
+            else {
                 return Err(unknown(&key));
             };
-            parse(&mut options, input)?;
+            parse(&mut options, &mut input)?;
             if !input.is_empty() {
-                input.parse::<Token![,]>()?;
+                input.expect(',')?;
             }
         }
         Ok(options)
     }
 }
 
-fn unknown(key: &Ident) -> Error {
+fn unknown(key: &Ident) -> SourceError {
     let names = OPTIONS.map(|(name, _)| name).join(", ");
     let message = format!("there is no option `{key}`; there are: {names}");
-    Error::new(key.span(), message)
+    SourceError::new(key.span(), message)
 }
 
 impl TestOptions {
     /// Notes a call of a method of `snowglobe::Options`.
-    fn call(&mut self, call: TokenStream) -> Result<()> {
-        self.calls.extend(call);
+    fn call(&mut self, call: &str) -> Result<()> {
+        self.call_with(call, &TokenStream::new())
+    }
+
+    /// Notes a call, in which `__value` stands for these tokens.
+    fn call_with(&mut self, call: &str, value: &TokenStream) -> Result<()> {
+        self.calls.extend(fill(call, &[("__value", value)]));
         Ok(())
     }
 
     /// Notes that the seed, or the number of seeds, was given; they exclude each other.
-    fn one_seed_option(&mut self, at: &LitInt) -> Result<()> {
+    fn one_seed_option(&mut self, at: &Number) -> Result<()> {
         if std::mem::replace(&mut self.has_seeds, true) {
             let message = "`seed` and `seeds` exclude each other: give one of them, once";
-            return Err(Error::new(at.span(), message));
+            return Err(SourceError::new(at.span(), message));
         }
         Ok(())
     }
 
-    fn timeout(&mut self, input: ParseStream<'_>) -> Result<()> {
-        let text: LitStr = value(input).map_err(|error| {
-            Error::new(
+    fn timeout(&mut self, input: &mut Cursor) -> Result<()> {
+        let text = value(input, text).map_err(|error| {
+            SourceError::new(
                 error.span(),
                 "a timeout is a text with a unit, as in `timeout = \"30s\"`",
             )
         })?;
         // With the span of the text, so that an error of the constant's evaluation points there.
-        let time = quote_spanned!(text.span()=> ::snowglobe::__private::time(#text));
-        self.call(quote!(.timeout(const { #time })))
+        let time = fill_at(
+            text.span(),
+            "::snowglobe::__private::time(__text)",
+            &[("__text", &text.tokens())],
+        );
+        self.call_with(".timeout(const { __value })", &time)
     }
 
     /// Reads `isolation(net, pid)`, which means these, or `isolation(!net)`, all but these.
-    fn isolation(&mut self, input: ParseStream<'_>) -> Result<()> {
-        let names = list::<NamespaceName>(input)?;
+    fn isolation(&mut self, input: &mut Cursor) -> Result<()> {
+        let names = list(input, namespace)?;
         let is_excluding = names.iter().any(|name| name.is_excluded);
         if let Some(odd) = names.iter().find(|name| name.is_excluded != is_excluding) {
             let message =
                 "either name the namespaces that are wanted, or with `!` those that are not";
-            return Err(Error::new(odd.ident.span(), message));
+            return Err(SourceError::new(odd.ident.span(), message));
         }
-        let mut set = quote!(::snowglobe::Isolation::NONE);
+        let mut set = fill("::snowglobe::Isolation::NONE", &[]);
         for name in &names {
-            let constant = name.constant()?;
-            set.extend(quote!(.with(::snowglobe::Isolation::#constant)));
+            let constant = TokenTree::from(name.constant()?).into();
+            let with = ".with(::snowglobe::Isolation::__constant)";
+            set.extend(fill(with, &[("__constant", &constant)]));
         }
         if is_excluding {
-            set = quote!(::snowglobe::Isolation::ALL.without(#set));
+            let without = "::snowglobe::Isolation::ALL.without(__set)";
+            set = fill(without, &[("__set", &set)]);
         }
-        self.call(quote!(.isolation(#set)))
+        self.call_with(".isolation(__value)", &set)
     }
 
-    fn threads(&mut self, input: ParseStream<'_>) -> Result<()> {
-        let threads: LitInt = value(input)?;
-        if threads.base10_parse::<usize>()? == 0 {
+    fn threads(&mut self, input: &mut Cursor) -> Result<()> {
+        let threads = value(input, number)?;
+        if threads.below(usize::MAX as u64)? == 0 {
             let message = "a test takes the room of 1 trial or more";
-            return Err(Error::new(threads.span(), message));
+            return Err(SourceError::new(threads.span(), message));
         }
-        self.call(quote!(.threads(#threads)))
+        self.call_with(".threads(__value)", &threads.tokens())
     }
 
     /// Reads `user = "name"` or `user = 1000`.
-    fn user(&mut self, input: ParseStream<'_>) -> Result<()> {
-        let user: Lit = value(input)?;
-        match &user {
-            Lit::Str(name) if !name.value().is_empty() => self.call(quote!(.user(#name))),
-            Lit::Int(id) if id.base10_parse::<u32>().is_ok_and(|id| id != u32::MAX) => {
-                self.call(quote!(.user_id(#id)))
+    fn user(&mut self, input: &mut Cursor) -> Result<()> {
+        let message = "a user is a name or an id, as in `user = \"nobody\"` or `user = 1000`";
+        let at = match value(input, literal::value)? {
+            Value::Text(name) if !name.value().is_empty() => {
+                return self.call_with(".user(__value)", &name.tokens());
             }
-            _ => {
-                let message =
-                    "a user is a name or an id, as in `user = \"nobody\"` or `user = 1000`";
-                Err(Error::new(user.span(), message))
+            Value::Number(id) if id.below(u32::MAX.into()).is_ok() => {
+                return self.call_with(".user_id(__value)", &id.tokens());
             }
-        }
+            Value::Text(name) => name.span(),
+            Value::Number(id) => id.span(),
+            Value::Other(at) => at,
+        };
+        Err(SourceError::new(at, message))
     }
 
-    fn home(&mut self, input: ParseStream<'_>) -> Result<()> {
-        let home: LitStr = value(input)?;
+    fn home(&mut self, input: &mut Cursor) -> Result<()> {
+        let home = value(input, text)?;
         if home.value() != "private" {
             let message = "a home is \"private\", or without the option the user's own";
-            return Err(Error::new(home.span(), message));
+            return Err(SourceError::new(home.span(), message));
         }
-        self.call(quote!(.private_home()))
+        self.call(".private_home()")
     }
 
-    fn starved(&mut self, input: ParseStream<'_>) -> Result<()> {
-        let verdict: LitStr = value(input)?;
+    fn starved(&mut self, input: &mut Cursor) -> Result<()> {
+        let verdict = value(input, text)?;
         if verdict.value() != "inconclusive" {
             let message = "a test on a starved machine is \"inconclusive\", or without the option what it is elsewhere";
-            return Err(Error::new(verdict.span(), message));
+            return Err(SourceError::new(verdict.span(), message));
         }
-        self.call(quote!(.inconclusive_if_starved()))
+        self.call(".inconclusive_if_starved()")
     }
 
-    fn flavor(&mut self, flavor: &LitStr) -> Result<()> {
-        self.flavor = match (flavor.value().as_str(), self.flavor) {
+    fn flavor(&mut self, flavor: &Text) -> Result<()> {
+        self.flavor = match (flavor.value(), self.flavor) {
             ("current_thread", _) => Flavor::CurrentThread,
             ("multi_thread", Flavor::CurrentThread) => Flavor::MultiThread(2),
             ("multi_thread", chosen) => chosen,
             _ => {
                 let message = "the flavors are \"current_thread\" and \"multi_thread\"";
-                return Err(Error::new(flavor.span(), message));
+                return Err(SourceError::new(flavor.span(), message));
             }
         };
         Ok(())
     }
 
-    fn ignore(&mut self, reason: Option<LitStr>) {
-        let reason = reason.unwrap_or_else(|| LitStr::new("", Span::call_site()));
+    fn ignore(&mut self, reason: Option<Text>) {
+        let reason = reason.unwrap_or_else(Text::empty).tokens();
         self.ignored = true;
-        self.calls.extend(quote!(.ignore(#reason)));
+        self.calls
+            .extend(fill(".ignore(__reason)", &[("__reason", &reason)]));
     }
 
-    fn should_panic(&mut self, expected: Option<LitStr>) {
-        let text = expected.as_ref().map(LitStr::value);
+    fn should_panic(&mut self, expected: Option<Text>) {
+        let text = expected.as_ref().map(|text| text.value().to_owned());
         self.expected_panic = Some(text.unwrap_or_default());
         self.calls.extend(match expected {
-            Some(expected) => quote!(.should_panic_with(#expected)),
-            None => quote!(.should_panic()),
+            Some(expected) => fill(
+                ".should_panic_with(__expected)",
+                &[("__expected", &expected.tokens())],
+            ),
+            None => fill(".should_panic()", &[]),
         });
     }
 
     /// Notes `#[ignore]` or `#[should_panic]` below the attribute. Returns whether `attribute` is
     /// one of them.
     pub(crate) fn read_attribute(&mut self, attribute: &Attribute) -> Result<bool> {
-        if attribute.path().is_ident("ignore") {
+        if attribute.ident() == Some("ignore") {
             let reason = match &attribute.meta {
-                Meta::List(_) => None,
-                meta @ (Meta::Path(_) | Meta::NameValue(_)) => text_of(meta)?,
+                AttributeMeta::List(_) => None,
+                meta @ (AttributeMeta::Path | AttributeMeta::NameValue(_)) => text_of(meta)?,
             };
             self.ignore(reason);
             return Ok(true);
         }
-        if attribute.path().is_ident("should_panic") {
+        if attribute.ident() == Some("should_panic") {
             self.should_panic(text_of(&attribute.meta)?);
             return Ok(true);
         }

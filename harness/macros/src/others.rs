@@ -13,10 +13,10 @@ use std::collections::HashSet;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use proc_macro2::{Ident, TokenStream};
-use quote::quote;
+use proc_macro::{Ident, TokenStream, TokenTree};
 
 use crate::rustc::Rustc;
+use crate::tokens::{fill, string};
 
 /// A test of another attribute or macro.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,11 @@ const MARK: &str = "snowglobe marks ";
 /// Returns the function that our attribute leaves in source that is expanded to look for tests.
 pub(crate) fn marked(ident: &Ident) -> TokenStream {
     let mark = format!("{MARK}{}", mark(ident));
-    quote!(#[allow(dead_code)] fn #ident() { const _: &str = #mark; })
+    let ident = TokenTree::from(ident.clone()).into();
+    fill(
+        "#[allow(dead_code)] fn __ident() { const _: &str = __mark; }",
+        &[("__ident", &ident), ("__mark", &string(&mark))],
+    )
 }
 
 /// Returns whether the function of this name, on which our attribute stands that is expanded now,
@@ -150,7 +154,10 @@ pub(crate) fn error() -> Option<TokenStream> {
         return None;
     }
     let message = message(tests);
-    Some(quote!(::core::compile_error!(#message);))
+    Some(fill(
+        "::core::compile_error!(__message);",
+        &[("__message", &string(&message))],
+    ))
 }
 
 /// Returns why it is not known whether tests are dropped, or nothing.

@@ -8,15 +8,17 @@
 //!
 //! Attributes of other crates on the same function are expanded before ours (`company.rs`).
 
-use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
-use syn::{Attribute, Error, ItemFn, parse2};
+use proc_macro::{Ident, Span, TokenStream, TokenTree};
 
 use crate::company::{Arranged, arrange};
+use crate::function::{Attribute, Function, all_tokens};
 use crate::options::{Flavor, TestOptions};
 use crate::rustc::Rustc;
+use crate::tokens::{Result, SourceError, fill, fill_at, string};
 use crate::{above, others};
+
+/// Section of the program that `snowglobe` reads as `TRIALS`.
+const SECTION: &str = "snowglobe_trials_0_1_0";
 
 /// Expands the attribute, or returns the error and the function as it was.
 pub(crate) fn expand(options: TokenStream, function: TokenStream) -> TokenStream {
@@ -25,149 +27,188 @@ pub(crate) fn expand(options: TokenStream, function: TokenStream) -> TokenStream
         Err(error) => {
             let error = error.to_compile_error();
             // The function stays, so that it is not reported as missing as well.
-            quote!(#error #function)
+            [error, function].into_iter().collect()
         }
     }
 }
 
-fn try_expand(given: TokenStream, function: TokenStream) -> syn::Result<TokenStream> {
-    let mut options: TestOptions = parse2(given.clone())?;
-    let function: ItemFn = parse2(function)
-        .map_err(|e| Error::new(e.span(), "#[snowglobe::test] goes on a function"))?;
+fn try_expand(given: TokenStream, function: TokenStream) -> Result<TokenStream> {
+    let mut options = TestOptions::parse(given.clone())?;
+    let function = Function::parse(function)?;
     let mut function = match arrange(&given, options.is_last, function)? {
         Arranged::Test(function) => *function,
         Arranged::Later(tokens) => return Ok(tokens),
     };
     let mut kept = Vec::new();
-    for attribute in function.attrs.drain(..) {
+    for attribute in function.attributes.drain(..) {
         if !options.read_attribute(&attribute)? {
             kept.push(attribute);
         }
     }
     check(&options, &function)?;
-    let (conditions, kept) = kept
-        .into_iter()
-        .partition(|a: &Attribute| a.path().is_ident("cfg"));
-    function.attrs = kept;
-    Ok(emit(&options, &function, &conditions))
+    let is_condition = |attribute: &Attribute| attribute.ident() == Some("cfg");
+    let (conditions, kept): (Vec<_>, _) = kept.into_iter().partition(is_condition);
+    function.attributes = kept;
+    Ok(emit(&options, &function, &all_tokens(&conditions)))
 }
 
-fn check(options: &TestOptions, function: &ItemFn) -> syn::Result<()> {
-    let signature = &function.sig;
+fn check(options: &TestOptions, function: &Function) -> Result<()> {
     let is_paused_by = options
         .start_paused
         .filter(|_| options.flavor != Flavor::CurrentThread);
     if let Some(at) = is_paused_by {
         let message = "the clock stands still on a runtime of one thread only: leave `flavor` and `worker_threads` out";
-        return Err(Error::new(at, message));
+        return Err(SourceError::new(at, message));
     }
-    if let Some(at) = options
-        .start_paused
-        .filter(|_| signature.asyncness.is_none())
-    {
-        return Err(Error::new(at, "`start_paused` is for `async` tests"));
+    if let Some(at) = options.start_paused.filter(|_| !function.is_async()) {
+        return Err(SourceError::new(at, "`start_paused` is for `async` tests"));
     }
-    if let Some(argument) = signature.inputs.first() {
+    if let Some(argument) = function.arguments().into_iter().next() {
         let message = "a test takes no arguments; for parametrised tests write #[snowglobe::test] above the attribute that gives the arguments (rstest, test_case), or make `snowglobe::Trial`s at run time and hand them to `snowglobe::main!`";
-        return Err(Error::new(argument.span(), message));
+        return Err(SourceError::over(argument, message));
     }
-    if !signature.generics.params.is_empty() {
-        return Err(Error::new(
-            signature.generics.span(),
+    match function.type_parameters() {
+        Some(parameters) => Err(SourceError::over(
+            parameters.clone(),
             "a test cannot be generic",
-        ));
+        )),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Returns the tokens of a test; `conditions` are its `#[cfg(…)]`s, which all of them bear.
-fn emit(options: &TestOptions, function: &ItemFn, conditions: &[Attribute]) -> TokenStream {
-    let ident = &function.sig.ident;
-    let name = ident.to_string();
+fn emit(options: &TestOptions, function: &Function, conditions: &TokenStream) -> TokenStream {
+    let name = function.ident.to_string();
     let name = name.strip_prefix("r#").unwrap_or(&name);
-    let calls = &options.calls;
     let given_name = match &options.name {
-        Some(name) => quote!(::core::option::Option::Some(#name)),
-        None => quote!(::core::option::Option::None),
+        Some(name) => fill(
+            "::core::option::Option::Some(__name)",
+            &[("__name", &name.tokens())],
+        ),
+        None => fill("::core::option::Option::None", &[]),
     };
     let run = run(options, function);
-    let path = quote!(::core::concat!(::core::module_path!(), "::", #name));
-    let shim = shim(options, function, &path);
-    let error = others::error();
+    let path = fill(
+        "::core::concat!(::core::module_path!(), \"::\", __name)",
+        &[("__name", &string(name))],
+    );
+    let shim = shim(options, &function.ident, &path);
     // The compiler reports a result that is no `Outcome` at this span.
-    let span = function.sig.output.span();
-    let body = quote_spanned!(span=> ::snowglobe::__private::outcome(#run));
+    let output = function.output.clone().into_iter().next();
+    let span = output.map_or_else(Span::call_site, |token| token.span());
+    let body = fill_at(
+        span,
+        "::snowglobe::__private::outcome(__run)",
+        &[("__run", &run)],
+    );
     // The function comes first: what another `#[test]` says of it is looked for right above.
-    quote! {
-        #error
+    fill(
+        "__error
 
-        #(#conditions)*
-        #shim
+        __conditions
+        __shim
 
-        #(#conditions)*
+        __conditions
         #[cfg(test)]
         const _: () = {
-            #function
+            __function
 
-            #[::snowglobe::__private::linkme::distributed_slice(::snowglobe::__private::TRIALS)]
-            #[linkme(crate = ::snowglobe::__private::linkme)]
+            #[used]
+            #[unsafe(link_section = __section)]
             static TRIAL: ::snowglobe::__private::Definition = ::snowglobe::__private::Definition {
-                path: #path,
-                name: #given_name,
+                path: __path,
+                name: __given_name,
                 file: ::core::file!(),
                 line: ::core::line!(),
-                body: || #body,
-                options: &::snowglobe::Options::NEW #calls,
+                body: || __body,
+                options: &::snowglobe::Options::NEW __calls,
             };
-        };
-
-    }
+        };",
+        &[
+            ("__error", &others::error().unwrap_or_default()),
+            ("__section", &string(SECTION)),
+            ("__conditions", conditions),
+            ("__shim", &shim),
+            ("__function", &function.tokens()),
+            ("__path", &path),
+            ("__given_name", &given_name),
+            ("__body", &body),
+            ("__calls", &options.calls),
+        ],
+    )
 }
 
 /// Returns the function that the standard harness calls for the trial of this `path`.
-fn shim(options: &TestOptions, function: &ItemFn, path: &TokenStream) -> TokenStream {
-    let ident = &function.sig.ident;
-    let run = quote!(::snowglobe::__private::drop_in(#path));
+fn shim(options: &TestOptions, ident: &Ident, path: &TokenStream) -> TokenStream {
     if Rustc::is_looking() {
         return others::marked(ident);
     }
+    let name = TokenTree::from(ident.clone()).into();
+    let parts = [("__name", &name), ("__path", path)];
     // To ask the compiler takes time, and mostly nothing stands above our attribute.
     if (options.is_last || above::has_company()) && others::is_test_already(ident) {
         // That `#[test]` calls the function by its name, and has read the other attributes.
-        let run = options.expected_panic.as_ref().map_or(
-            run,
-            |expected| quote!(::snowglobe::__private::drop_in_and_panic(#path, #expected)),
+        let Some(expected) = &options.expected_panic else {
+            return fill(
+                "fn __name() { ::snowglobe::__private::drop_in(__path) }",
+                &parts,
+            );
+        };
+        return fill(
+            "fn __name() { ::snowglobe::__private::drop_in_and_panic(__path, __expected) }",
+            &[parts[0], parts[1], ("__expected", &string(expected))],
         );
-        return quote!(fn #ident() { #run });
     }
-    let ignore = options.ignored.then(|| quote!(#[ignore]));
+    let ignore = if options.ignored { "#[ignore]" } else { "" };
     // `test` stands with its full path: where this macro is imported by that name, a plain
     // `#[test]` would be this macro again.
-    quote! {
-        #[::core::prelude::v1::test]
-        #ignore
-        fn #ident() { #run }
-    }
+    fill(
+        &format!(
+            "#[::core::prelude::v1::test]
+            {ignore}
+            fn __name() {{ ::snowglobe::__private::drop_in(__path) }}"
+        ),
+        &parts,
+    )
 }
 
 /// Returns the expression that calls the test function, on a runtime if it is `async`.
-fn run(options: &TestOptions, function: &ItemFn) -> TokenStream {
-    let ident = &function.sig.ident;
-    if function.sig.asyncness.is_none() {
-        return quote!(#ident());
+fn run(options: &TestOptions, function: &Function) -> TokenStream {
+    let name = TokenTree::from(function.ident.clone()).into();
+    let parts = [("__name", &name)];
+    if !function.is_async() {
+        return fill("__name()", &parts);
     }
     let call = match options.start_paused {
         // The clock is paused by the user's own tokio, whose feature `test-util` this takes.
-        Some(at) => quote_spanned!(at=> async {
-            ::tokio::time::pause();
-            #ident().await
-        }),
-        None => quote!(#ident()),
+        Some(at) => fill_at(
+            at,
+            "async {
+                ::tokio::time::pause();
+                __name().await
+            }",
+            &parts,
+        ),
+        None => fill("__name()", &parts),
     };
     let workers = match options.flavor {
-        Flavor::CurrentThread => 0usize,
+        Flavor::CurrentThread => 0,
         Flavor::MultiThread(workers) => workers,
-        Flavor::None => return quote!(::snowglobe::__private::poll_once(#ident())),
+        Flavor::None => return fill("::snowglobe::__private::poll_once(__name())", &parts),
     };
-    quote!(::snowglobe::__private::block_on(#workers, #call))
+    fill(
+        &format!("::snowglobe::__private::block_on({workers}usize, __call)"),
+        &[("__call", &call)],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SECTION;
+
+    #[test]
+    fn the_section_has_the_version_in_its_name() {
+        let version = env!("CARGO_PKG_VERSION").replace('.', "_");
+        assert_eq!(SECTION, format!("snowglobe_trials_{version}"));
+    }
 }

@@ -1,110 +1,112 @@
 //! The values that options of the attribute take, each with the sentence about a wrong one.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::quote;
-use syn::ext::IdentExt;
-use syn::parse::{Parse, ParseStream};
-use syn::punctuated::Punctuated;
-use syn::{Error, Expr, LitStr, Meta, Result, Token, parenthesized};
+use proc_macro::{Delimiter, Ident, TokenStream, TokenTree};
+
+use crate::function::AttributeMeta;
+use crate::literal::{Text, text};
+use crate::tokens::{Cursor, Result, SourceError, fill, group, is_punct};
+
+/// A function that reads a value.
+type Read<T> = fn(&mut Cursor) -> Result<T>;
 
 /// Reads `= value`.
-pub(crate) fn value<T: Parse>(input: ParseStream<'_>) -> Result<T> {
-    input.parse::<Token![=]>()?;
-    input.parse()
+pub(crate) fn value<T>(input: &mut Cursor, read: Read<T>) -> Result<T> {
+    input.expect('=')?;
+    read(input)
 }
 
-/// Reads `= value`, or nothing.
-pub(crate) fn optional<T: Parse>(input: ParseStream<'_>) -> Result<Option<T>> {
-    if input.peek(Token![=]) {
-        value(input).map(Some)
+/// Reads `= "text"`, or nothing.
+pub(crate) fn optional(input: &mut Cursor) -> Result<Option<Text>> {
+    if is_punct(input.peek(), '=') {
+        value(input, text).map(Some)
     } else {
         Ok(None)
     }
 }
 
 /// Reads `(value, value)`.
-pub(crate) fn list<T: Parse>(input: ParseStream<'_>) -> Result<Vec<T>> {
-    let inner;
-    parenthesized!(inner in input);
-    let values = Punctuated::<T, Token![,]>::parse_terminated(&inner)?;
-    Ok(values.into_iter().collect())
+pub(crate) fn list<T>(input: &mut Cursor, read: Read<T>) -> Result<Vec<T>> {
+    let mut inner = Cursor::of_values(input.parentheses()?.stream());
+    let mut values = Vec::new();
+    while !inner.is_empty() {
+        values.push(read(&mut inner)?);
+        if !inner.is_empty() {
+            inner.expect(',')?;
+        }
+    }
+    Ok(values)
 }
 
 /// Reads the text of `should_panic`: nothing, `= "text"` or `(expected = "text")`.
-pub(crate) fn expected_panic(input: ParseStream<'_>) -> Result<Option<LitStr>> {
-    if input.peek(syn::token::Paren) {
-        let inner;
-        parenthesized!(inner in input);
-        expected(&inner).map(Some)
+pub(crate) fn expected_panic(input: &mut Cursor) -> Result<Option<Text>> {
+    if group(input.peek(), Delimiter::Parenthesis).is_some() {
+        expected(input.parentheses()?.stream()).map(Some)
     } else {
         optional(input)
     }
 }
 
 /// Reads `expected = "text"`.
-fn expected(input: ParseStream<'_>) -> Result<LitStr> {
-    let key: Ident = input.parse()?;
-    if key == "expected" {
-        value(input)
-    } else {
+fn expected(tokens: TokenStream) -> Result<Text> {
+    let mut input = Cursor::of_values(tokens);
+    let key = input.word()?;
+    if key.to_string() != "expected" {
         let message = "should_panic takes `expected = \"…\"`";
-        Err(Error::new(key.span(), message))
+        return Err(SourceError::new(key.span(), message));
     }
+    let text = value(&mut input, text)?;
+    input.take(',');
+    input.expect_end()?;
+    Ok(text)
 }
 
 /// Reads the text of a built-in attribute: of `#[should_panic(expected = "text")]`, or of
 /// `#[ignore = "text"]`.
-pub(crate) fn text_of(meta: &Meta) -> Result<Option<LitStr>> {
+pub(crate) fn text_of(meta: &AttributeMeta) -> Result<Option<Text>> {
     match meta {
-        Meta::Path(_) => Ok(None),
-        Meta::List(list) => list.parse_args_with(expected).map(Some),
-        Meta::NameValue(pair) => Ok(match &pair.value {
-            Expr::Lit(syn::ExprLit {
-                lit: syn::Lit::Str(text),
-                ..
-            }) => Some(text.clone()),
-            _ => None,
-        }),
+        AttributeMeta::Path => Ok(None),
+        AttributeMeta::List(list) => expected(list.clone()).map(Some),
+        AttributeMeta::NameValue(value) => Ok(Text::alone(value.clone())),
     }
 }
 
 /// Returns the name of a test if it is one line: lists and reports have a line for each test.
-pub(crate) fn one_line(name: LitStr) -> Result<LitStr> {
+pub(crate) fn one_line(name: Text) -> Result<Text> {
     let text = name.value();
     if text.is_empty() || text.contains(['\n', '\r']) {
         let message = "a name is one line, and not empty";
-        return Err(Error::new(name.span(), message));
+        return Err(SourceError::new(name.span(), message));
     }
     if text.starts_with('-') {
         let message = "a name that begins with `-` is an option on a command line";
-        return Err(Error::new(name.span(), message));
+        return Err(SourceError::new(name.span(), message));
     }
     Ok(name)
 }
 
 /// Returns the need of a fixture.
-pub(crate) fn fixture(name: &LitStr) -> TokenStream {
-    quote!(::snowglobe::Need::Fixture(#name))
+pub(crate) fn fixture(name: &Text) -> TokenStream {
+    fill(
+        "::snowglobe::Need::Fixture(__name),",
+        &[("__name", &name.tokens())],
+    )
 }
 
-/// A need as it is written: `netem` or `fixture("nginx")`.
-pub(crate) struct NeedTokens(pub(crate) TokenStream);
-
-impl Parse for NeedTokens {
-    fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let name: Ident = input.parse()?;
-        if name == "fixture" {
-            let names = list::<LitStr>(input)?;
-            let [name] = names.as_slice() else {
-                return Err(Error::new(name.span(), "write fixture(\"name\")"));
-            };
-            return Ok(Self(fixture(name)));
-        }
-        let variant = Ident::new(&camel_case(&name.to_string()), name.span());
-        Ok(Self(
-            quote!(::snowglobe::Need::Feature(::snowglobe::Feature::#variant)),
-        ))
+/// Reads a need as it is written: `netem` or `fixture("nginx")`.
+pub(crate) fn need(input: &mut Cursor) -> Result<TokenStream> {
+    let name = input.word()?;
+    if name.to_string() == "fixture" {
+        let names = list(input, text)?;
+        let [name] = names.as_slice() else {
+            return Err(SourceError::new(name.span(), "write fixture(\"name\")"));
+        };
+        return Ok(fixture(name));
     }
+    let variant = Ident::new(&camel_case(&name.to_string()), name.span());
+    Ok(fill(
+        "::snowglobe::Need::Feature(::snowglobe::Feature::__variant),",
+        &[("__variant", &TokenTree::from(variant).into())],
+    ))
 }
 
 /// Returns `NfTables` for `nf_tables`.
@@ -123,12 +125,11 @@ pub(crate) struct NamespaceName {
     pub(crate) ident: Ident,
 }
 
-impl Parse for NamespaceName {
-    fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let is_excluded = input.parse::<Option<Token![!]>>()?.is_some();
-        let ident = input.call(Ident::parse_any)?;
-        Ok(Self { is_excluded, ident })
-    }
+/// Reads the name of a kind of namespace.
+pub(crate) fn namespace(input: &mut Cursor) -> Result<NamespaceName> {
+    let is_excluded = input.take('!');
+    let ident = input.word()?;
+    Ok(NamespaceName { is_excluded, ident })
 }
 
 impl NamespaceName {
@@ -139,7 +140,7 @@ impl NamespaceName {
             "user" | "net" | "mnt" | "uts" | "ipc" | "pid" | "all" | "none" => {
                 Ok(Ident::new(&name.to_uppercase(), self.ident.span()))
             }
-            _ => Err(Error::new(
+            _ => Err(SourceError::new(
                 self.ident.span(),
                 format!(
                     "there is no namespace `{name}`; there are: user, net, mnt, uts, ipc and pid (and `all`, `none`)"

@@ -6,14 +6,24 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_core::{Serialize, Serializer};
+use snowglobe_text::{FromTree, Tree, TreeError};
 
 use crate::duration;
 
 /// The change of a clock, for as long as the fault lasts.
 ///
 /// In TOML: `{ offset = "-1h" }`, `{ jump = "90s" }`, `{ drift = 500 }` or `"freeze"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    snowglobe_derive::Serialize,
+    snowglobe_derive::Deserialize,
+)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ClockFault {
     /// The clock is so much ahead of the machine's, or behind it, whatever other faults there are.
@@ -96,15 +106,15 @@ impl Serialize for TimeShift {
     }
 }
 
-impl<'de> Deserialize<'de> for TimeShift {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(from)?;
-        Self::parse(&text).ok_or_else(|| {
-            let why = format!("`{text}` is no time like `-1h` or `+250ms`");
-            serde::de::Error::custom(why)
-        })
+impl FromTree for TimeShift {
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+        let text = tree.text("a string")?;
+        let why = format_args!("`{text}` is no time like `-1h` or `+250ms`");
+        Self::parse(text).ok_or_else(|| tree.error(&why))
     }
 }
+
+snowglobe_text::deserialize_by_tree!(TimeShift);
 
 /// The clock of a node as a function of the machine's: `shown + (time - reference) * rate / 2^32`,
 /// in nanoseconds since 1970.

@@ -8,6 +8,8 @@ use std::process::ExitCode;
 
 use snowglobe_fixtures::command;
 
+use snowglobe_text::Tree;
+
 use crate::model::cli::{self, CliError, CommandLine, Operands};
 
 use super::examine::examine;
@@ -118,8 +120,8 @@ fn form(options: &DoctorOptions) -> Result<Form, CliError> {
 fn text(report: &Report, form: Form) -> String {
     match form {
         Form::Json => {
-            let json = serde_json::to_string_pretty(report);
-            json.expect("a report has nothing that JSON has not") + "\n"
+            let tree = Tree::of(report).expect("a report has nothing that JSON has not");
+            tree.to_json_lines() + "\n"
         }
         Form::Github => table::render(report, false) + &github::annotations(report),
         Form::Table => table::render(report, colored()),

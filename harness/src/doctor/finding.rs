@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::kernel::errno::Errno;
-use serde::Serialize;
+use snowglobe_derive::Serialize;
 
 use crate::sandbox::refused::Refused;
 

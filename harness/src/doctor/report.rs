@@ -1,6 +1,6 @@
 //! All findings about a machine, and what they come to.
 
-use serde::Serialize;
+use snowglobe_derive::Serialize;
 
 use super::finding::Finding;
 

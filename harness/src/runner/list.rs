@@ -6,11 +6,9 @@
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
 
-use serde_json::json;
-
 use super::args::Arguments;
 use super::error::{RunError, unwritten};
-use super::report::Format;
+use super::report::{Format, JsonLine};
 use crate::trial::Trial;
 
 /// Prints the list of trials in the format that was asked for.
@@ -65,26 +63,25 @@ fn as_lines(trials: &[Trial], counted: bool) -> String {
 }
 
 fn as_json(trials: &[Trial]) -> String {
-    let mut text = format!("{}\n", json!({"type": "suite", "event": "discovery"}));
+    let mut text = String::from(JsonLine::new("suite", "discovery"));
     for trial in trials {
         let source = trial.source();
-        let event = json!({
-            "type": "test", "event": "discovered", "name": trial.name(),
-            "ignore": trial.has_ignored_flag(),
-            "ignore_message": trial.ignore_reason().unwrap_or(""),
-            "source_path": source.map_or("", |s| s.file),
-            "start_line": source.map_or(0, |s| s.line),
-        });
-        let _ = writeln!(text, "{event}");
+        let event = JsonLine::new("test", "discovered")
+            .with("name", trial.name())
+            .with("ignore", trial.has_ignored_flag())
+            .with("ignore_message", trial.ignore_reason().unwrap_or(""))
+            .with("source_path", source.map_or("", |s| s.file))
+            .with("start_line", source.map_or(0, |s| s.line));
+        text.push_str(&String::from(event));
     }
     let ignored = trials
         .iter()
         .filter(|trial| trial.has_ignored_flag())
         .count();
-    let event = json!({
-        "type": "suite", "event": "completed", "tests": trials.len(), "benchmarks": 0,
-        "total": trials.len(), "ignored": ignored,
-    });
-    let _ = writeln!(text, "{event}");
-    text
+    let event = JsonLine::new("suite", "completed")
+        .with("tests", trials.len())
+        .with("benchmarks", 0usize)
+        .with("total", trials.len())
+        .with("ignored", ignored);
+    text + &String::from(event)
 }

@@ -328,7 +328,9 @@ fn without_crate(path: &'static str) -> &'static str {
     rest.unwrap_or(path)
 }
 
-/// All trials that `#[snowglobe::test]` has written down in this program.
-#[doc(hidden)]
-#[linkme::distributed_slice]
-pub static TRIALS: [Definition];
+snowglobe_kernel::linked_slice!(
+    /// All trials that `#[snowglobe::test]` has written down in this program. The name of the
+    /// section has the version in it, so that two versions of this crate do not meet there.
+    #[doc(hidden)]
+    pub static TRIALS: [Definition] in "snowglobe_trials_0_1_0", "__start_snowglobe_trials_0_1_0", "__stop_snowglobe_trials_0_1_0"
+);

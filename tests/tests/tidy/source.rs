@@ -100,10 +100,11 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// The crates whose modules form a tree below a folder: name and folder.
-pub(crate) const CRATES: [(&str, &str); 5] = [
+pub(crate) const CRATES: [(&str, &str); 6] = [
     ("snowglobe_history", "harness/history/src"),
     ("snowglobe_kernel", "harness/kernel/src"),
     ("snowglobe_model", "harness/model/src"),
+    ("snowglobe_text", "harness/text/src"),
     ("snowglobe", "harness/src"),
     ("snowglobe_fixtures", "fixtures/src"),
 ];

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::BorrowedFd;
 
 use nix::libc;
-use serde::Serialize;
+use snowglobe_derive::Serialize;
 
 use super::connection::Netlink;
 use super::encoding::{self, Message};

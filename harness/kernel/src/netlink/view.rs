@@ -8,7 +8,7 @@ mod parse;
 use std::net::IpAddr;
 
 use nix::libc;
-use serde::Serialize;
+use snowglobe_derive::Serialize;
 
 use super::connection::Netlink;
 use super::encoding::{self, Message};

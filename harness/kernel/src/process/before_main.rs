@@ -13,11 +13,13 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
 
 use crate::sync::Lock;
 
-/// Functions that run before `main`, on the only thread of the process.
-///
-/// The crate above registers its functions here, since this crate knows nothing of trials.
-#[linkme::distributed_slice]
-pub static BEFORE_MAIN: [fn()];
+crate::linked_slice!(
+    /// Functions that run before `main`, on the only thread of the process.
+    ///
+    /// The crate above registers its functions here (`before_main!`), since this crate knows
+    /// nothing of trials.
+    static BEFORE_MAIN: [fn()] in "snowglobe_before_main", "__start_snowglobe_before_main", "__stop_snowglobe_before_main"
+);
 
 /// Strings as `main` of C is given them.
 type Strings = *mut *mut c_char;
@@ -36,7 +38,7 @@ extern "C" fn before_main(argc: c_int, argv: Strings, environment: Strings) {
     ARGV.store(argv, Ordering::Relaxed);
     ENVIRONMENT.store(environment, Ordering::Relaxed);
     RUNNING.store(true, Ordering::Relaxed);
-    for work in BEFORE_MAIN {
+    for work in BEFORE_MAIN.iter() {
         work();
     }
     RUNNING.store(false, Ordering::Relaxed);

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use serde::Serialize;
+use snowglobe_derive::Serialize;
 
 use super::Procfs;
 

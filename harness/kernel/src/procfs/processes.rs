@@ -3,7 +3,7 @@
 use std::io;
 
 use nix::libc;
-use serde::Serialize;
+use snowglobe_derive::Serialize;
 
 use super::Procfs;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use snowglobe_derive::{Deserialize, Serialize};
 
 /// The source of a node's addresses of one family:
 /// [`NodeSpec::addresses`](crate::topology::NodeSpec::addresses) for IPv4,

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use serde::{Deserialize, Serialize};
+use snowglobe_derive::{Deserialize, Serialize};
 
 use crate::dns::name::DomainName;
 use crate::topology::Subnet;

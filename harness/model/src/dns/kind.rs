@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use snowglobe_derive::{Deserialize, Serialize};
 
 /// The type of a record, or of what is asked for (RFC 1035, section 3.2.2; RFC 3596; RFC 2782).
 ///

@@ -1,6 +1,6 @@
 //! What a test asks of a name server of the lab.
 
-use serde::{Deserialize, Serialize};
+use snowglobe_derive::{Deserialize, Serialize};
 
 use crate::dns::dns64::Dns64Spec;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::{AddAssign, Sub};
 
-use serde::{Deserialize, Serialize};
+use snowglobe_derive::{Deserialize, Serialize};
 
 /// A number of packets, and of bytes in their Ethernet frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

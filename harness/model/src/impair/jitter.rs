@@ -9,8 +9,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::ser::SerializeStruct;
-use serde::{Deserialize, Serialize, Serializer};
+use serde_core::ser::{Serialize, SerializeStruct, Serializer};
+use snowglobe_text::{FromTree, Tree, TreeError};
 
 use super::error::ImpairmentError;
 use super::problem::{Notation, TextProblem, ValueProblem};
@@ -162,7 +162,7 @@ impl Serialize for Jitter {
 
 /// The long form of a jitter in TOML: `{ spread = "5ms", table = [-8192, 0, 8192] }`, or `file`
 /// instead of `table`.
-#[derive(Deserialize)]
+#[derive(snowglobe_derive::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct JitterFields {
     #[serde(with = "text::serde_duration")]
@@ -186,15 +186,17 @@ impl TryFrom<JitterFields> for Jitter {
     }
 }
 
-impl<'de> Deserialize<'de> for Jitter {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        text::text_or_table::<Jitter, JitterFields, D>(
+impl FromTree for Jitter {
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+        text::text_or_table::<Jitter, JitterFields>(
+            tree,
             "a jitter like `5ms` or `normal 5ms`, or a table of `spread` and `table` or `file`",
             str::parse,
-            from,
         )
     }
 }
+
+snowglobe_text::deserialize_by_tree!(Jitter);
 
 /// A distribution as netem's tables have it (`/usr/lib/tc/*.dist`): values that are equally likely,
 /// 8,192 standing for the spread. A table is cheap to clone.

@@ -1,6 +1,6 @@
 //! Loss in bursts: radio links lose many packets in a row, and then none for a while.
 
-use serde::{Deserialize, Serialize};
+use snowglobe_derive::{Deserialize, Serialize};
 
 use super::percent::Percent;
 

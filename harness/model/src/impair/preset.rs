@@ -17,7 +17,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use snowglobe_derive::{Deserialize, Serialize};
 
 use super::impairment::Impairment;
 use super::jitter::Jitter;

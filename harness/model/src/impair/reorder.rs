@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use snowglobe_derive::{Deserialize, Serialize};
+use snowglobe_text::{FromTree, Tree, TreeError};
 
 use super::error::ImpairmentError;
 use super::percent::Percent;
@@ -107,12 +108,14 @@ impl TryFrom<ReorderFields> for Reorder {
     }
 }
 
-impl<'de> Deserialize<'de> for Reorder {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        text::text_or_table::<Reorder, ReorderFields, D>(
+impl FromTree for Reorder {
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+        text::text_or_table::<Reorder, ReorderFields>(
+            tree,
             "a share like `25%`, or a table of `percent`, `correlation` and `gap`",
             str::parse,
-            from,
         )
     }
 }
+
+snowglobe_text::deserialize_by_tree!(Reorder);

@@ -2,13 +2,10 @@
 //!
 //! In TOML all of them are strings, since a bare number says nothing of its unit.
 
-use std::fmt;
-use std::marker::PhantomData;
 use std::path::Path;
 use std::time::Duration;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use snowglobe_text::{FromTree, Tree, TreeContent, TreeError};
 
 use super::error::ImpairmentError;
 use super::problem::{Notation, TextProblem};
@@ -74,162 +71,92 @@ pub(crate) fn bytes(text: &str) -> Result<u64, ImpairmentError> {
     }
 }
 
-/// Serde for a `Duration`: `delay = "25ms"`.
+/// The text form of a `Duration`: `delay = "25ms"`.
 pub(crate) mod serde_duration {
     use super::*;
 
-    pub(crate) fn serialize<S: serde::Serializer>(
-        time: &Duration,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        to.collect_str(&show_duration(*time))
+    pub(crate) fn write(time: &Duration) -> String {
+        show_duration(*time)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        from.deserialize_str(TextVisitor::new(
-            "a time with its unit, like `25ms`",
-            duration,
-        ))
+    pub(crate) fn read(tree: &Tree) -> Result<Duration, TreeError> {
+        read_text(tree, "a time with its unit, like `25ms`", duration)
     }
 }
 
-/// Serde for an optional `Duration`.
+/// The text form of an optional `Duration`.
 pub(crate) mod serde_optional_duration {
     use super::*;
 
-    pub(crate) fn serialize<S: serde::Serializer>(
-        time: &Option<Duration>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        match time {
-            Some(time) => serde_duration::serialize(time, to),
-            None => to.serialize_none(),
-        }
+    pub(crate) fn write(time: &Option<Duration>) -> Option<String> {
+        time.map(show_duration)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        serde_duration::deserialize(from).map(Some)
+    pub(crate) fn read(tree: &Tree) -> Result<Option<Duration>, TreeError> {
+        serde_duration::read(tree).map(Some)
     }
 }
 
-/// Serde for an optional number of bytes: `burst = "15 kB"`.
+/// The text form of an optional number of bytes: `burst = "15 kB"`.
 pub(crate) mod serde_optional_bytes {
     use super::*;
 
-    pub(crate) fn serialize<S: serde::Serializer>(
-        size: &Option<u32>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        match size {
-            Some(size) => to.collect_str(&format_args!("{size} B")),
-            None => to.serialize_none(),
-        }
+    pub(crate) fn write(size: &Option<u32>) -> Option<String> {
+        size.map(|size| format!("{size} B"))
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    pub(crate) fn read(tree: &Tree) -> Result<Option<u32>, TreeError> {
         let read = |text: &str| {
             bytes(text)?
                 .try_into()
                 .map_err(|_| TextProblem::SizeAbove4GiB(text.to_owned()).into())
         };
-        from.deserialize_str(TextVisitor::new("a size with its unit, like `15 kB`", read))
-            .map(Some)
+        read_text(tree, "a size with its unit, like `15 kB`", read).map(Some)
     }
 }
 
-/// A visitor of serde for a string that `read` understands.
-pub(crate) struct TextVisitor<T, F> {
-    expected: &'static str,
-    read: F,
-    made: PhantomData<T>,
-}
-
-impl<T, F: Fn(&str) -> Result<T, ImpairmentError>> TextVisitor<T, F> {
-    pub(crate) fn new(expected: &'static str, read: F) -> Self {
-        TextVisitor {
-            expected,
-            read,
-            made: PhantomData,
-        }
-    }
-}
-
-impl<T, F: Fn(&str) -> Result<T, ImpairmentError>> Visitor<'_> for TextVisitor<T, F> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.expected)
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
-        (self.read)(text).map_err(E::custom)
-    }
+/// Reads a string that `read` understands.
+pub(crate) fn read_text<T>(
+    tree: &Tree,
+    expected: &str,
+    read: fn(&str) -> Result<T, ImpairmentError>,
+) -> Result<T, TreeError> {
+    read(tree.text(expected)?).map_err(|why| tree.error(&why))
 }
 
 /// Reads a string that `read` understands, or a table: the short form of a value, and the long one.
-pub(crate) fn text_or_table<'de, T, Table, D>(
-    expected: &'static str,
-    read: ReadText<T>,
-    from: D,
-) -> Result<T, D::Error>
+pub(crate) fn text_or_table<T, Table>(
+    tree: &Tree,
+    expected: &str,
+    read: fn(&str) -> Result<T, ImpairmentError>,
+) -> Result<T, TreeError>
 where
     T: TryFrom<Table, Error = ImpairmentError>,
-    Table: Deserialize<'de>,
-    D: Deserializer<'de>,
+    Table: FromTree,
 {
-    from.deserialize_any(TextOrTableVisitor {
-        text: TextVisitor::new(expected, read),
-        table: PhantomData::<Table>,
-    })
+    if !matches!(tree.content, TreeContent::Table(_)) {
+        return read_text(tree, expected, read);
+    }
+    let table = Table::from_tree(tree)?;
+    T::try_from(table).map_err(|why| tree.error(&why))
 }
 
-type ReadText<T> = fn(&str) -> Result<T, ImpairmentError>;
-
-struct TextOrTableVisitor<T, Table> {
-    text: TextVisitor<T, ReadText<T>>,
-    table: PhantomData<Table>,
-}
-
-impl<'de, T, Table> Visitor<'de> for TextOrTableVisitor<T, Table>
-where
-    T: TryFrom<Table, Error = ImpairmentError>,
-    Table: Deserialize<'de>,
-{
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.text.expecting(f)
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
-        self.text.visit_str(text)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        let table = Table::deserialize(MapAccessDeserializer::new(map))?;
-        T::try_from(table).map_err(serde::de::Error::custom)
-    }
-}
-
-/// Serde by `Display` and `FromStr`: `loss = "5 %"`.
+/// The text form of a type by `Display` and `FromStr`: `loss = "5 %"`.
 macro_rules! serde_text {
     ($type:ty, $expected:literal) => {
-        impl serde::Serialize for $type {
-            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        impl serde_core::Serialize for $type {
+            fn serialize<S: serde_core::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
                 to.collect_str(self)
             }
         }
 
-        impl<'de> serde::Deserialize<'de> for $type {
-            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                from.deserialize_str($crate::impair::text::TextVisitor::new(
-                    $expected,
-                    str::parse,
-                ))
+        impl snowglobe_text::FromTree for $type {
+            fn from_tree(tree: &snowglobe_text::Tree) -> Result<Self, snowglobe_text::TreeError> {
+                $crate::impair::text::read_text(tree, $expected, str::parse)
             }
         }
+
+        snowglobe_text::deserialize_by_tree!($type);
     };
 }
 pub(crate) use serde_text;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use snowglobe_derive::{Deserialize, Serialize};
 
 use super::preset;
 use super::spec::{Dependence, Hairpinning, NatSpec, PortAssignment, UnknownFlow, Unsolicited};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use snowglobe_derive::{Deserialize, Serialize};
 
 use crate::dhcp::{AddressSource, DhcpSpec};
 use crate::dhcp6::Dhcp6Spec;

@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 #[cfg(feature = "toml")]
-use serde::Deserialize;
+use snowglobe_derive::Deserialize;
 #[cfg(feature = "toml")]
-use toml::Spanned;
+use snowglobe_text::Placed;
 
 use crate::direction::Direction;
 use crate::impair::Impairment;
@@ -313,7 +313,7 @@ impl Topology {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RegionsText {
     /// The regions, and the names of their nodes.
-    places: std::collections::BTreeMap<String, Vec<Spanned<String>>>,
+    places: std::collections::BTreeMap<String, Vec<Placed<String>>>,
     #[serde(default)]
     latency: Vec<LatencyText>,
     /// The time between regions of which nothing else is said.
@@ -326,7 +326,7 @@ pub(crate) struct RegionsText {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LatencyText {
-    between: [Spanned<String>; 2],
+    between: [Placed<String>; 2],
     #[serde(with = "crate::impair::text::serde_duration")]
     time: Duration,
     /// The time of the way back; the same if there is none.
@@ -347,27 +347,27 @@ impl RegionsText {
         names: &HashMap<String, Endpoint>,
         text: &str,
     ) -> Result<Regions, TopologyError> {
-        let missing = |name: &Spanned<String>, what: String| {
-            let at = crate::position::position(text, name.span().start);
+        let missing = |name: &Placed<String>, what: String| {
+            let at = crate::position::position(text, name.at);
             TopologyError::one(Kind::Missing, REGIONS, what).locate(|_| Some(at))
         };
         for LatencyText { between, .. } in &self.latency {
-            let unknown = |it: &&Spanned<String>| !self.places.contains_key(it.get_ref());
+            let unknown = |it: &&Placed<String>| !self.places.contains_key(&it.value);
             if let Some(name) = between.iter().find(unknown) {
                 let what = format!(
                     "the latency between {} and {}: there is no region {}",
-                    show(between[0].get_ref()),
-                    show(between[1].get_ref()),
-                    show(name.get_ref())
+                    show(&between[0].value),
+                    show(&between[1].value),
+                    show(&name.value)
                 );
                 return Err(missing(name, what));
             }
         }
         let mut regions = Regions::new();
         for (region, nodes) in self.places {
-            let find = |node: &Spanned<String>| {
-                names.get(node.get_ref()).copied().ok_or_else(|| {
-                    let name = show(node.get_ref());
+            let find = |node: &Placed<String>| {
+                names.get(&node.value).copied().ok_or_else(|| {
+                    let name = show(&node.value);
                     missing(
                         node,
                         format!("region {}: there is no node {name}", show(&region)),
@@ -383,7 +383,7 @@ impl RegionsText {
             back,
         } in self.latency
         {
-            let [from, to] = between.map(Spanned::into_inner);
+            let [from, to] = between.map(|name| name.value);
             regions = regions
                 .latency_one_way(from.clone(), to.clone(), time)
                 .latency_one_way(to, from, back.unwrap_or(time));

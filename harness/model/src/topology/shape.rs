@@ -148,7 +148,7 @@ impl Dice {
 
 /// A shape as it is written in TOML: `[shape]`, `kind = "star"`, `nodes = 5`.
 #[cfg(feature = "toml")]
-#[derive(Clone, Copy, Debug, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, snowglobe_derive::Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum ShapeText {
     Pair {},

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Index;
 
-use serde::{Deserialize, Serialize};
+use snowglobe_derive::{Deserialize, Serialize};
 
 use crate::topology::id::{Endpoint, LinkId, NodeId, PodId, SwitchId};
 use crate::topology::link::{Families, LinkSpec, SwitchSpec};

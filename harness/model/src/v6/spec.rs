@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use serde::{Deserialize, Serialize};
+use snowglobe_derive::{Deserialize, Serialize};
 
 use super::embedded::EmbeddingPrefix;
 use super::exchange::PrefixPair;

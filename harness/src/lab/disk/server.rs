@@ -5,6 +5,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use snowglobe_text::Tree;
+
 use crate::kernel::errno::Errno;
 use crate::kernel::fuse;
 use crate::kernel::message_channel::MessageChannel;
@@ -141,8 +143,9 @@ impl DiskServer {
             self.tears.store(true, Ordering::Relaxed);
         }
         let (id, seed) = self.next_seed();
-        let fault = serde_json::to_string(fault)
-            .map_err(|error| self.fail(&format!("cannot have the fault: {error}")))?;
+        let fault = Tree::of(fault)
+            .map_err(|error| self.fail(&format!("cannot have the fault: {error}")))?
+            .to_json();
         self.ask(&DiskCommand::Begin { id, seed, fault }, None)?;
         Ok(id)
     }

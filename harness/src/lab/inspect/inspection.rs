@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use serde::Serialize;
+use snowglobe_derive::Serialize;
 
 use crate::kernel::netlink::{Netlink, sockets};
 use crate::kernel::procfs::Procfs;

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
-use serde::Serialize;
+use snowglobe_derive::Serialize;
 
 use crate::kernel::namespace;
 use crate::lab::error::{LabError, Result};

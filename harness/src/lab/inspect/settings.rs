@@ -2,7 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 
-use serde::Serialize;
+use snowglobe_derive::Serialize;
 
 use crate::kernel;
 use crate::kernel::netns::Netns;

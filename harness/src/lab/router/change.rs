@@ -1,6 +1,6 @@
 //! Changes of routers and firewalls of a running lab, and what they have counted.
 
-use serde::Serialize;
+use snowglobe_derive::Serialize;
 
 use super::netfilter;
 use crate::lab::change::follow::Change;

@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use snowglobe_text::{Tree, TreeContent};
 
+use super::json_line::JsonLine;
 use super::outbox::Outbox;
 use super::reporter::{FinishedTrial, Reporter, RunStart};
 use crate::runner::conclusion::Conclusion;
@@ -18,68 +19,67 @@ pub(crate) struct Json {
     run_seed: u64,
 }
 
-fn line(out: &mut Outbox, value: &Value) {
-    out.push(&format!("{value}\n"));
+fn line(out: &mut Outbox, line: JsonLine) {
+    out.push(&String::from(line));
 }
 
 impl Reporter for Json {
     fn run_started(&mut self, out: &mut Outbox, start: &RunStart) {
         self.run_seed = start.run_seed;
-        let mut event = json!({
-            "type": "suite", "event": "started", "test_count": start.trials,
-            "isolation": start.isolation,
-        });
+        let mut event = JsonLine::new("suite", "started")
+            .with("test_count", start.trials)
+            .with("isolation", start.isolation.as_str());
         if let Some(seed) = start.shuffle_seed {
-            event["shuffle_seed"] = seed.into();
+            event.set("shuffle_seed", seed);
         }
-        line(out, &event);
+        line(out, event);
     }
 
     fn trial_started(&mut self, out: &mut Outbox, trial: &Trial) {
         line(
             out,
-            &json!({"type": "test", "event": "started", "name": trial.name()}),
+            JsonLine::new("test", "started").with("name", trial.name()),
         );
     }
 
     fn trial_is_slow(&mut self, out: &mut Outbox, trial: &Trial, _: Duration) {
         line(
             out,
-            &json!({"type": "test", "event": "timeout", "name": trial.name()}),
+            JsonLine::new("test", "timeout").with("name", trial.name()),
         );
     }
 
     fn trial_finished(&mut self, out: &mut Outbox, finished: &FinishedTrial<'_>) {
-        let mut event = json!({"type": "test", "name": finished.trial.name()});
+        let mut event = JsonLine::new("test", "ok").with("name", finished.trial.name());
         match &finished.result {
-            TrialResult::Passed => event["event"] = "ok".into(),
+            TrialResult::Passed => {}
             TrialResult::Ignored(reason) => {
-                event["event"] = "ignored".into();
+                event.set("event", "ignored");
                 if !reason.is_empty() {
-                    event["message"] = reason.as_str().into();
+                    event.set("message", reason.as_str());
                 }
             }
             TrialResult::Failed(failure) => {
-                event["event"] = "failed".into();
-                event["message"] = failure.whole_reason().into();
+                event.set("event", "failed");
+                event.set("message", failure.whole_reason());
                 if !failure.location.is_empty() {
-                    event["location"] = failure.location.as_str().into();
+                    event.set("location", failure.location.as_str());
                 }
                 if failure.is_inconclusive {
-                    event["inconclusive"] = true.into();
+                    event.set("inconclusive", true);
                 }
-                event["seed"] = finished.seed.into();
+                event.set("seed", finished.seed);
                 if let Some(shrunk) = &finished.shrunk {
-                    event["shrunk"] = shrunk.as_str().into();
+                    event.set("shrunk", shrunk.as_str());
                 }
-                event["run_seed"] = finished.run_seed.into();
+                event.set("run_seed", finished.run_seed);
                 if !finished.failed_seeds.is_empty() {
-                    event["failed_seeds"] = finished.failed_seeds.as_slice().into();
+                    event.set("failed_seeds", finished.failed_seeds.clone());
                 }
             }
         }
         if !matches!(finished.result, TrialResult::Ignored(_)) {
-            event["exec_time"] = finished.duration.as_secs_f64().into();
+            event.set("exec_time", finished.duration.as_secs_f64());
         }
         let mut output = finished.output.clone();
         if let (TrialResult::Failed(_), Some(described)) = (&finished.result, &finished.description)
@@ -87,20 +87,22 @@ impl Reporter for Json {
             output.push_str(&format!("what hangs:\n{described}"));
         }
         if !output.is_empty() {
-            event["stdout"] = output.into();
+            event.set("stdout", output);
         }
         let notes = finished.all_notes();
         if !notes.is_empty() {
-            event["notes"] = notes.into();
+            event.set("notes", notes);
         }
         if !finished.survivors.is_empty() {
-            let survivors = finished
-                .survivors
-                .iter()
-                .map(|s| json!({"pid": s.pid, "name": s.name}));
-            event["survivors"] = survivors.collect();
+            let survivors = finished.survivors.iter();
+            let survivors = survivors.map(|it| {
+                let table = JsonLine::empty().with("pid", it.pid);
+                table.with("name", it.name.as_str()).into_tree()
+            });
+            let survivors: Vec<Tree> = survivors.collect();
+            event.set("survivors", TreeContent::List(survivors));
         }
-        line(out, &event);
+        line(out, event);
     }
 
     fn run_finished(&mut self, out: &mut Outbox, conclusion: &Conclusion, elapsed: Duration) {
@@ -111,13 +113,14 @@ impl Reporter for Json {
         };
         line(
             out,
-            &json!({
-                "type": "suite", "event": event,
-                "passed": conclusion.num_passed, "failed": conclusion.num_failed,
-                "ignored": conclusion.num_ignored, "measured": conclusion.num_measured,
-                "filtered_out": conclusion.num_filtered_out,
-                "exec_time": elapsed.as_secs_f64(), "seed": self.run_seed,
-            }),
+            JsonLine::new("suite", event)
+                .with("passed", conclusion.num_passed)
+                .with("failed", conclusion.num_failed)
+                .with("ignored", conclusion.num_ignored)
+                .with("measured", conclusion.num_measured)
+                .with("filtered_out", conclusion.num_filtered_out)
+                .with("exec_time", elapsed.as_secs_f64())
+                .with("seed", self.run_seed),
         );
     }
 }

@@ -10,6 +10,7 @@
 //! | `formats.rs` | [`FORMATS`], the table of formats: name, value, constructor |
 //! | `reporter.rs` | the trait that every format implements, and the events it is told |
 //! | `pretty.rs`, `terse.rs`, `json.rs`, `junit.rs`, `failures.rs` | one format each |
+//! | `json_line.rs` | one line of JSON |
 //! | `describe.rs` | the description of a failed trial, in the order in which people ask |
 //! | `sections.rs` | libtest's sections at the end of a run, and its last line |
 //! | `style.rs` | colours |
@@ -20,6 +21,7 @@ mod describe;
 mod failures;
 mod formats;
 mod json;
+mod json_line;
 mod junit;
 mod options;
 mod outbox;
@@ -33,6 +35,7 @@ mod terse;
 #[cfg(feature = "toml")]
 pub(crate) use describe::again;
 pub(crate) use formats::format_names;
+pub(in crate::runner) use json_line::JsonLine;
 pub(crate) use options::ReportOptions;
 pub use options::{Color, Format};
 pub(crate) use printer::Printer;

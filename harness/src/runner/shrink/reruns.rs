@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use serde_json::Value;
+use snowglobe_text::Tree;
 
 use crate::kernel::process::signal::Signal;
 use crate::kernel::process::{pidfd_kill, pidfd_open};
@@ -42,17 +42,18 @@ impl SameFailure {
 
     /// Returns whether a report in JSON has this failure.
     fn is_in(&self, report: &str) -> bool {
-        let events = report
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let mut failed =
-            events.filter(|event| event["type"] == "test" && event["event"] == "failed");
+        let events = report.lines().filter_map(|line| Tree::from_json(line).ok());
+        let text = |event: &Tree, key: &str| {
+            let text = event.get(key).and_then(|it| it.text("").ok());
+            text.unwrap_or_default().to_owned()
+        };
+        let mut failed = events
+            .filter(|event| text(event, "type") == "test" && text(event, "event") == "failed");
         failed.any(|event| {
-            let text = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
             if self.location.is_empty() {
-                first_line(&text("message")) == self.reason
+                first_line(&text(&event, "message")) == self.reason
             } else {
-                text("location") == self.location
+                text(&event, "location") == self.location
             }
         })
     }

@@ -5,6 +5,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 use super::session::MountSession;
+use snowglobe_text::{FromTree, Tree};
+
 use crate::kernel::fd::close_all_but;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
@@ -68,7 +70,8 @@ impl DiskProcess {
             }
             DiskCommand::Begin { id, seed, fault } => {
                 self.flush();
-                let fault: DiskFault = match serde_json::from_str(&fault) {
+                let fault = Tree::from_json(&fault).and_then(|tree| DiskFault::from_tree(&tree));
+                let fault = match fault {
                     Ok(fault) => fault,
                     Err(error) => return DiskReply::Refused(format!("was misunderstood: {error}")),
                 };

@@ -96,7 +96,15 @@ pub(crate) struct TraceTable {
 
 /// The behaviour of a link from a time on: a row of a [`Trace`]. A value that is `None` is as the
 /// impairment says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    snowglobe_derive::Serialize,
+    snowglobe_derive::Deserialize,
+)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
     /// Time from the start of the trace to that of the row.

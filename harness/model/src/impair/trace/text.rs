@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_core::{Serialize, Serializer};
+use snowglobe_text::{FromTree, Tree, TreeError};
 
 use super::{Row, Trace, TraceKind};
 use crate::impair::error::ImpairmentError;
 use crate::impair::problem::TraceProblem;
 use crate::impair::text;
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, snowglobe_derive::Serialize, snowglobe_derive::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct TraceDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,12 +64,14 @@ impl Serialize for Trace {
     }
 }
 
-impl<'de> Deserialize<'de> for Trace {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        text::text_or_table::<Trace, TraceDocument, D>(
+impl FromTree for Trace {
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+        text::text_or_table::<Trace, TraceDocument>(
+            tree,
             "the name of a trace file, or a table of `deliveries` or of `rows` and `repeat`",
             |path| Trace::from_file(path),
-            from,
         )
     }
 }
+
+snowglobe_text::deserialize_by_tree!(Trace);

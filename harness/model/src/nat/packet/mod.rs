@@ -8,7 +8,7 @@ pub(super) mod fragments;
 
 use std::net::SocketAddrV4;
 
-use serde::{Deserialize, Serialize};
+use snowglobe_derive::{Deserialize, Serialize};
 
 use crate::packet::VNET_HEADER;
 use crate::packet::checksum::ChecksumChange;

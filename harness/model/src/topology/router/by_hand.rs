@@ -1,6 +1,6 @@
 //! Routes given by hand.
 
-use serde::{Deserialize, Serialize};
+use snowglobe_derive::{Deserialize, Serialize};
 
 /// A route that a node has besides the automatic ones, or in place of one to the same network.
 ///

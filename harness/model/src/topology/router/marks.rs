@@ -1,6 +1,6 @@
 //! The marks of packets that are forwarded: the two parts of the traffic class in the IP header.
 
-use serde::{Deserialize, Serialize};
+use snowglobe_derive::{Deserialize, Serialize};
 
 /// The greatest code point of differentiated services, which has six bits (RFC 2474, section 3).
 pub(crate) const LAST_DSCP: u8 = 63;

@@ -8,7 +8,7 @@ mod by_hand;
 mod firewall;
 mod marks;
 
-use serde::{Deserialize, Serialize};
+use snowglobe_derive::{Deserialize, Serialize};
 
 use super::node::{NodeSpec, is_default};
 use crate::nat::{NatSpec, preset, preset_or_spec};

@@ -1,14 +1,13 @@
 //! Topologies as TOML.
 //!
-//! Serde reads the text. Problems that serde cannot know (an unknown node, an address taken twice)
-//! are found by the code that checks any topology. Their places are then looked up in the text.
+//! Problems that the reader cannot find (an unknown node, an address taken twice) are found by the
+//! code that checks any topology. Their places are then looked up in the text.
 
 use std::collections::HashMap;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use snowglobe_derive::{Deserialize, Serialize};
+use snowglobe_text::{FromTree, Tree, TreeError};
 
 use crate::impair::{Asymmetric, Impairment, preset};
 use crate::position::position;
@@ -135,8 +134,8 @@ impl Topology {
     /// ```
     pub fn from_toml(text: &str) -> Result<Topology, TopologyError> {
         let map = TextMap::of(text)?;
-        let document: TopologyDocument =
-            toml::from_str(text).map_err(|error| syntax(text, &error))?;
+        let document =
+            TopologyDocument::from_tree(&map.root).map_err(|error| syntax(text, &error))?;
         let base = document.shape.map(ShapeText::build).unwrap_or_default();
         let map = TextMap {
             base: [
@@ -361,9 +360,9 @@ fn endpoints(topology: &Topology) -> HashMap<String, Endpoint> {
     nodes.chain(pods).chain(switches).collect()
 }
 
-fn syntax(text: &str, error: &toml::de::Error) -> TopologyError {
-    let at = position(text, error.span().map_or(0, |span| span.start));
-    TopologyError::one(Kind::Syntax, Site::TOPOLOGY, error.message())
+fn syntax(text: &str, error: &TreeError) -> TopologyError {
+    let at = position(text, error.at().unwrap_or(0));
+    TopologyError::one(Kind::Syntax, Site::TOPOLOGY, error.to_string())
         .locate(|_| Some(at))
         .caused_by(error.clone())
 }
@@ -371,14 +370,14 @@ fn syntax(text: &str, error: &toml::de::Error) -> TopologyError {
 /// The places of the parts of a topology in its text.
 struct TextMap<'t> {
     text: &'t str,
-    root: Spanned<DeTable<'t>>,
+    root: Tree,
     /// The number of nodes, pods, switches and links that the shape made before those of the text.
     base: [usize; 4],
 }
 
 impl<'t> TextMap<'t> {
     fn of(text: &'t str) -> Result<TextMap<'t>, TopologyError> {
-        let root = DeTable::parse(text).map_err(|error| syntax(text, &error))?;
+        let root = Tree::from_toml(text).map_err(|error| syntax(text, &error))?;
         Ok(TextMap {
             text,
             root,
@@ -393,11 +392,11 @@ impl<'t> TextMap<'t> {
     /// Returns the byte at which the text says the subject of a problem, or the closest thing to
     /// it.
     fn byte(&self, site: Site) -> Option<usize> {
-        let root = self.root.get_ref();
+        let root = &self.root;
         let [nodes, pods, switches, links] = self.base;
         let (table, index, base) = match site.subject {
             TopologySubject::Topology => match site.field.and_then(|field| root.get(field)) {
-                Some(part) => return Some(part.span().start),
+                Some(part) => return part.at,
                 None => ("", 0, 0),
             },
             TopologySubject::Settings => ("settings", 0, 0),
@@ -406,11 +405,11 @@ impl<'t> TextMap<'t> {
             TopologySubject::Switch(id) => ("switch", id.index(), switches),
             TopologySubject::Link(id) => ("link", id.index(), links),
         };
-        let of_shape = || Some(root.get("shape")?.span().start);
+        let of_shape = || root.get("shape")?.at;
         let Some(mut index) = index.checked_sub(base) else {
             return of_shape();
         };
-        let count = |table| Some(root.get(table)?.get_ref().as_array()?.iter().count());
+        let count = |table| Some(root.get(table)?.list("").ok()?.len());
         let nodes = count("node").unwrap_or(0);
         let is_router = table == "node" && index >= nodes && count("router").is_some();
         let table = if is_router { "router" } else { table };
@@ -418,17 +417,12 @@ impl<'t> TextMap<'t> {
         let Some(value) = root.get(table) else {
             return of_shape();
         };
-        let entry = if let DeValue::Array(entries) = value.get_ref() {
-            entries.get(index)?
-        } else {
-            value
+        let entry = match value.list("") {
+            Ok(entries) => entries.get(index)?,
+            Err(_) => value,
         };
-        let field = site
-            .field
-            .and_then(|field| entry.get_ref().as_table()?.get(field));
-        let item = site
-            .item
-            .and_then(|item| field?.get_ref().as_array()?.get(item));
-        Some(item.or(field).unwrap_or(entry).span().start)
+        let field = site.field.and_then(|field| entry.get(field));
+        let item = site.item.and_then(|item| field?.list("").ok()?.get(item));
+        item.or(field).unwrap_or(entry).at
     }
 }

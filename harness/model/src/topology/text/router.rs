@@ -1,6 +1,6 @@
 //! A router as it is written in TOML: `[[router]]`, `name = "home"`, `kind = "home"`.
 
-use serde::Deserialize;
+use snowglobe_derive::Deserialize;
 
 use crate::dhcp::{AddressSource, DhcpSpec};
 use crate::dhcp6::Dhcp6Spec;

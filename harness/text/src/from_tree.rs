@@ -1,0 +1,204 @@
+//! The types of std as they are read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::error::TreeError;
+use crate::tree::{Tree, TreeContent};
+
+/// A type that is read from a tree.
+pub trait FromTree: Sized {
+    /// Reads a value.
+    ///
+    /// # Errors
+    /// The tree is no such value.
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError>;
+
+    /// Returns the value of a field that is absent, if the type has such a value.
+    fn if_absent() -> Option<Self> {
+        None
+    }
+}
+
+/// A value with its place in the text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Placed<T> {
+    /// The value.
+    pub value: T,
+    /// The byte of the text at which the value begins.
+    pub at: usize,
+}
+
+impl<T: FromTree> FromTree for Placed<T> {
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+        Ok(Self {
+            value: T::from_tree(tree)?,
+            at: tree.at.unwrap_or(0),
+        })
+    }
+}
+
+impl FromTree for bool {
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+        match tree.content {
+            TreeContent::Bool(it) => Ok(it),
+            _ => Err(tree.unexpected("a boolean")),
+        }
+    }
+}
+
+impl FromTree for f64 {
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+        match tree.content {
+            TreeContent::Float(it) => Ok(it),
+            TreeContent::Integer(it) => Ok(it as f64),
+            _ => Err(tree.unexpected("f64")),
+        }
+    }
+}
+
+fn integer(tree: &Tree, name: &str) -> Result<i128, TreeError> {
+    match tree.content {
+        TreeContent::Integer(it) => Ok(it),
+        _ => Err(tree.unexpected(name)),
+    }
+}
+
+fn out_of_range(tree: &Tree, it: i128, name: &str) -> TreeError {
+    tree.error(&format_args!(
+        "invalid value: integer `{it}`, expected {name}"
+    ))
+}
+
+macro_rules! integers {
+    ($($type:ident)+) => {$(
+        impl FromTree for $type {
+            fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+                let name = stringify!($type);
+                let it = integer(tree, name)?;
+                it.try_into().map_err(|_| out_of_range(tree, it, name))
+            }
+        }
+    )+};
+}
+
+integers!(u8 u16 u32 u64 usize i16 i32 i64);
+
+impl FromTree for String {
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+        tree.text("a string").map(str::to_owned)
+    }
+}
+
+impl FromTree for PathBuf {
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+        tree.text("path string").map(PathBuf::from)
+    }
+}
+
+fn address<T: FromStr<Err = std::net::AddrParseError>>(
+    tree: &Tree,
+    expected: &str,
+) -> Result<T, TreeError> {
+    let text = tree.text(expected)?;
+    text.parse().map_err(|why| tree.error(&why))
+}
+
+impl FromTree for IpAddr {
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+        address(tree, "IP address")
+    }
+}
+
+impl FromTree for Ipv4Addr {
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+        address(tree, "IPv4 address")
+    }
+}
+
+impl FromTree for Ipv6Addr {
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+        address(tree, "IPv6 address")
+    }
+}
+
+impl FromTree for SocketAddrV4 {
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+        address(tree, "IPv4 socket address")
+    }
+}
+
+impl FromTree for SocketAddr {
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+        address(tree, "socket address")
+    }
+}
+
+impl<T: FromTree> FromTree for Option<T> {
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+        match tree.content {
+            TreeContent::Nothing => Ok(None),
+            _ => T::from_tree(tree).map(Some),
+        }
+    }
+
+    fn if_absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+impl<T: FromTree> FromTree for Vec<T> {
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+        let list = tree.list("a sequence")?;
+        list.iter().map(T::from_tree).collect()
+    }
+}
+
+impl<T: FromTree + Ord> FromTree for BTreeSet<T> {
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+        let list = tree.list("a sequence")?;
+        list.iter().map(T::from_tree).collect()
+    }
+}
+
+fn sized<'t>(tree: &'t Tree, size: usize, expected: &str) -> Result<&'t [Tree], TreeError> {
+    let expected = format!("{expected} of {size}");
+    let list = tree.list(&expected)?;
+    if list.len() == size {
+        return Ok(list);
+    }
+    let length = list.len();
+    Err(tree.error(&format_args!(
+        "invalid length {length}, expected {expected}"
+    )))
+}
+
+impl<T: FromTree> FromTree for [T; 2] {
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+        let list = sized(tree, 2, "an array")?;
+        Ok([T::from_tree(&list[0])?, T::from_tree(&list[1])?])
+    }
+}
+
+impl<T: FromTree, U: FromTree> FromTree for (T, U) {
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+        let list = sized(tree, 2, "a tuple")?;
+        Ok((T::from_tree(&list[0])?, U::from_tree(&list[1])?))
+    }
+}
+
+impl<V: FromTree> FromTree for BTreeMap<String, V> {
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+        let table = tree.table("a map")?;
+        let read = |entry: &crate::TreeEntry| Ok((entry.key.clone(), V::from_tree(&entry.value)?));
+        table.iter().map(read).collect()
+    }
+}
+
+impl FromTree for Tree {
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+        Ok(tree.clone())
+    }
+}
