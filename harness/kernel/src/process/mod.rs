@@ -58,9 +58,9 @@ pub use environment::{remove_env, set_env};
 pub use exit::{exit_handlers, exit_kind};
 pub use fork::{end_with_this_thread, exit_now, fork, never_return};
 pub use limits::raise_open_files;
-pub use memory::{SharedNote, shared_memory_child, wipe_in_forks};
 #[doc(hidden)]
 pub use memory::linked::LinkedSlice;
+pub use memory::{SharedNote, shared_memory_child, wipe_in_forks};
 pub use nix::unistd::{ForkResult, Pid};
 pub use number_counter::NumberCounter;
 pub use pidfd::{pid_of, pidfd_kill, pidfd_open};
