@@ -21,7 +21,8 @@ pub struct IdMap {
 impl IdMap {
     fn write_to(self, process: &str, file: &str) -> io::Result<()> {
         let IdMap { outside, count } = self;
-        // One write only: the kernel takes a mapping once, and in one piece.
+        // There is one write only: the kernel takes a mapping once, and in one piece
+        // (user_namespaces(7)).
         let whole = FixedStr::<32>::of(format_args!("0 {outside} {count}\n"));
         match write(process, file, &whole) {
             // An extent may not lie in two extents of the parent (kernel/user_namespace.c,
@@ -66,7 +67,8 @@ impl IdMap {
 pub fn show_root_as(uid: u32, gid: u32) -> io::Result<()> {
     let root_as = |id| FixedStr::<32>::of(format_args!("{id} 0 1\n"));
     write("self", "uid_map", &root_as(uid))?;
-    // The kernel wants "deny" first, as in `IdMap::write`.
+    // The kernel wants "deny" first, as in `IdMap::write` (user_namespaces(7),
+    // /proc/PID/setgroups).
     write("self", "setgroups", "deny")?;
     write("self", "gid_map", &root_as(gid))
 }

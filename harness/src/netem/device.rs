@@ -172,7 +172,8 @@ impl NetemDevice {
         let found = self.netlink.qdisc(device, QdiscPosition::BELOW_ROOT)?;
         let found =
             NetemOptions::read(&found).ok_or_else(|| unlike(not_there("netem", &found.kind)))?;
-        // The jitter's table is the one thing that the kernel does not tell (netem_dump).
+        // The jitter's table is the one thing that the kernel does not tell (net/sched/sch_netem.c,
+        // netem_dump).
         compare(&netem_options(&netem, &found)).map_err(unlike)
     }
 }

@@ -127,8 +127,9 @@ impl PacketSocket {
                 )
             };
             match Errno::result(received) {
-                // The kernel reports once that the interface went down or away. Frames that came
-                // before may still be in the queue.
+                // The kernel reports once that the interface went down or away
+                // (net/packet/af_packet.c, packet_notifier). Frames that came before may still be
+                // in the queue.
                 Err(Errno::EINTR | Errno::ENETDOWN) => {}
                 // EINVAL: a virtio-net header cannot describe the next frame, of a tunnel say
                 // (linux/virtio_net.h, virtio_net_hdr_from_skb). The kernel has dropped the frame.

@@ -90,7 +90,7 @@ impl TapDevice {
             Errno::result(done).map(drop)
         };
         match promise(tcp | udp) {
-            // Linux before 6.2 has no UDP segmentation here.
+            // Linux before 6.2 has no UDP segmentation here (linux/if_tun.h, TUN_F_USO4).
             Err(Errno::EINVAL) => promise(tcp),
             done => done,
         }

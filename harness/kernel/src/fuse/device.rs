@@ -39,8 +39,8 @@ pub fn open() -> std::io::Result<OwnedFd> {
 /// The thread lacks `CAP_SYS_ADMIN`, or is in another user namespace than the one that opened the
 /// device (fs/fuse/inode.c, `fuse_fill_super`).
 pub fn mount(device: &OwnedFd, target: &Path) -> crate::Result<()> {
-    // The kernel checks permissions itself, by the modes and owners that it is told, for
-    // all users of the namespaces.
+    // The kernel checks permissions itself, by the modes and owners that it is told, for all users
+    // of the namespaces (Documentation/filesystems/fuse.rst, default_permissions and allow_other).
     let options = format!(
         "fd={},rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions",
         device.as_raw_fd()

@@ -284,7 +284,8 @@ pub(crate) fn error_of(message: &Message<'_>) -> Option<Errno> {
 /// Returns the sentence that the kernel added to its refusal (extended acknowledgement).
 pub(crate) fn words_of(message: &Message<'_>) -> Option<String> {
     const NLMSGERR_ATTR_MSG: u16 = 1;
-    // Attributes follow the refused message only if the kernel says so.
+    // Attributes follow the refused message only if the kernel says so (linux/netlink.h,
+    // NLM_F_ACK_TLVS).
     if message.flags & NLM_F_ACK_TLVS == 0 {
         return None;
     }

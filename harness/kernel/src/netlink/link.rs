@@ -111,7 +111,8 @@ impl Batch {
             let families = Attributes::new().nest(libc::AF_INET as u16, of_ipv4);
             let all = Attributes::new().nest(libc::IFLA_AF_SPEC, families);
             self.change("set IPv4 up on", device, all);
-            // Linux before 5.16 does not know the second, and forgets neighbours then.
+            // Linux before 5.16 does not know the second, and forgets neighbours then
+            // (Documentation/networking/ip-sysctl.rst, arp_evict_nocarrier).
             self.tolerate(Errno::EINVAL);
         }
     }

@@ -323,7 +323,7 @@ impl LinkEnds {
             }
         }
         // The link watcher of the kernel may wait for a second otherwise, as the other end is not a
-        // veth of this link.
+        // veth of this link (net/core/link_watch.c, linkwatch_urgent_event).
         batch.look_at(self.device(side));
         self.execute(side, batch)?;
         match rest {

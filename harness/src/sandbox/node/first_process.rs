@@ -429,7 +429,8 @@ impl FirstProcess<'_> {
 
     /// Ends the node: nobody is left to command anything.
     fn end(&self) -> ! {
-        // With a PID namespace the kernel kills the others when this process ends.
+        // With a PID namespace the kernel kills the others when this process ends
+        // (pid_namespaces(7)).
         if !self.own_pids {
             self.signal_all(Signal::SIGKILL as i32);
         }

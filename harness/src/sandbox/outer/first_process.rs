@@ -172,7 +172,7 @@ fn make_read_only(paths: &Paths) -> Result<(), Refused> {
     let writable = detach_hidden(paths.writable.iter().map(PathBuf::as_path))?;
     let readable = detach_hidden(paths.readable.iter().map(PathBuf::as_path))?;
     // procfs is mounted before the next call: over a procfs that is read-only the kernel permits no
-    // writable one.
+    // writable one (fs/namespace.c, mount_too_revealing).
     mount::fresh(c"proc", Path::new("/proc"), None).doing(SetupStep::mount("/proc"))?;
     let everything = MountAttributes {
         set: mount::READ_ONLY,

@@ -58,7 +58,8 @@ fn rooted(ends: &LinkEnds, side: Side) -> Result<Vec<String>> {
     let interfaces = ends.open(side)?.interfaces();
     let interfaces = interfaces.map_err(|e| ends.refused(side, e))?;
     let whose = ends.whose(side);
-    // A veth names its other end in the same attribute, which is in another namespace.
+    // A veth names its other end in the same attribute, and that end is in another namespace
+    // (drivers/net/veth.c, veth_get_iflink).
     let stands_on_it = interfaces
         .iter()
         .filter(|it| it.peer == Some(index) && it.kind.as_deref() != Some("veth"));
@@ -100,7 +101,8 @@ pub(crate) fn keep_one(
     let explain = |e| ends.refused(anew, e);
     // 1. Nothing is touched before this is read.
     let state = InterfaceState::of(ends.require_netns(anew)?, ends.device(anew), explain)?;
-    // 2. The kernel forgets the neighbours of an interface that loses its carrier.
+    // 2. The kernel forgets the neighbours of an interface that loses its carrier
+    // (net/core/neighbour.c, neigh_carrier_down).
     let neighbours = KeptNeighbours::of(ends, kept)?;
     // 3. One end moves, and the other node sees its carrier go and come.
     move_inside(ends, &namespace, kept, &state)?;
@@ -109,7 +111,7 @@ pub(crate) fn keep_one(
         batch.set_largest_batch(ends.device(kept), 1);
         ends.execute(kept, batch)?;
     }
-    // 4. The interface that is made anew.
+    // 4. The other interface is made anew.
     let device = Device {
         index: ends.device(anew).index,
         name: state.name(),
