@@ -9,12 +9,14 @@
 //! | `ndp/` | routers that advertise themselves |
 //! | `own` | the services that one node has |
 //! | `service` | what a service is, and the threads of those that run |
+//! | `client_stream` | a TCP connection of one client among many of a thread |
 //! | `dhcp/` | servers and clients of DHCP |
 //! | `dhcp6/` | servers and clients of DHCPv6 |
 //! | `dns/` | name servers |
 //! | `translation/` | NAT64 and the client side of 464XLAT |
 //! | `portmap/` | routers that give ports to hosts that ask |
 
+pub(crate) mod client_stream;
 pub(crate) mod dhcp;
 pub(crate) mod dhcp6;
 pub(crate) mod dns;
