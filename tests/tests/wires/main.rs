@@ -12,6 +12,7 @@ mod quic;
 mod real;
 mod refused;
 mod rules;
+mod shortcut;
 
 use std::time::Instant;
 

@@ -2,6 +2,7 @@
 //!
 //! | file | role |
 //! |---|---|
+//! | `filter` | which frames a packet socket receives |
 //! | `frame` | memory for frames, with their virtio-net headers |
 //! | `packet_socket` | frames as they pass an interface |
 //! | `poller` | waiting for many descriptors, and for a time in nanoseconds |
@@ -9,6 +10,7 @@
 //! | `tap` | interfaces whose frames a program reads and writes |
 //! | `timestamping` | software time stamps of the whole machine |
 
+mod filter;
 mod frame;
 mod packet_socket;
 mod poller;

@@ -16,6 +16,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socket, sockopt};
 
+use super::filter::{attach, beside_a_shortcut};
 use super::frame::{BATCH, Inbox};
 use crate::fd::set_option;
 use crate::netns::Netns;
@@ -40,13 +41,27 @@ impl PacketSocket {
     /// # Errors
     /// The call that the kernel refused.
     pub fn for_wire(netns: BorrowedFd<'_>, index: u32) -> io::Result<PacketSocket> {
+        Self::open(netns, index, WIRE_BUFFER, PacketSocket::prepare_for_wire)
+    }
+
+    /// Opens one end of a wire as [`for_wire`](Self::for_wire) does, beside a shortcut: the socket
+    /// receives the frames that the kernel does not
+    /// [carry](crate::nft::FilterConversation::carry_between).
+    ///
+    /// # Errors
+    /// The call that the kernel refused.
+    pub fn beside_shortcut(netns: BorrowedFd<'_>, index: u32) -> io::Result<PacketSocket> {
         Self::open(netns, index, WIRE_BUFFER, |socket| {
-            // Otherwise the socket would receive what it sends, and the wire would carry it back.
-            socket.set(crate::uapi::PACKET_IGNORE_OUTGOING, 1)?;
-            // The wire has queues of its own. The interface's queue would add delay and drop
-            // packets.
-            socket.set(libc::PACKET_QDISC_BYPASS, 1)
+            socket.prepare_for_wire()?;
+            attach(&socket.fd, &beside_a_shortcut())
         })
+    }
+
+    fn prepare_for_wire(&self) -> crate::Result<()> {
+        // Otherwise the socket would receive what it sends, and the wire would carry it back.
+        self.set(crate::uapi::PACKET_IGNORE_OUTGOING, 1)?;
+        // The wire has queues of its own. The interface's queue would add delay and drop packets.
+        self.set(libc::PACKET_QDISC_BYPASS, 1)
     }
 
     /// Opens a capture at the interface `index` of `netns`, of what arrives and what leaves, with

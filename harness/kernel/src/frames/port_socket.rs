@@ -3,7 +3,6 @@
 //! A client of DHCP hears an answer to an address that it does not have, and a server sends one
 //! there, where no host could answer to ARP (RFC 2131, section 4.1). So both look at frames. A
 //! filter in the kernel keeps all others from them.
-#![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -11,6 +10,7 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{MsgFlags, recv, send};
 
+use super::filter::{IS, LOAD_BYTE, LOAD_HALF, TAKE, attach, op};
 use super::packet_socket::{bind, open_unbound};
 use crate::Result;
 
@@ -54,31 +54,12 @@ impl PortSocket {
         };
         // The filter is set before the socket is bound: a frame that came in between would be
         // received.
-        socket.filter(program)?;
+        attach(&socket.fd, program)?;
         match bind(&socket.fd, index, protocol) {
             // A socket that is not bound receives nothing (`open_unbound`).
             Ok(()) | Err(Errno::ENODEV) => Ok(socket),
             Err(errno) => Err(errno),
         }
-    }
-
-    fn filter(&self, program: &[libc::sock_filter]) -> Result<()> {
-        let filter = libc::sock_fprog {
-            len: program.len() as u16,
-            filter: program.as_ptr().cast_mut(),
-        };
-        // SAFETY: the program lives across the call, and its length is its own; the kernel checks
-        // and copies it, and does not write to it (socket(7), SO_ATTACH_FILTER).
-        let done = unsafe {
-            libc::setsockopt(
-                self.fd.as_raw_fd(),
-                libc::SOL_SOCKET,
-                libc::SO_ATTACH_FILTER,
-                (&raw const filter).cast(),
-                size_of_val(&filter) as libc::socklen_t,
-            )
-        };
-        Errno::result(done).map(drop)
     }
 
     /// Receives a frame, with its Ethernet header, and returns its length.
@@ -103,22 +84,6 @@ impl AsFd for PortSocket {
         self.fd.as_fd()
     }
 }
-
-/// Makes an instruction of a filter: its code, how many to skip if it is true or false, and its
-/// operand.
-fn op(code: u32, yes: u8, no: u8, operand: u32) -> libc::sock_filter {
-    libc::sock_filter {
-        code: code as u16,
-        jt: yes,
-        jf: no,
-        k: operand,
-    }
-}
-
-const LOAD_BYTE: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_ABS;
-const LOAD_HALF: u32 = libc::BPF_LD | libc::BPF_H | libc::BPF_ABS;
-const IS: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
-const TAKE: u32 = libc::BPF_RET | libc::BPF_K;
 
 /// Takes datagrams over IPv4 to a port. The places are those behind 14 bytes of Ethernet (RFC 791,
 /// section 3.1; RFC 768).

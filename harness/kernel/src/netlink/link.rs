@@ -193,6 +193,16 @@ impl Batch {
         self.change("limit the batches of", device, packets);
     }
 
+    /// Changes the hardware address that the kernel takes for the broadcast address of the
+    /// interface.
+    pub fn set_broadcast(&mut self, device: Device<'_>, mac: [u8; 6]) {
+        self.change(
+            "set the broadcast address of",
+            device,
+            Attributes::new().with(libc::IFLA_BROADCAST, &mac),
+        );
+    }
+
     /// Changes the hardware address.
     pub fn set_mac(&mut self, device: Device<'_>, mac: [u8; 6]) {
         self.change(

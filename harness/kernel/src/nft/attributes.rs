@@ -96,5 +96,7 @@ pub(super) const NFTA_REDIR_REG_PROTO_MIN: u16 = 1;
 pub(super) const NFTA_REJECT_TYPE: u16 = 1;
 pub(super) const NFTA_REJECT_ICMP_CODE: u16 = 2;
 
+pub(super) const NFTA_FWD_SREG_DEV: u16 = 1;
+
 pub(super) const NFTA_LOG_GROUP: u16 = 1;
 pub(super) const NFTA_LOG_PREFIX: u16 = 2;

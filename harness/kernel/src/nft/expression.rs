@@ -12,6 +12,9 @@ use crate::netlink::encoding::Attributes;
 pub(crate) enum Expression<'a> {
     /// Loads the EtherType.
     EtherType,
+    /// Loads how the frame is addressed, one byte (`PACKET_HOST`, ...), as the kernel found when the
+    /// frame came to the interface.
+    PacketType,
     /// Loads the number of the transport protocol, behind any IPv6 extension headers.
     Transport,
     /// Loads the index of the interface that received the packet, in the byte order of the machine.
@@ -59,6 +62,9 @@ pub(crate) enum Expression<'a> {
     Goto(&'a str),
     /// Counts the packet and its bytes.
     Count,
+    /// Sends the frame by the interface whose index is the loaded value, in the byte order of the
+    /// machine. Only in the family `netdev`.
+    Forward,
     /// Drops the packet.
     Drop,
     /// Lets the packet pass.
@@ -98,6 +104,7 @@ impl Expression<'_> {
     fn name_and_data(&self) -> (&'static str, Attributes) {
         match self {
             Self::EtherType => ("meta", meta(libc::NFT_META_PROTOCOL)),
+            Self::PacketType => ("meta", meta(libc::NFT_META_PKTTYPE)),
             Self::Transport => ("meta", meta(libc::NFT_META_L4PROTO)),
             Self::ReceivedOn => ("meta", meta(libc::NFT_META_IIF)),
             Self::LeavesBy => ("meta", meta(libc::NFT_META_OIF)),
@@ -136,6 +143,7 @@ impl Expression<'_> {
                 ("immediate", immediate(libc::NFT_REG_VERDICT, verdict))
             }
             Self::Count => ("counter", Attributes::new()),
+            Self::Forward => ("fwd", Attributes::new().with(NFTA_FWD_SREG_DEV, &FIRST)),
             Self::Drop => ("immediate", verdict(libc::NF_DROP)),
             Self::Accept => ("immediate", verdict(libc::NF_ACCEPT)),
             // Only TCP has resets; a rule with this step must match TCP (nft_reject.c).

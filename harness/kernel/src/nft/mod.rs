@@ -16,6 +16,7 @@
 //! | `port_drop` | ports whose packets a network namespace does not take in |
 //! | `ruleset` | the whole table of a router or firewall |
 //! | `sender_drop` | frames of some senders, in a whole namespace at once |
+//! | `shortcut` | frames that the kernel carries from one interface to another |
 //! | `set` | values that a rule looks up |
 //! | `table` | tables, chains and rules |
 //! | `transaction` | all at once or not at all; counters |
@@ -31,6 +32,7 @@ mod port_drop;
 mod ruleset;
 mod sender_drop;
 mod set;
+mod shortcut;
 mod table;
 mod transaction;
 

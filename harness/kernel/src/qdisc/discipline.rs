@@ -45,6 +45,8 @@ pub enum Qdisc<'a> {
     Tbf(TbfOptions),
     /// A hierarchical token bucket without classes.
     Htb,
+    /// A queue of so many packets, first in, first out, which counts what passes.
+    Fifo(u32),
 }
 
 /// A discipline as the kernel describes it.
@@ -153,6 +155,7 @@ impl Qdisc<'_> {
             Qdisc::Netem(..) => "netem",
             Qdisc::Tbf(_) => "tbf",
             Qdisc::Htb => "htb",
+            Qdisc::Fifo(_) => "pfifo",
         }
     }
 
@@ -161,6 +164,7 @@ impl Qdisc<'_> {
             Qdisc::Netem(..) => "set netem on",
             Qdisc::Tbf(_) => "set a token bucket filter on",
             Qdisc::Htb => "set a hierarchical token bucket on",
+            Qdisc::Fifo(_) => "set a queue on",
         }
     }
 
@@ -169,6 +173,8 @@ impl Qdisc<'_> {
             Qdisc::Netem(options, table) => options.write(*table),
             Qdisc::Tbf(options) => options.write(),
             Qdisc::Htb => options::htb(),
+            // `struct tc_fifo_qopt` has this one number (linux/pkt_sched.h).
+            Qdisc::Fifo(limit) => limit.to_ne_bytes().to_vec(),
         }
     }
 }

@@ -138,7 +138,7 @@ fn join_links(lab: &mut Lab, mut attached: BTreeMap<LinkId, PendingCarrier>) -> 
     for link in new.map(LinkId::new) {
         let ends = LinkEnds::new(lab.plan(), link, lab.hub(), &stacks);
         let carrier = match (attached.remove(&link), ends.cable().emulation.as_deref()) {
-            (Some(pending), Some(emulation)) => pending.join(&ends, &emulation.impairments)?,
+            (Some(pending), Some(emulation)) => pending.join_new(&ends, &emulation.impairments)?,
             (None, _) | (Some(_), None) => ActiveCarrier::Veth,
         };
         lab.add_link(Link::new(ends, carrier, lab.link_services().clone()));

@@ -21,8 +21,19 @@ pub(crate) fn counters(
     let mut counters = match carrier {
         ActiveCarrier::Nobody => return Err(LabError::removed(ends.subject())),
         // A wire counts what it cuts by itself.
-        ActiveCarrier::Tap { wire } | ActiveCarrier::PacketSocket { wire, .. } => {
-            return Ok(wire.counters(direction));
+        ActiveCarrier::Tap { wire } => return Ok(wire.counters(direction)),
+        ActiveCarrier::PacketSocket {
+            wire,
+            namespace,
+            shortcut,
+        } => {
+            let mut counters = wire.counters(direction);
+            if let Some(shortcut) = shortcut {
+                let passed = shortcut.passed(ends, namespace, direction);
+                counters.sent += passed;
+                counters.delivered += passed;
+            }
+            return Ok(counters);
         }
         ActiveCarrier::Netem {
             egress,

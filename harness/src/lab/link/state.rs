@@ -16,6 +16,7 @@ use crate::lab::link::carrier::active::ActiveCarrier;
 use crate::lab::link::carrier::choose::check_netem;
 use crate::lab::link::carrier::detach::detach;
 use crate::lab::link::carrier::inner_end::{self, InnerEnd};
+use crate::lab::link::carrier::shortcut::translates;
 use crate::lab::link::counters::counters;
 use crate::lab::link::cuts::Cuts;
 use crate::lab::link::ends::LinkEnds;
@@ -78,6 +79,10 @@ impl LinkState {
 
     /// Takes over the ends of a changed plan.
     pub(crate) fn set_ends(&mut self, ends: LinkEnds) {
+        if translates(&ends) {
+            // The wire translates frames. Where an inner end is gone, no frame can pass it.
+            let _ = self.active.leave_shortcut(&ends);
+        }
         self.ends = ends;
     }
 
@@ -106,7 +111,8 @@ impl LinkState {
     /// was asked for.
     pub(crate) fn require_wire(&mut self, what_for: &str) -> Result<&WireHandle> {
         match &self.active {
-            ActiveCarrier::Tap { .. } | ActiveCarrier::PacketSocket { .. } => {}
+            ActiveCarrier::Tap { .. } => {}
+            ActiveCarrier::PacketSocket { .. } => self.active.leave_shortcut(&self.ends)?,
             ActiveCarrier::Nobody => return Err(self.removed()),
             ActiveCarrier::Veth | ActiveCarrier::Netem { .. } => {
                 if self.engine == Engine::Netem {
@@ -194,6 +200,9 @@ impl LinkState {
                 LabError::invalid_value(self.ends.subject(), Some(direction), wrong)
             })?;
         }
+        if !wanted.iter().all(Impairment::is_none) {
+            self.active.leave_shortcut(&self.ends)?;
+        }
         match &mut self.active {
             ActiveCarrier::Nobody => Err(self.removed()),
             // A veth pair does nothing to packets, which is what is wanted.
@@ -230,6 +239,7 @@ impl LinkState {
     pub(crate) fn listen(&mut self, listener: Arc<dyn Listener>) -> Result<u64> {
         // A monitor of what the kernel carries sits at the first end: frames that leave there go
         // from a to b.
+        self.active.leave_shortcut(&self.ends)?;
         let index = self.ends.device(Side::A).index;
         let mut monitor = Monitor::new(self.ends.name(), index, listener);
         connect(&mut monitor, &self.ends, &self.active)?;
@@ -260,6 +270,7 @@ impl LinkState {
         if self.is_removed() {
             return Err(self.removed());
         }
+        self.active.leave_shortcut(&self.ends)?;
         self.cuts.cut(direction, &self.ends, &self.active)
     }
 
@@ -283,6 +294,7 @@ impl LinkState {
         if self.down {
             return Ok(());
         }
+        self.active.leave_shortcut(&self.ends)?;
         // At a switch only the port goes down, so that the node keeps its addresses and routes.
         for side in self.ends.switched() {
             let mut batch = Batch::new();

@@ -5,6 +5,9 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use crate::impair::Traffic;
+use crate::lab::error::Result;
+use crate::lab::link::carrier::shortcut::Shortcut;
+use crate::lab::link::ends::LinkEnds;
 use crate::model::carrier::Carrier;
 use crate::netem::NetemDevice;
 use crate::wire::WireHandle;
@@ -29,6 +32,8 @@ pub(crate) enum ActiveCarrier {
     PacketSocket {
         wire: WireHandle,
         namespace: Arc<OwnedFd>,
+        /// Way of the kernel beside the wire, which is taken or was taken.
+        shortcut: Option<Shortcut>,
     },
     /// Nothing: the link was removed, or is between two carriers.
     Nobody,
@@ -43,6 +48,18 @@ impl ActiveCarrier {
             Self::Tap { .. } => Carrier::Tap,
             Self::PacketSocket { .. } => Carrier::PacketSocket,
             Self::Nobody => Carrier::Nobody,
+        }
+    }
+
+    /// Makes all frames come to the wire, if one carries the link.
+    pub(crate) fn leave_shortcut(&mut self, ends: &LinkEnds) -> Result<()> {
+        match self {
+            Self::PacketSocket {
+                namespace,
+                shortcut: Some(shortcut),
+                ..
+            } => shortcut.leave(ends, namespace),
+            _ => Ok(()),
         }
     }
 

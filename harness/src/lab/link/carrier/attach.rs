@@ -19,6 +19,7 @@ use crate::lab::error::{LabError, LabErrorKind, Result};
 use crate::lab::link::carrier::active::ActiveCarrier;
 use crate::lab::link::carrier::choose::choose;
 use crate::lab::link::carrier::inner_end::{InnerEnd, execute, refused};
+use crate::lab::link::carrier::shortcut::Shortcut;
 use crate::lab::link::ends::LinkEnds;
 use crate::lab::link::services::WireNamespace;
 use crate::model::carrier::Carrier;
@@ -98,6 +99,21 @@ impl PendingCarrier {
         }
     }
 
+    /// Joins the ends of a new link: from now on frames pass.
+    pub(crate) fn join_new(
+        self,
+        ends: &LinkEnds,
+        impairments: &[Impairment; 2],
+    ) -> Result<ActiveCarrier> {
+        match self {
+            Self::PacketSocket(namespace) => {
+                let shortcut = Shortcut::begin(ends, &namespace, impairments);
+                join_by_sockets(ends, namespace, impairments, shortcut)
+            }
+            other => other.join(ends, impairments),
+        }
+    }
+
     /// Joins the ends: from now on frames pass.
     pub(crate) fn join(
         self,
@@ -114,7 +130,7 @@ impl PendingCarrier {
                 Ok(ActiveCarrier::Tap { wire })
             }
             Self::Netem(namespace) => join_by_repeater(ends, namespace, impairments),
-            Self::PacketSocket(namespace) => join_by_sockets(ends, namespace, impairments),
+            Self::PacketSocket(namespace) => join_by_sockets(ends, namespace, impairments, None),
         }
     }
 }
@@ -225,17 +241,26 @@ pub(crate) fn join_by_sockets(
     ends: &LinkEnds,
     namespace: Arc<OwnedFd>,
     impairments: &[Impairment; 2],
+    shortcut: Option<Shortcut>,
 ) -> Result<ActiveCarrier> {
+    let open = match shortcut {
+        Some(_) => PacketSocket::beside_shortcut,
+        None => PacketSocket::for_wire,
+    };
     let socket = |side| {
         let index = InnerEnd::new(ends, side).index();
         let what = || format!("open a packet socket for link `{}`", ends.name());
-        PacketSocket::for_wire(namespace.as_fd(), index)
+        open(namespace.as_fd(), index)
             .map(WirePort::Packet)
             .map_err(|e| LabError::io(what(), &e).about(ends.subject()))
     };
     let ports = [socket(Side::A)?, socket(Side::B)?];
     let wire = start_wire(ends, ports, impairments)?;
-    Ok(ActiveCarrier::PacketSocket { wire, namespace })
+    Ok(ActiveCarrier::PacketSocket {
+        wire,
+        namespace,
+        shortcut,
+    })
 }
 
 /// Hands the link to the threads that carry wires, and checks that the impairments are in force.

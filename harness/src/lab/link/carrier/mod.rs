@@ -50,6 +50,7 @@
 //! | `switch` | replaces a carrier, in the order that is explained there |
 //! | `splice` | puts a carrier into a plain cable at a switch |
 //! | `keep` | puts a carrier into a plain cable between two nodes |
+//! | `shortcut` | the kernel's way beside a wire that has nothing to do |
 //! | `active` | a carrier at work, and what it owns |
 //! | `inner_end` | interfaces in the wire namespace |
 
@@ -59,5 +60,6 @@ pub(crate) mod choose;
 pub(crate) mod detach;
 pub(crate) mod inner_end;
 pub(crate) mod keep;
+pub(crate) mod shortcut;
 pub(crate) mod splice;
 pub(crate) mod switch;

@@ -90,7 +90,7 @@ fn replace_netem(
         ends.execute(side, batch)?;
     }
     // 3. The sockets open and the wire starts. The interfaces in the nodes have noticed nothing.
-    join_by_sockets(ends, namespace, impairments)
+    join_by_sockets(ends, namespace, impairments, None)
 }
 
 /// Deletes the interfaces of both ends, and makes them again for another carrier.
