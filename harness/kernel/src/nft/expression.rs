@@ -12,7 +12,7 @@ use crate::netlink::encoding::Attributes;
 pub(crate) enum Expression<'a> {
     /// Loads the EtherType.
     EtherType,
-    /// Loads how the frame is addressed, one byte (`PACKET_HOST`, ...), as the kernel found when the
+    /// Loads how the frame is addressed, one byte (`PACKET_HOST`, …), as the kernel found when the
     /// frame came to the interface.
     PacketType,
     /// Loads the number of the transport protocol, behind any IPv6 extension headers.

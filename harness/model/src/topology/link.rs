@@ -84,7 +84,9 @@ pub enum Engine {
     Netem,
     /// The userspace wire: the same packets meet the same fate in every run, and packet rules need
     /// no change of carrier. The wire uses TAP devices if the machine has them, and packet sockets
-    /// otherwise.
+    /// otherwise. Between two nodes, a link that is not impaired at the start gets packet sockets:
+    /// until the first impairment, cut, rule or capture the kernel carries its packets past the
+    /// wire, nearly as fast as those of a plain link.
     Wire,
     /// The userspace wire over TAP devices. Starting fails if the machine has none.
     Tap,

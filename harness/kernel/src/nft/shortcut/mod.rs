@@ -2,13 +2,14 @@
 //!
 //! A packet socket sees a frame before any rule of the packet filter does (`net/core/dev.c`,
 //! `__netif_receive_skb_core`). So a rule alone cannot take a frame from the socket, and a socket
-//! cannot leave a frame to a rule. Both need one sign by which they tell the same frames apart, and
-//! which changes at one moment for both: each frame goes one of the two ways, and none goes both.
+//! cannot leave a frame to a rule. Both need one sign by which they tell the same frames apart,
+//! and which changes at one moment for both: each frame goes one of the two ways, and none goes
+//! both.
 //!
-//! That sign is the *type* that the kernel gives to each frame when the frame comes to the interface
-//! (`net/ethernet/eth.c`, `eth_type_trans`): a frame to the address of the interface is
+//! That sign is the *type* that the kernel gives to each frame when the frame comes to the
+//! interface (`net/ethernet/eth.c`, `eth_type_trans`): a frame to the address of the interface is
 //! `PACKET_HOST`, one to its broadcast address is `PACKET_BROADCAST`, all others are
-//! `PACKET_OTHERHOST` or `PACKET_MULTICAST`. The rule carries the first two, and the socket receives
+//! `PACKET_OTHERHOST` or `PACKET_MULTICAST`. The rule carries the first two, the socket receives
 //! the others. An interface with the addresses of the host at the other side thus leaves all frames
 //! to that host to the kernel, and an interface with addresses that nobody has leaves none.
 
@@ -27,6 +28,29 @@ use crate::qdisc::{Qdisc, QdiscPosition};
 const LONGEST_QUEUE: u32 = 1000;
 
 impl FilterConversation {
+    /// Tells whether the kernel can carry frames between interfaces of a namespace. A table without
+    /// a chain at any interface stays there.
+    pub fn can_carry(&mut self, netns: BorrowedFd<'_>) -> bool {
+        const TABLE: NftTable<'_> = NftTable {
+            family: libc::NFPROTO_NETDEV,
+            name: "shortcut",
+        };
+        let chain = "none";
+        let lo = Device::LOOPBACK.index.to_ne_bytes();
+        let mut batch = Batch::new();
+        batch.add_table(TABLE, 0);
+        batch.add_branch(TABLE, chain);
+        // Loads the module that forwards, if the kernel has it (nf_tables_api.c,
+        // nft_expr_type_request_module).
+        batch.add_rule(
+            TABLE,
+            chain,
+            &[Expression::Immediate(&lo), Expression::Forward],
+        );
+        let netlink = self.netlink(netns, TABLE.name);
+        netlink.is_ok_and(|netlink| netlink.commit(batch).is_ok())
+    }
+
     /// Makes the kernel carry frames between two interfaces of a namespace, by a table of that
     /// name: those without a VLAN tag that come to the address or the broadcast address of the
     /// interface.

@@ -6,7 +6,9 @@ use std::sync::OnceLock;
 use crate::impair::{Direction, Impairment};
 use crate::kernel::frames::TapDevice;
 use crate::kernel::netlink::Device;
+use crate::kernel::nft::FilterConversation;
 use crate::lab::error::{LabError, Result};
+use crate::lab::link::carrier::shortcut::is_idle;
 use crate::lab::link::ends::LinkEnds;
 use crate::lab::link::services::WireNamespace;
 use crate::model::carrier::Carrier;
@@ -53,6 +55,11 @@ pub(crate) fn choose(
                 Ok(wire)
             }
         }
+        // Not over TAP: the kernel cannot carry frames from one to the other, for they are in two
+        // namespaces.
+        Engine::Wire if taps && is_idle(ends, impairments) && can_carry(namespace)? => {
+            Ok(Carrier::PacketSocket)
+        }
         Engine::Wire => Ok(wire),
         Engine::Tap if taps => Ok(Carrier::Tap),
         Engine::Tap => {
@@ -75,6 +82,17 @@ pub(crate) fn check_netem(ends: &LinkEnds, impairments: &[Impairment; 2]) -> Res
         }
     }
     Ok(())
+}
+
+/// Returns whether this kernel can carry the frames of a wire that has nothing to do.
+fn can_carry(namespace: &WireNamespace) -> Result<bool> {
+    static CAN: OnceLock<bool> = OnceLock::new();
+    if let Some(can) = CAN.get() {
+        return Ok(*can);
+    }
+    let namespace = namespace.get()?;
+    let can = FilterConversation::default().can_carry(namespace.as_fd());
+    Ok(*CAN.get_or_init(|| can))
 }
 
 /// Returns whether this kernel has netem. The first call tries it on an interface that nobody uses.

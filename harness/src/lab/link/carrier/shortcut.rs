@@ -3,8 +3,8 @@
 //! A wire copies each frame twice more than a veth pair does, on one thread. On a machine with two
 //! cores four TCP streams take 71 ms of CPU time a gigabit so, against 30 of a veth pair (measured
 //! for this project, 2026-11-30), so that no wire in userspace comes to half of a veth pair. But a
-//! wire that is asked for from the start, in order to be impaired later, has nothing to do at first.
-//! Until then rules of nftables carry the frames from one inner end to the other:
+//! wire that is asked for from the start, in order to be impaired later, has nothing to do at
+//! first. Until then rules of nftables carry the frames from one inner end to the other:
 //!
 //! ```text
 //!   eth0 ═ m7a ─┬─ nftables: frames to the address of the host at the other side ─┬─ m7b ═ eth0
@@ -43,10 +43,7 @@ impl Shortcut {
         namespace: &OwnedFd,
         impairments: &[Impairment; 2],
     ) -> Option<Self> {
-        let is_idle = impairments.iter().all(Impairment::is_none) && !translates(ends);
-        // A frame to a switch has the address of any host behind the switch.
-        let is_between_hosts = Side::BOTH.iter().all(|side| !ends.is_port(*side));
-        if !is_idle || !is_between_hosts {
+        if !is_idle(ends, impairments) {
             return None;
         }
         make(ends, namespace).ok()?;
@@ -93,6 +90,14 @@ impl Shortcut {
     }
 }
 
+/// Tells whether a wire with these impairments would have nothing to do, so that the link can have
+/// a shortcut.
+pub(crate) fn is_idle(ends: &LinkEnds, impairments: &[Impairment; 2]) -> bool {
+    // A frame to a switch has the address of any host behind the switch.
+    let is_between_hosts = Side::BOTH.iter().all(|side| !ends.is_port(*side));
+    is_between_hosts && impairments.iter().all(Impairment::is_none) && !translates(ends)
+}
+
 /// Tells whether frames are translated on the wire of the link.
 pub(crate) fn translates(ends: &LinkEnds) -> bool {
     ends.cable().nat.is_some() || ends.cable().prefixes.is_some()
@@ -108,7 +113,9 @@ fn make(ends: &LinkEnds, namespace: &OwnedFd) -> Result<(), NetlinkError> {
     let devices = inner.each_ref().map(InnerEnd::device);
     let mut netlink = Netlink::open_in(namespace.as_fd())?;
     let mut batch = Batch::new();
-    devices.iter().for_each(|device| batch.count_packets(*device));
+    devices
+        .iter()
+        .for_each(|device| batch.count_packets(*device));
     netlink.execute(batch)?;
     let table = format!("shortcut-{}", ends.link().index());
     FilterConversation::default().carry_between(namespace.as_fd(), &table, devices)?;
