@@ -45,7 +45,7 @@ impl SerdeAttributes {
                 value = text.map(|text| text.trim_matches('"').to_owned());
             }
             self.set(&name, value)?;
-            // The comma.
+            // The comma is skipped.
             tokens.next();
         }
         Ok(())

@@ -145,7 +145,7 @@ impl Function {
 
     /// Returns the parameters of the type.
     pub(crate) fn type_parameters(&self) -> Option<&TokenStream> {
-        // `<>` has none.
+        // `<>` has no arguments.
         let has_some = self.generics.clone().into_iter().nth(2).is_some();
         has_some.then_some(&self.generics)
     }

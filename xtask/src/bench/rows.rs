@@ -32,7 +32,8 @@ impl MeasuredRows {
                 self.rows.extend(rows);
             }
             Err(why) => {
-                // Beside the rows of the table, so that nobody looks for the row in vain.
+                // The reason stands beside the rows of the table, so that nobody looks for the row
+                // in vain.
                 println!("{:<8} {what:<58} FAILED, see below", self.group);
                 eprintln!("error: {}, {what}: {why}", self.group);
                 self.failures.push((what.to_owned(), why));

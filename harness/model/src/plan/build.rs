@@ -299,13 +299,7 @@ fn add_routes(
         let separates = separates.collect();
         let addresses = &networks.addresses;
         let map = RouteMap::new(v6, pool, subnets, &sites, addresses, forwards, separates);
-        let routes = map.routes(left).ok_or_else(|| {
-            let text = format!(
-                "the topology needs more than {} static routes, the most of a lab; let fewer nodes forward, or turn routing off",
-                limits::ENTRIES
-            );
-            TopologyError::one(Kind::TooLarge, Site::TOPOLOGY, text)
-        })?;
+        let routes = map.routes(left).ok_or_else(too_many_routes)?;
         for (index, (stack, mut routes)) in stacks.iter_mut().zip(routes).enumerate() {
             // Who has its addresses from others learns the way from them as well.
             let ports = &wiring.stacks[index].interfaces;
@@ -338,6 +332,14 @@ fn add_routes(
         }
     }
     Ok(())
+}
+
+fn too_many_routes() -> TopologyError {
+    let text = format!(
+        "the topology needs more than {} static routes, the most of a lab; let fewer nodes forward, or turn routing off",
+        limits::ENTRIES
+    );
+    TopologyError::one(Kind::TooLarge, Site::TOPOLOGY, text)
 }
 
 /// Removes routes that a default route makes needless: those by the same way, and those by the way

@@ -73,7 +73,7 @@ macro_rules! linked_slice {
     };
 }
 
-/// Has a function called before `main`, on the only thread of the process.
+/// Registers a function that runs before `main`, on the only thread of the process.
 #[macro_export]
 macro_rules! before_main {
     ($function:path) => {
