@@ -49,8 +49,9 @@
 //!   `std::process::Command`: these see the clock of the machine
 //! - programs of 32 bits: a change of the clock, or its heal, fails and names those that ran
 //! - machines other than x86-64: the fault is refused
-//! - `CLOCK_MONOTONIC` and the other clocks: a machine that is set to another time has these
-//!   unchanged as well
+//! - `CLOCK_MONOTONIC` and the other clocks, nor timers: a machine that is set to another time has
+//!   these unchanged as well. A drift of them is refused
+//!   ([`MonotonicDrift`](ClockFault::MonotonicDrift))
 //! - what the kernel itself reckons by the time of day: the times of files, packets and
 //!   certificates in the kernel, and waits until a time of day (`TIMER_ABSTIME` of
 //!   `CLOCK_REALTIME`, as in `pthread_cond_timedwait`), which end by the clock of the machine

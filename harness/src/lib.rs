@@ -315,8 +315,9 @@
 //!
 //! - A sync of a file keeps its data, and all earlier changes to directories, as ext4 promises
 //!   (`data=ordered`). The data of other files are lost, so that a file which was renamed over
-//!   another one without a sync of its own may be empty. `syncfs(2)`, `sync(2)` and
-//!   `sync_file_range(2)` make nothing durable.
+//!   another one without a sync of its own may be empty. `sync_file_range(2)` makes nothing
+//!   durable.
+//! - `syncfs(2)` makes all of its disk durable, and `sync(2)` all disks of the node.
 //! - With [`Unsynced::PartLost`](topology::Unsynced) the trial's seed chooses the blocks and the
 //!   changes that survive, and with `DiskFault::Torn` the sectors within a block.
 //! - [`kill_processes`](lab::Node::kill_processes) loses nothing: the node's kernel lives.

@@ -13,7 +13,8 @@ use crate::duration;
 
 /// The change of a clock, for as long as the fault lasts.
 ///
-/// In TOML: `{ offset = "-1h" }`, `{ jump = "90s" }`, `{ drift = 500 }` or `"freeze"`.
+/// In TOML: `{ offset = "-1h" }`, `{ jump = "90s" }`, `{ drift = 500 }` or `"freeze"`. All are of
+/// the time of day; the monotonic clocks are those of the machine.
 #[derive(
     Clone,
     Copy,
@@ -35,6 +36,10 @@ pub enum ClockFault {
     Drift(i32),
     /// The clock stands still at what it shows.
     Freeze,
+    /// The monotonic clocks gain so many microseconds in each second, or lose them. Refused, by
+    /// whatever names it: sleeps and time-outs are timers of the kernel, which go by the machine's
+    /// monotonic clock, and programs whose clock and timers disagree would be on no such machine.
+    MonotonicDrift(i32),
 }
 
 impl ClockFault {
@@ -44,9 +49,14 @@ impl ClockFault {
     /// Checks the value, and says what is wrong with it.
     ///
     /// # Errors
-    /// The drift is larger than [`MOST_DRIFT`](Self::MOST_DRIFT).
+    /// The drift is larger than [`MOST_DRIFT`](Self::MOST_DRIFT), or one of monotonic clocks.
     pub fn validate(self) -> Result<(), String> {
         match self {
+            Self::MonotonicDrift(_) => Err(
+                "monotonic clocks that drift, and the timers of the kernel (sleeps, time-outs) cannot drift with them; \
+                 the time of day can (`ClockFault::Drift`), and a machine that is too slow for others is one under `Fault::slow`"
+                    .to_owned(),
+            ),
             Self::Drift(drift) if drift.abs() > Self::MOST_DRIFT => Err(format!(
                 "a drift of {drift} parts per million, and {} are the most",
                 Self::MOST_DRIFT
@@ -64,6 +74,9 @@ impl fmt::Display for ClockFault {
             Self::Jump(shift) => write!(f, "jumps by {shift}"),
             Self::Drift(drift) => write!(f, "drifts by {drift:+} ppm"),
             Self::Freeze => f.write_str("stands still"),
+            Self::MonotonicDrift(drift) => {
+                write!(f, "has monotonic clocks that drift by {drift:+} ppm")
+            }
         }
     }
 }
@@ -157,6 +170,8 @@ impl ClockRule {
                 (shown, i64::try_from(rate).unwrap_or(i64::MAX))
             }
             ClockFault::Freeze => (shown, 0),
+            // Of the time of day nothing was said.
+            ClockFault::MonotonicDrift(_) => (shown, self.rate),
         };
         Self {
             reference: time,
@@ -222,5 +237,7 @@ mod tests {
     fn a_drift_beyond_the_limit_is_refused() {
         assert!(ClockFault::Drift(-1_000_001).validate().is_err());
         assert!(ClockFault::Drift(1_000_000).validate().is_ok());
+        let refused = ClockFault::MonotonicDrift(50).validate().unwrap_err();
+        assert!(refused.contains("timers of the kernel"), "{refused}");
     }
 }

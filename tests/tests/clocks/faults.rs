@@ -140,6 +140,14 @@ fn what_cannot_be_is_refused_by_name() -> TestResult {
     let drift = ClockFault::Drift(2_000_000);
     let refused = lab.inject(Fault::clock("wrong", drift)).unwrap_err();
     assert_eq!(refused.kind(), LabErrorKind::InvalidArgument);
+    // A clock that no fault of ours reaches, with the reason and what there is instead.
+    let timers = r#"{ "fault": "clock", "node": "wrong", "change": { "monotonic-drift": 500 } }"#;
+    let refused = lab.inject(serde_json::from_str(timers)?).unwrap_err();
+    assert!(
+        refused.to_string().contains("timers of the kernel"),
+        "{refused}"
+    );
+    assert!(refused.to_string().contains("Fault::slow"), "{refused}");
     let text = r#"{ "fault": "clock", "node": "wrong", "change": { "offset": "-1h" } }"#;
     let fault: Fault = serde_json::from_str(text)?;
     assert_eq!(fault, behind("wrong", 3600));

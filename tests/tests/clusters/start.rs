@@ -90,3 +90,60 @@ fn a_cluster_with_a_program_that_ends_fails_at_once() -> TestResult {
     );
     Ok(())
 }
+
+/// A program that says by itself that it is ready, as to systemd, when it hears the other.
+fn notifying(n: usize) -> StartCommand {
+    let script = format!(
+        "use IO::Socket::INET; use IO::Socket::UNIX; \
+         my $s = IO::Socket::INET->new(Listen => 9, LocalPort => 7000, ReuseAddr => 1) or die; \
+         until (IO::Socket::INET->new('m{}:7000')) {{ select(undef, undef, undef, 0.01) }} \
+         my $n = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => $ENV{{NOTIFY_SOCKET}}) or die; \
+         print $n \"READY=1\"; $n->flush; sleep 1000",
+        1 - n
+    );
+    StartCommand::new("perl")
+        .args(["-e".to_owned(), script])
+        .ready_notify()
+}
+
+#[snowglobe::test]
+fn members_that_tell_of_their_readiness_may_need_each_other_for_it() -> TestResult {
+    let cluster = Cluster::of(2, |n| NodeSpec::new(format!("m{n}")).command(notifying(n)));
+    let cluster = cluster.start()?;
+    cluster.rolling_restart()?;
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_member_that_never_tells_is_named_with_its_last_lines() -> TestResult {
+    let cluster = Cluster::of(2, |n| {
+        let script = format!("echo member {n} is silent; exec sleep 1000");
+        let command = StartCommand::new("sh").args(["-c".to_owned(), script]);
+        NodeSpec::new(format!("m{n}")).command(command.ready_notify())
+    });
+    let error = cluster.patience(300 * MS).start().unwrap_err();
+    let text = error.to_string();
+    for part in [
+        "has not sent READY=1",
+        "member 0 is silent",
+        "member 1 is silent",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    Ok(())
+}
+
+/// A first command that prepares something has ended when the member is ready.
+#[snowglobe::test]
+fn the_log_of_a_command_is_found_behind_one_that_has_ended() -> TestResult {
+    let cluster = Cluster::of(2, |n| {
+        let serve =
+            StartCommand::new("sh").args(["-c", "sleep 0.2; echo serving; exec sleep 1000"]);
+        NodeSpec::new(format!("m{n}"))
+            .command("true")
+            .command(serve.ready_log("serving"))
+    });
+    let cluster = cluster.start()?;
+    cluster.rolling_restart()?;
+    Ok(())
+}

@@ -130,3 +130,93 @@ fn a_torn_block_is_new_in_part() -> TestResult {
     );
     Ok(())
 }
+
+/// Writes a file in the node and leaves it in the cache.
+fn write(node: &snowglobe::lab::Node, path: &str) -> std::io::Result<()> {
+    node.run(|| fs::write(path, "text"))
+}
+
+#[snowglobe::test]
+fn a_sync_of_all_filesystems_keeps_all_disks_of_its_node() -> TestResult {
+    if !has_fuse() {
+        return Ok(());
+    }
+    let mut topology = Topology::new();
+    let two = NodeSpec::new("two")
+        .volume("/tmp/one", Volume::named("one").with_faults())
+        .volume("/tmp/other", Volume::named("other").with_faults());
+    topology.node(two);
+    let apart = Volume::named("apart").with_faults();
+    topology.node(NodeSpec::new("apart").volume("/tmp/apart", apart));
+    let lab = topology.start()?;
+    let (two, apart) = (
+        lab.node("two").ok_or("no two")?,
+        lab.node("apart").ok_or("no apart")?,
+    );
+    // Twice: after a crash the node has another network, and its disks another mount.
+    for turn in ["first", "second"] {
+        let at = |disk: &str| format!("/tmp/{disk}/{turn}");
+        write(two, &at("one"))?;
+        write(two, &at("other"))?;
+        write(apart, &at("apart"))?;
+        assert!(two.command("sync").status()?.success());
+        let late = format!("/tmp/one/late-{turn}");
+        write(two, &late)?;
+        for node in [two, apart] {
+            node.crash()?;
+            node.restart()?;
+        }
+        assert_eq!(read(two, at("one"))?, b"text");
+        assert_eq!(read(two, at("other"))?, b"text");
+        assert!(read(two, &late).is_err());
+        // Another machine's sync is none of its own.
+        assert!(read(apart, at("apart")).is_err());
+    }
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_sync_of_one_filesystem_keeps_that_disk_alone() -> TestResult {
+    if !has_fuse() {
+        return Ok(());
+    }
+    let mut topology = Topology::new();
+    let two = NodeSpec::new("two")
+        .volume("/tmp/one", Volume::named("one").with_faults())
+        .volume("/tmp/other", Volume::named("other").with_faults());
+    topology.node(two);
+    let lab = topology.start()?;
+    let two = lab.node("two").ok_or("no two")?;
+    write(two, "/tmp/one/file")?;
+    write(two, "/tmp/other/file")?;
+    // syncfs(2) of the filesystem of this file (sync(1)).
+    let status = two.command("sync").args(["-f", "/tmp/one/file"]).status()?;
+    assert!(status.success());
+    two.crash()?;
+    two.restart()?;
+    assert_eq!(read(two, "/tmp/one/file")?, b"text");
+    assert!(read(two, "/tmp/other/file").is_err());
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_sync_of_a_filesystem_that_fails_is_an_error() -> TestResult {
+    if !has_fuse() {
+        return Ok(());
+    }
+    let lab = disk(Unsynced::Lost).start()?;
+    let node = db(&lab);
+    write(node, "/tmp/data/file")?;
+    let broken = lab.inject(Fault::disk("db", DiskFault::failing_syncs()))?;
+    let sync = || node.command("sync").args(["-f", "/tmp/data"]).output();
+    let refused = sync()?;
+    assert!(!refused.status.success(), "{refused:?}");
+    // It is always successful, and promises nothing then (sync(2)).
+    assert!(node.command("sync").status()?.success());
+    broken.heal()?;
+    assert!(sync()?.status.success());
+    node.crash()?;
+    node.restart()?;
+    assert_eq!(read(node, "/tmp/data/file")?, b"text");
+    Ok(())
+}

@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::CStr;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -166,12 +167,13 @@ pub fn pivot(new_root: &Path) -> crate::Result<()> {
 }
 
 /// Writes what programs have written to the filesystem at `path` and the kernel still has in its
-/// cache (`syncfs(2)`).
+/// cache (`syncfs(2)`), without a question to anybody
+/// ([`watch`](crate::process::seccomp::watch)).
 ///
 /// # Errors
 /// There is no such path, or something could not be written.
 pub fn write_back(path: &Path) -> crate::Result<()> {
     // The descriptor is not one of O_PATH, for which the call fails with EBADF (open(2)).
     let directory = std::fs::File::open(path).map_err(|error| crate::errno::errno(&error))?;
-    nix::unistd::syncfs(directory)
+    crate::process::seccomp::syncfs_unwatched(directory.as_fd())
 }

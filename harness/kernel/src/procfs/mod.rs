@@ -5,6 +5,7 @@
 //!
 //! | file | role |
 //! |---|---|
+//! | `callers` | what a process is about that makes a system call |
 //! | `mounts` | mounts as plain values |
 //! | `pending_write` | the write in which a thread waits |
 //! | `ping_groups` | the groups that may open ICMP sockets of the ordinary kind |
@@ -12,6 +13,7 @@
 //! | `processes` | processes as plain values |
 //! | `sysctls` | sysctls, one or many at a time |
 
+mod callers;
 mod mounts;
 mod pending_write;
 pub mod ping_groups;
@@ -31,6 +33,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
 
+pub use callers::{filesystem_at, filesystem_of, network_of};
 pub use mounts::MountEntry;
 pub use pending_write::pending_write;
 pub use processes::ProcessEntry;

@@ -22,6 +22,8 @@ pub struct Targets {
     pub clocks: Vec<String>,
     /// The volumes with faults: each with the name of its node and its own.
     pub disks: Vec<(String, String)>,
+    /// The names of the nodes that have a name server.
+    pub name_servers: Vec<String>,
 }
 
 /// Why a schedule cannot be read, drawn or carried out.
@@ -249,6 +251,16 @@ impl Targets {
                 .map_err(|wrong| impossible(&format!("the disk fault `{what}`: {wrong}")))?;
             self.check_disk(node, volume.as_deref())?;
         }
+        if let Fault::Dns { node, answers } = fault {
+            answers
+                .parse()
+                .map_err(|wrong| impossible(&format!("the answers `{answers}`: {wrong}")))?;
+            if let Some(name) = self.name_of(node)
+                && !self.has_name_server(name)
+            {
+                return Err(impossible(&format!("node `{name}` {ASK_FOR_DNS}")));
+            }
+        }
         if let Fault::Sever { pairs } = fault
             && pairs.is_empty()
         {
@@ -271,7 +283,15 @@ pub(super) const ASK_FOR_CLOCK: &str =
 pub(super) const ASK_FOR_DISK: &str =
     "has no volume with faults; mount one by `Volume::named(…).with_faults()`";
 
+/// What to do about a node without a name server.
+pub(super) const ASK_FOR_DNS: &str = "has no name server; ask for one by `NodeSpec::dns`";
+
 impl Targets {
+    /// Returns whether the node of a name has a name server.
+    pub(super) fn has_name_server(&self, name: &str) -> bool {
+        self.name_servers.iter().any(|it| it == name)
+    }
+
     /// Returns whether the node of a name has a clock that faults can change.
     pub(super) fn has_clock(&self, name: &str) -> bool {
         self.clocks.iter().any(|it| it == name)

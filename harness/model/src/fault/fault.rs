@@ -66,8 +66,8 @@ pub enum Fault {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         one_way: bool,
     },
-    /// All processes of a node stop where they are. The node's kernel goes on. Of several such
-    /// faults at once, the last heal lets the processes go on.
+    /// All processes of a node stop where they are. The node's kernel goes on. Of several faults at
+    /// once that stop a process, of this kind or of another, the last heal lets it go on.
     Pause {
         /// The node that is paused.
         node: NodeRef,
@@ -143,7 +143,8 @@ pub enum Fault {
         /// The share of one processor, of 100 %.
         share: Percent,
     },
-    /// The processes of a node may not open more files than this: `EMFILE`.
+    /// The processes of a node may not open more files than this: `EMFILE`. Of several such faults
+    /// at once the lowest limit holds.
     Descriptors {
         /// The node.
         node: NodeRef,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::check::{ASK_FOR_CLOCK, ASK_FOR_DISK, ScheduleError, ScheduleErrorKind, Targets};
+use super::check::{
+    ASK_FOR_CLOCK, ASK_FOR_DISK, ASK_FOR_DNS, ScheduleError, ScheduleErrorKind, Targets,
+};
 use super::dice::FaultDice;
 use super::fault::Fault;
 use super::nemesis::{Choice, IfNone, Nemesis};
@@ -118,6 +120,7 @@ impl Nemesis {
         Ok(DrawnFrom {
             clocks: self.with_clocks(&nodes, targets),
             disks: self.with_disks(&nodes, targets),
+            name_servers: self.with_name_servers(&nodes, targets),
             nodes,
             links,
         })
@@ -130,6 +133,15 @@ impl Nemesis {
             name.is_some_and(|name| targets.has_clock(name))
         };
         nodes.iter().filter(has_clock).cloned().collect()
+    }
+
+    /// Returns those of the nodes that have name servers.
+    fn with_name_servers(&self, nodes: &[NodeRef], targets: &Targets) -> Vec<NodeRef> {
+        let has_server = |node: &&NodeRef| {
+            let name = targets.name_of(node);
+            name.is_some_and(|name| targets.has_name_server(name))
+        };
+        nodes.iter().filter(has_server).cloned().collect()
     }
 
     /// Returns the volumes with faults of the nodes.
@@ -197,6 +209,8 @@ struct DrawnFrom {
     clocks: Vec<NodeRef>,
     /// The volumes with faults, each with its node.
     disks: Vec<(NodeRef, String)>,
+    /// The nodes that have name servers.
+    name_servers: Vec<NodeRef>,
 }
 
 impl DrawnFrom {
@@ -204,6 +218,9 @@ impl DrawnFrom {
     fn able(&self, fault: &Fault) -> Vec<NodeRef> {
         if let Fault::Clock { .. } = fault {
             return self.clocks.clone();
+        }
+        if let Fault::Dns { .. } = fault {
+            return self.name_servers.clone();
         }
         let Fault::Disk { volume, .. } = fault else {
             return self.nodes.clone();
@@ -236,6 +253,8 @@ impl DrawnFrom {
                 ASK_FOR_CLOCK
             } else if let Fault::Disk { .. } = fault {
                 ASK_FOR_DISK
+            } else if let Fault::Dns { .. } = fault {
+                ASK_FOR_DNS
             } else {
                 return (usize::MAX, "");
             };

@@ -118,6 +118,7 @@ mod tests {
                 ClockFault::Jump(_) => 1,
                 ClockFault::Drift(_) => 2,
                 ClockFault::Freeze => 3,
+                ClockFault::MonotonicDrift(_) => panic!("{change} is refused"),
             }] += 1;
         }
         assert!(seen.iter().all(|times| *times > 20), "{seen:?}");

@@ -395,6 +395,11 @@ pub struct StartCommand {
     /// Whether the program says by itself that it is ready, as to systemd (sd_notify(3)).
     #[serde(default, skip_serializing_if = "is_default")]
     pub ready_notify: bool,
+    /// Whether the start of the node leaves the wait for the readiness to others, as to a cluster
+    /// whose members need each other.
+    #[doc(hidden)]
+    #[serde(skip)]
+    pub is_waited_for_later: bool,
 }
 
 impl StartCommand {
@@ -410,6 +415,7 @@ impl StartCommand {
             ready_socket: None,
             ready_log: None,
             ready_notify: false,
+            is_waited_for_later: false,
         }
     }
 

@@ -177,9 +177,9 @@ impl Volume {
     /// node crashes. The volume needs a name, by which its faults find it.
     ///
     /// A sync of a file makes its data durable, and all earlier changes to directories: what ext4
-    /// promises (`data=ordered`). The data of other files, and what `sync_file_range(2)` or
-    /// `syncfs(2)` alone have written, is lost. The files are kept in memory, at most 1 GiB, and
-    /// are served through FUSE.
+    /// promises (`data=ordered`). The data of other files, and what `sync_file_range(2)` alone has
+    /// written, is lost. `syncfs(2)` and `sync(2)` make all durable. The files are kept in memory,
+    /// at most 1 GiB, and are served through FUSE.
     pub fn with_faults(self) -> Self {
         self.with_unsynced(Unsynced::Lost)
     }

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 use crate::kernel::sync::Lock;
-use crate::lab::cluster::spec::{ReadyCheck, forget_readiness};
+use crate::lab::cluster::spec::ReadyCheck;
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::lab::Lab;
 use crate::lab::node::node::Node;
@@ -159,7 +159,6 @@ impl RunningCluster {
     fn look_at(&self, number: usize) -> Result<(), String> {
         let node = self.member(number);
         let commands = self.commands.lock()[number].clone();
-        let alive = node.programs().alive();
         for (place, command) in commands.iter().enumerate() {
             let program = &command.program;
             let ports = command.ready_port.map(ServerSocket::Tcp);
@@ -170,10 +169,17 @@ impl RunningCluster {
                 let look = node.wait_for_server(&socket, Deadline::after(ONE_LOOK));
                 look.map_err(|error| format!("`{program}`: {error}"))?;
             }
+            // By the command and not by its place: one that has ended may be forgotten by now.
+            let running = || {
+                let same = commands[..place].iter().filter(|it| *it == command);
+                let running = node.programs().of_command(command, same.count());
+                running.ok_or(format!("`{program}` does not run"))
+            };
+            if command.ready_notify {
+                running()?.has_notified()?;
+            }
             if let Some(text) = &command.ready_log {
-                let running = alive
-                    .get(place)
-                    .ok_or(format!("`{program}` does not run"))?;
+                let running = running()?;
                 let found = running.log().find(text, Instant::now());
                 found.map_err(|_| format!("`{program}` has not written {text:?}"))?;
             }
@@ -207,7 +213,9 @@ impl RunningCluster {
         self.commands.lock()[number].clone_from(&commands);
         // The restart does not wait for the readiness of each command, nor does the start of the
         // lab.
-        commands.iter_mut().for_each(forget_readiness);
+        for command in &mut commands {
+            command.is_waited_for_later = true;
+        }
         let node = self.member(number);
         node.set_commands(commands);
         node.restart()?;

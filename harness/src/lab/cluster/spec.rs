@@ -8,7 +8,7 @@ use crate::lab::cluster::running::RunningCluster;
 use crate::lab::error::Result;
 use crate::lab::faults::scene::Scene;
 use crate::lab::node::node::Node;
-use crate::topology::{LinkSpec, Neighbours, NodeId, NodeSpec, StartCommand, Topology};
+use crate::topology::{LinkSpec, Neighbours, NodeId, NodeSpec, Topology};
 
 /// Says whether a member is ready, or what is missing.
 pub(crate) type ReadyCheck = Arc<dyn Fn(&Node) -> Result<(), String> + Send + Sync>;
@@ -146,9 +146,10 @@ impl Cluster {
             // Looked at by the cluster: a node that waited for its own readiness would keep the
             // others, which it needs for that, from starting.
             waited_for.push(spec.start_commands().to_vec());
-            spec.start_commands_mut()
-                .iter_mut()
-                .for_each(forget_readiness);
+            // Readiness is told to the cluster all the same: its socket is there from the start.
+            for command in spec.start_commands_mut() {
+                command.is_waited_for_later = true;
+            }
             let node = topology.node(spec);
             topology.link_with(node, lan, link.clone());
         }
@@ -167,14 +168,6 @@ impl Cluster {
         cluster.wait_ready()?;
         Ok(cluster)
     }
-}
-
-/// Takes out of a command what says that its program is ready.
-pub(crate) fn forget_readiness(command: &mut StartCommand) {
-    command.ready_port = None;
-    command.ready_udp_port = None;
-    command.ready_socket = None;
-    command.ready_log = None;
 }
 
 impl fmt::Debug for Cluster {

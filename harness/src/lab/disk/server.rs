@@ -14,6 +14,7 @@ use crate::kernel::mount;
 use crate::kernel::poll::wait_readable;
 use crate::kernel::process::pidfd_kill;
 use crate::kernel::process::signal::Signal;
+use crate::kernel::procfs::filesystem_at;
 use crate::kernel::sync::Lock;
 use crate::kernel::thread::escort::escorted;
 use crate::lab::error::{LabError, Result, Subject};
@@ -99,7 +100,10 @@ impl DiskServer {
             Ok::<_, LabError>(device)
         });
         let device = mounted.map_err(|errno| LabError::refused(what(), errno))??;
-        self.ask(&DiskCommand::Serve, Some(&device)).map(drop)
+        // The root of a mount is known without a question to its server.
+        let number = filesystem_at(&self.path).unwrap_or_default();
+        let serve = DiskCommand::Serve { device: number };
+        self.ask(&serve, Some(&device)).map(drop)
     }
 
     fn without_device(&self, error: &std::io::Error) -> LabError {
@@ -156,6 +160,12 @@ impl DiskServer {
             Ok(_) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(()),
             Err(errno) => Err(self.unheard(errno)),
         }
+    }
+
+    /// Tells the server which machine has the disk: the one with this network namespace.
+    pub(crate) fn belong_to(&self, network: &OwnedFd) -> Result<()> {
+        self.ask(&DiskCommand::BelongToNetwork, Some(network))
+            .map(drop)
     }
 
     /// Makes everything durable.

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::impair::Percent;
-use crate::kernel::process::limits::{ProcessLimit, data_of, set_soft_limit};
+use crate::kernel::process::limits::{ProcessLimit, data_of};
 use crate::kernel::process::signal::Signal;
 use crate::kernel::procfs::process_table;
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::faults::guard::{FaultThread, Healing};
 use crate::lab::node::node::Node;
 use crate::lab::process::running::{LAST_WORDS, Running};
-use crate::lab::wait::wait_until;
 use crate::trial::time_scale::stretched;
 
 /// Finds the programs of a node that go by a name.
@@ -81,32 +80,15 @@ pub(crate) struct StoppedPrograms(Vec<Arc<Running>>);
 
 impl StoppedPrograms {
     pub(crate) fn new(node: &Node, name: &str) -> Result<Self> {
-        let stopped = Self(programs(node, name)?);
-        for running in &stopped.0 {
-            // A program that cannot be stopped drops those before it, which go on.
-            stop(running)?;
+        let mut stopped = Self(Vec::new());
+        for running in programs(node, name)? {
+            let held = running.hold();
+            // A program that cannot be stopped is released with those before it.
+            stopped.0.push(running);
+            held?;
         }
         Ok(stopped)
     }
-}
-
-/// Stops a program, and waits until all its threads have stopped.
-pub(crate) fn stop(running: &Running) -> Result<()> {
-    let failed = |e: &std::io::Error| LabError::io(format!("stop `{}`", running.label()), e);
-    running
-        .signal(Signal::SIGSTOP as i32)
-        .map_err(|e| failed(&e))?;
-    let Some(pid) = running.pid_in_trial() else {
-        return Ok(());
-    };
-    // A thread in a system call stops on its way out of the call.
-    wait_until(LAST_WORDS, || process_table::is_stopped_or_dead(pid))
-}
-
-/// Lets a program go on that was stopped.
-pub(crate) fn go_on(running: &Running) {
-    // A program that has ended needs no signal.
-    let _ = running.signal(Signal::SIGCONT as i32);
 }
 
 impl Healing for StoppedPrograms {
@@ -118,16 +100,15 @@ impl Healing for StoppedPrograms {
 
 impl Drop for StoppedPrograms {
     fn drop(&mut self) {
-        self.0.iter().for_each(|running| go_on(running));
+        self.0.iter().for_each(|running| running.release());
     }
 }
 
 /// Processes with a limit that is lower than before.
 pub(crate) struct Limited {
     node: Arc<Node>,
-    limit: ProcessLimit,
-    /// Process ids in the trial, with the limits before.
-    before: Vec<(i32, u64)>,
+    /// The number by which the limits of the node know the fault.
+    number: u64,
 }
 
 impl Limited {
@@ -138,7 +119,7 @@ impl Limited {
 
     /// Gives the processes of a node no more memory than they have, and `spare_kb` each.
     pub(crate) fn memory(node: &Arc<Node>, spare_kb: u64) -> Result<Self> {
-        let spare = spare_kb << 10;
+        let spare = spare_kb.saturating_mul(1024);
         let lowered = |pid| Some(data_of(pid)?.saturating_add(spare));
         Self::new(node, ProcessLimit::Data, lowered)
     }
@@ -148,41 +129,20 @@ impl Limited {
         limit: ProcessLimit,
         lowered: impl Fn(i32) -> Option<u64>,
     ) -> Result<Self> {
-        let mut limited = Self {
-            node: Arc::clone(node),
-            limit,
-            before: Vec::new(),
-        };
-        for pid in processes(node) {
-            // A process that is about to end has no memory any more.
-            let Some(soft) = lowered(pid) else { continue };
-            match set_soft_limit(pid, limit, soft) {
-                Ok(before) => limited.before.push((pid, before)),
-                Err(_) if process_table::is_stopped_or_dead(pid) => {}
-                Err(errno) => {
-                    limited.end();
-                    let what = format!("lower a limit of process {pid} of node `{}`", node.name());
-                    return Err(LabError::refused(what, errno).about_node(node.name()));
-                }
+        let mut limits = node.programs().lowered().lock();
+        match limits.begin(limit, &processes(node), lowered) {
+            Ok(Some(number)) => Ok(Self {
+                node: Arc::clone(node),
+                number,
+            }),
+            Ok(None) => {
+                let subject = Subject::Node(node.name().to_owned());
+                let why = "runs no process whose limits could be lowered";
+                Err(LabError::unfit(LabErrorKind::NotFound, subject, why))
             }
-        }
-        // A limit that nobody has would be a fault that never shows.
-        if limited.before.is_empty() {
-            let subject = Subject::Node(node.name().to_owned());
-            let why = "runs no process whose limits could be lowered";
-            return Err(LabError::unfit(LabErrorKind::NotFound, subject, why));
-        }
-        Ok(limited)
-    }
-
-    fn end(&self) {
-        let most = self.before.iter().map(|(_, before)| *before).max();
-        for pid in processes(&self.node) {
-            // A process that was started meanwhile has the limits of its parent.
-            let own = self.before.iter().find(|(other, _)| *other == pid);
-            if let Some(before) = own.map(|(_, before)| *before).or(most) {
-                // A process that has ended needs no limit.
-                let _ = set_soft_limit(pid, self.limit, before);
+            Err((pid, errno)) => {
+                let what = format!("lower a limit of process {pid} of node `{}`", node.name());
+                Err(LabError::refused(what, errno).about_node(node.name()))
             }
         }
     }
@@ -196,7 +156,8 @@ fn processes(node: &Node) -> Vec<i32> {
 
 impl Healing for Limited {
     fn heal(self: Box<Self>) -> Result<()> {
-        self.end();
+        let mut limits = self.node.programs().lowered().lock();
+        limits.end(self.number, &processes(&self.node));
         Ok(())
     }
 }
@@ -215,23 +176,26 @@ pub(crate) fn slow(node: &Arc<Node>, share: Percent) -> Result<FaultThread> {
         let why = format!("cannot have a share of {share} of a processor");
         return Err(LabError::invalid(subject, why));
     }
-    // The node is paused first, so that the fault is in force when this returns.
-    node.pause()?;
-    let paused = Arc::clone(node);
+    // The node is stopped first, so that the fault is in force when this returns.
+    node.hold()?;
+    let slowed = Arc::clone(node);
     let runs = PERIOD.mul_f64(share.fraction());
     let thread = FaultThread::start("slow node", "slows a node", move |is_over| {
+        let mut is_held = true;
         loop {
             let over_while_stopped = is_over(PERIOD.saturating_sub(runs));
-            // A node that crashed meanwhile has nothing to stop, and a restart may follow.
-            let _ = paused.resume();
+            if is_held {
+                // A node that crashed meanwhile has nothing to stop, and a restart may follow.
+                let _ = slowed.release();
+            }
             if over_while_stopped || is_over(runs) {
                 return;
             }
-            let _ = paused.pause();
+            is_held = slowed.hold().is_ok();
         }
     });
     if thread.is_err() {
-        node.resume()?;
+        node.release()?;
     }
     thread
 }

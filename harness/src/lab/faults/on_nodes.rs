@@ -13,9 +13,7 @@ pub(crate) struct Paused(Arc<Node>);
 
 impl Paused {
     pub(crate) fn new(node: &Arc<Node>) -> Result<Self> {
-        let mut counts = node.stop_counts().lock();
-        node.pause()?;
-        counts.paused += 1;
+        node.hold()?;
         Ok(Self(Arc::clone(node)))
     }
 }
@@ -23,13 +21,7 @@ impl Paused {
 impl Healing for Paused {
     fn heal(self: Box<Self>) -> Result<()> {
         let Self(node) = *self;
-        let mut counts = node.stop_counts().lock();
-        counts.paused -= 1;
-        // A node that crashed or was removed meanwhile has nothing left that is stopped.
-        if counts.paused > 0 || node.is_removed() || !node.is_running() {
-            return Ok(());
-        }
-        node.resume()
+        node.release()
     }
 }
 
@@ -52,10 +44,10 @@ impl StoppedNode {
     }
 
     fn stopped(node: &Arc<Node>, stop: impl Fn(&Node) -> Result<()>) -> Result<Self> {
-        let mut counts = node.stop_counts().lock();
-        let found_down = counts.down == 0 && !node.is_running();
+        let mut down = node.down_count().lock();
+        let found_down = *down == 0 && !node.is_running();
         stop(node)?;
-        counts.down += usize::from(!found_down);
+        *down += usize::from(!found_down);
         Ok(Self {
             node: Arc::clone(node),
             found_down,
@@ -67,9 +59,9 @@ impl Healing for StoppedNode {
     fn heal(self: Box<Self>) -> Result<()> {
         let Self { node, found_down } = *self;
         let others = {
-            let mut counts = node.stop_counts().lock();
-            counts.down -= usize::from(!found_down);
-            counts.down
+            let mut down = node.down_count().lock();
+            *down -= usize::from(!found_down);
+            *down
         };
         // The test may have removed the node, or restarted it by itself.
         if found_down || others > 0 || node.is_removed() || node.is_running() {

@@ -83,6 +83,11 @@ impl Scene {
                 .map(|node| node.name().to_owned())
                 .collect(),
             disks: self.nodes().flat_map(disks_of).collect(),
+            name_servers: self
+                .nodes()
+                .filter(|node| node.dns().is_some())
+                .map(|node| node.name().to_owned())
+                .collect(),
         }
     }
 

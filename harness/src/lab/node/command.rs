@@ -115,6 +115,11 @@ impl Node {
     /// Runs the commands that the topology has for the start of the node, and waits until they are
     /// ready.
     pub(crate) fn run_commands(&self) -> Result<()> {
+        // A machine that has lost its power starts again in another network namespace.
+        if let Some(network) = self.stack().netns() {
+            let mut disks = self.disks().iter();
+            disks.try_for_each(|disk| disk.belong_to(network))?;
+        }
         for StartCommand {
             program,
             args,
@@ -125,6 +130,7 @@ impl Node {
             ready_socket,
             ready_log,
             ready_notify,
+            is_waited_for_later,
         } in self.start_commands()
         {
             let mut command = self.command(&program);
@@ -136,6 +142,9 @@ impl Node {
                 command.notify();
             }
             let process = command.spawn()?;
+            if is_waited_for_later {
+                continue;
+            }
             // The next command may need this one, so that commands run one after the other.
             if let Some(port) = ready_port {
                 process.wait_for_port(port)?;
@@ -345,8 +354,9 @@ impl Command<'_> {
         let label = node
             .programs()
             .free_label(format!("{}/{name}", node.name()));
+        let holds = node.programs().holds();
         let (reader, journal) = (node.output_reader(), node.journal());
-        let begun = launch.begun(spec, label, readiness, reader, journal);
+        let begun = launch.begun(spec, label, readiness, holds, reader, journal);
         let (running, pipes) = begun.inspect_err(|_| {
             // The program may run by now, where this process has no room for its descriptor.
             let end = |first: &FirstProcessHandle| first.ask(&NodeCommand::EndUnheard, &[]);

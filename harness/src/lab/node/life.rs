@@ -2,12 +2,15 @@
 
 use std::os::fd::AsFd;
 
-use crate::kernel::process::signal::Signal;
+use crate::kernel::process::Pid;
+use crate::kernel::process::signal::{Signal, kill};
+use crate::kernel::procfs::process_table;
 use crate::lab::disk;
 use crate::lab::error::{LabError, Result};
 use crate::lab::first_process::{self, FirstProcessHandle};
 use crate::lab::node::ending::end_programs;
 use crate::lab::node::node::Node;
+use crate::lab::process::holds::Holds;
 use crate::sandbox::protocol::node::{Joins, NodeCommand};
 
 impl Node {
@@ -19,6 +22,44 @@ impl Node {
     /// # Errors
     /// The node does not run.
     pub fn pause(&self) -> Result<()> {
+        let mut holds = self.programs().holds().lock();
+        self.stop_processes()?;
+        holds.by_test = true;
+        Ok(())
+    }
+
+    /// Lets the processes of the node go on that no fault and no guard of
+    /// [`pause_when`](crate::lab::Process::pause_when) holds.
+    ///
+    /// # Errors
+    /// The node does not run.
+    pub fn resume(&self) -> Result<()> {
+        let mut holds = self.programs().holds().lock();
+        holds.by_test = false;
+        self.let_go_on(&holds)
+    }
+
+    /// Stops all processes of the node for a fault, until [`release`](Self::release).
+    pub(crate) fn hold(&self) -> Result<()> {
+        // Locked until all have stopped: no release may come in between.
+        let mut holds = self.programs().holds().lock();
+        self.stop_processes()?;
+        holds.by_faults += 1;
+        Ok(())
+    }
+
+    /// Lets the processes of the node go on that a fault held and nobody else does.
+    pub(crate) fn release(&self) -> Result<()> {
+        let mut holds = self.programs().holds().lock();
+        holds.by_faults -= 1;
+        // A node that crashed or was removed meanwhile has nothing left that is stopped.
+        if self.is_removed() || !self.is_running() {
+            return Ok(());
+        }
+        self.let_go_on(&holds)
+    }
+
+    fn stop_processes(&self) -> Result<()> {
         // The first process finds the processes: those that double-forked are its children by then,
         // and a new one may appear at any time.
         let stop = NodeCommand::SignalAll(Signal::SIGSTOP as i32);
@@ -28,13 +69,25 @@ impl Node {
         self.await_obeyed()
     }
 
-    /// Lets the processes of the node go on.
-    ///
-    /// # Errors
-    /// The node does not run.
-    pub fn resume(&self) -> Result<()> {
-        let go_on = NodeCommand::SignalAll(Signal::SIGCONT as i32);
-        self.with_first_process("resume node", |first| first.ask(&go_on, &[]))?;
+    fn let_go_on(&self, holds: &Holds) -> Result<()> {
+        if holds.are_of_all() {
+            return self.await_obeyed();
+        }
+        match holds.held_programs()[..] {
+            [] => {
+                let go_on = NodeCommand::SignalAll(Signal::SIGCONT as i32);
+                self.with_first_process("resume node", |first| first.ask(&go_on, &[]))?;
+            }
+            // One by one: a signal to all would wake those that are held by themselves too.
+            ref held => {
+                let first = self.pid().map(u32::cast_signed);
+                let all = first.map(process_table::descendants).unwrap_or_default();
+                for pid in all.into_iter().filter(|pid| !held.contains(pid)) {
+                    // A process that has ended meanwhile needs no signal.
+                    let _ = kill(Pid::from_raw(pid), Signal::SIGCONT);
+                }
+            }
+        }
         self.service_threads().set_paused(false);
         self.await_obeyed()
     }
@@ -156,6 +209,8 @@ impl Node {
         // The labels of the new programs count from the beginning again.
         self.programs().clear();
         self.kill();
+        // The new processes are not those that were paused.
+        self.programs().holds().lock().by_test = false;
         let mut request = self.request().clone();
         let without_power = self.is_machine() && !self.stack().has_power();
         // The network namespace has outlived the processes, with all interfaces and addresses. The

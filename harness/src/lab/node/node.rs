@@ -64,7 +64,9 @@ pub struct Node {
     removed: AtomicBool,
     /// Faults of the clock that are in force, in the order in which they began.
     clock_faults: Lock<Vec<ClockFaultInForce>>,
-    stop_counts: Lock<StopCounts>,
+    /// Number of faults in force that have killed the node's processes, or cut its power. The heal
+    /// of the last one starts the node again.
+    down_count: Lock<usize>,
     captured: CapturedInterfaces,
     key_log: NodeKeyLog,
     #[cfg(feature = "tokio")]
@@ -83,16 +85,6 @@ pub(crate) struct ClockFaultInForce {
     pub(crate) began: i64,
     /// The fault.
     pub(crate) fault: ClockFault,
-}
-
-/// Numbers of the faults in force that have stopped a node. The last heal of each kind lets the
-/// node go on.
-#[derive(Debug, Default)]
-pub(crate) struct StopCounts {
-    /// Faults that have stopped all its processes where they are.
-    pub(crate) paused: usize,
-    /// Faults that have killed its processes, or cut its power.
-    pub(crate) down: usize,
 }
 
 impl Node {
@@ -124,7 +116,7 @@ impl Node {
             service_threads,
             removed: AtomicBool::new(false),
             clock_faults: Lock::default(),
-            stop_counts: Lock::default(),
+            down_count: Lock::default(),
             captured: CapturedInterfaces::default(),
             key_log: NodeKeyLog::default(),
             #[cfg(feature = "tokio")]
@@ -346,8 +338,8 @@ impl Node {
         &self.clock_faults
     }
 
-    pub(crate) fn stop_counts(&self) -> &Lock<StopCounts> {
-        &self.stop_counts
+    pub(crate) fn down_count(&self) -> &Lock<usize> {
+        &self.down_count
     }
 
     pub(crate) fn request(&self) -> &NodeRequest {

@@ -16,8 +16,10 @@ use crate::events::{EventKind, Journal, ProcessName, Stream};
 use crate::kernel::errno::Errno;
 use crate::kernel::fd::pipe;
 use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::sync::Lock;
 use crate::lab::error::{LabError, LabErrorKind, NodeState, Result};
 use crate::lab::first_process::FirstProcessHandle;
+use crate::lab::process::holds::Holds;
 use crate::lab::process::log::Log;
 use crate::lab::process::output_reader::{OutputReader, read_all};
 use crate::lab::process::process::ProgramPipes;
@@ -95,6 +97,7 @@ impl Launch {
         spec: &ProgramSpec,
         label: String,
         readiness: Option<Arc<Readiness>>,
+        holds: &Arc<Lock<Holds>>,
         reader: &OutputReader,
         journal: &Arc<Journal>,
     ) -> Result<(Arc<Running>, ProgramPipes)> {
@@ -146,7 +149,15 @@ impl Launch {
                 read.map_err(|e| LabError::io(format!("read the output of `{label}`"), &e))?;
             }
         }
-        let running = Running::new(label, process, started, log, readiness, spec);
+        let running = Running::new(
+            label,
+            process,
+            started,
+            log,
+            readiness,
+            Arc::clone(holds),
+            spec,
+        );
         let running = Arc::new(running);
         let watched = reader.watch(Arc::clone(&running));
         watched.map_err(|e| LabError::io(format!("watch `{}`", running.label()), &e))?;

@@ -6,6 +6,8 @@
 //! | `launch` | sends a program to the first process of a node |
 //! | `running` | a program as the lab knows it |
 //! | `programs` | all programs of a node |
+//! | `holds` | who keeps programs from running |
+//! | `lowered` | limits of processes that faults have lowered |
 //! | `process` | `Process`: a program in the hands of a test |
 //! | `point` | points at which a program is stopped |
 //! | `point_at_call` | the point at a system call |
@@ -16,8 +18,10 @@
 
 #[cfg(feature = "tokio")]
 mod futures;
+pub(crate) mod holds;
 pub(crate) mod launch;
 pub(crate) mod log;
+pub(crate) mod lowered;
 pub(crate) mod output_reader;
 pub(crate) mod point;
 mod point_at_call;

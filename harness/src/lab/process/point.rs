@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use crate::kernel::poll::file_watch::FileWatch;
 use crate::kernel::sync::{Lock, Notifier};
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
-use crate::lab::faults::in_processes::{go_on, stop};
 use crate::lab::link::link::Link;
 use crate::lab::process::point_at_call::CallPoint;
 use crate::lab::process::process::Process;
@@ -119,7 +118,7 @@ impl PointArrival {
             return;
         }
         state.has_signal = true;
-        state.reached = Some(stop(running).map(|()| at.to_owned()));
+        state.reached = Some(running.hold().map(|()| at.to_owned()));
         self.changed.notify_all();
     }
 
@@ -318,7 +317,7 @@ impl Drop for PausePoint {
         // for ever.
         let has_signal = self.arrival.state.lock().has_signal;
         if has_signal {
-            go_on(&self.running);
+            self.running.release();
         }
     }
 }

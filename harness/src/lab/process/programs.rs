@@ -7,7 +7,10 @@ use std::time::Instant;
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::signal::Signal;
 use crate::kernel::sync::Lock;
+use crate::lab::process::holds::Holds;
+use crate::lab::process::lowered::LoweredLimits;
 use crate::lab::process::running::Running;
+use crate::topology::StartCommand;
 use crate::trial::running as trial;
 
 /// The programs that were started in a node since the node's first process started.
@@ -17,6 +20,9 @@ pub(crate) struct Programs {
     all: Lock<Vec<Arc<Running>>>,
     /// Number of programs by the label without a number, those that are forgotten included.
     labels: Lock<HashMap<String, usize>>,
+    // Shared with the programs: a point of a program may end when the node is gone.
+    holds: Arc<Lock<Holds>>,
+    lowered: Lock<LoweredLimits>,
 }
 
 impl Programs {
@@ -37,6 +43,16 @@ impl Programs {
             1 => label,
             number => format!("{label}#{number}"),
         }
+    }
+
+    /// Returns who keeps the processes of the node from running.
+    pub(crate) fn holds(&self) -> &Arc<Lock<Holds>> {
+        &self.holds
+    }
+
+    /// Returns the limits of processes of the node that faults have lowered.
+    pub(crate) fn lowered(&self) -> &Lock<LoweredLimits> {
+        &self.lowered
     }
 
     /// Returns whether no program was started.
@@ -77,6 +93,14 @@ impl Programs {
         let all = self.all.lock();
         let alive = all.iter().filter(|running| running.ended().is_none());
         alive.cloned().collect()
+    }
+
+    /// Returns the program that a command of the node's start has started: the one at this place
+    /// among equal ones.
+    pub(crate) fn of_command(&self, command: &StartCommand, place: usize) -> Option<Arc<Running>> {
+        let all = self.all.lock();
+        let mut equal = all.iter().filter(|it| it.is_of(command));
+        equal.nth(place).cloned()
     }
 
     /// Notes that nobody is to be surprised by the end of any of the programs.

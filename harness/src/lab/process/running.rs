@@ -3,6 +3,7 @@
 //! A test may drop its [`Process`](crate::lab::Process) while the program runs on. The lab still
 //! has to end the program, and to report a bad end that nobody asked for.
 
+use std::ffi::OsString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -18,11 +19,13 @@ use crate::kernel::process::signal::Signal;
 use crate::kernel::process::{pid_of, pidfd_kill};
 use crate::kernel::procfs::process_table;
 use crate::kernel::sync::Lock;
+use crate::lab::process::holds::Holds;
 use crate::lab::process::log::Log;
 use crate::lab::process::program::{OnDrop, ProgramSpec};
 use crate::lab::process::readiness::Readiness;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::node::{LONGEST_REPLY, ProcessReply};
+use crate::topology::StartCommand;
 use crate::trial::time_scale::stretched;
 
 /// Time for reading what a program wrote last, after its end.
@@ -43,6 +46,8 @@ pub(crate) struct Running {
     log: Arc<Log>,
     /// Words of the program about its readiness, if it was given a socket for that.
     readiness: Option<Arc<Readiness>>,
+    /// The holds of the processes of the node.
+    holds: Arc<Lock<Holds>>,
     on_drop: OnDrop,
     /// The program, to be started once more.
     again: ProgramSpec,
@@ -65,6 +70,7 @@ impl Running {
         started: Started,
         log: Arc<Log>,
         readiness: Option<Arc<Readiness>>,
+        holds: Arc<Lock<Holds>>,
         spec: &ProgramSpec,
     ) -> Self {
         let Started { pid, pidfd, end } = started;
@@ -77,6 +83,7 @@ impl Running {
             status: Lock::new(None),
             log,
             readiness,
+            holds,
             on_drop: spec.on_drop,
             again: spec.again(),
             expected: AtomicBool::new(spec.may_die),
@@ -91,6 +98,11 @@ impl Running {
     /// Returns the name of the program in events.
     pub(crate) fn process(&self) -> &Arc<ProcessName> {
         &self.process
+    }
+
+    /// Returns who keeps processes of the node from running.
+    pub(crate) fn holds(&self) -> &Lock<Holds> {
+        &self.holds
     }
 
     /// Returns the pidfd, which is readable when the program has exited: pidfd_open(2).
@@ -122,6 +134,13 @@ impl Running {
             || self.process.program.rsplit('/').next() == Some(name)
     }
 
+    /// Returns whether the program is that of a command of the node's start.
+    pub(crate) fn is_of(&self, command: &StartCommand) -> bool {
+        let StartCommand { program, args, .. } = command;
+        let given = self.again.args.iter().map(OsString::as_os_str);
+        self.again.program == program.as_str() && given.eq(args.iter().map(String::as_str))
+    }
+
     /// Returns the process id in the node.
     pub(crate) fn pid(&self) -> u32 {
         self.pid.cast_unsigned()
@@ -135,6 +154,17 @@ impl Running {
     /// Returns the lines that the program has written.
     pub(crate) fn log(&self) -> &Arc<Log> {
         &self.log
+    }
+
+    /// Returns whether the program has said that it is ready, or what it has said instead.
+    pub(crate) fn has_notified(&self) -> Result<(), String> {
+        let ready = |it: &Arc<Readiness>| it.wait(Instant::now());
+        if self.readiness.as_ref().is_none_or(ready) {
+            return Ok(());
+        }
+        let status = self.readiness.as_ref().map(|it| it.status());
+        let status = status.unwrap_or_default();
+        Err(format!("`{}` has not sent READY=1; {status}", self.label))
     }
 
     /// Returns the last lines of the program, for an error.

@@ -10,9 +10,11 @@
 //! | `server` | the process, and the commands of the lab |
 //! | `session` | one mount of the disk, with the threads that answer the kernel |
 //! | `operations` | what each request of the kernel means to the disk |
+//! | `sync` | tells the servers of programs that make disks durable |
 
 mod operations;
 mod server;
 mod session;
+pub(super) mod sync;
 
 pub(super) use server::live;

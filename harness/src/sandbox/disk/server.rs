@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use super::session::MountSession;
@@ -14,17 +15,22 @@ use crate::kernel::sync::Lock;
 use crate::kernel::thread::show_as;
 use crate::model::disk::{Damage, Disk, DiskFault, Unsynced};
 use crate::sandbox::protocol::EdgeMessage;
-use crate::sandbox::protocol::disk::{DiskCommand, DiskReply};
+use crate::sandbox::protocol::disk::{DiskCommand, DiskReply, DiskSync, DiskSynced};
 
-/// Serves a disk until nobody is left to command anything.
-pub(in crate::sandbox) fn live(name: &str, channel: &MessageChannel) -> ! {
+/// Serves a disk until nobody is left to command anything. Programs that make disks durable are
+/// heard on `syncs`.
+pub(in crate::sandbox) fn live(name: &str, channel: &MessageChannel, syncs: MessageChannel) -> ! {
     // A copy of the init has its descriptors, and must not keep a trial's channels open.
-    let closed = close_all_but(&[channel.as_raw_fd()]);
+    let closed = close_all_but(&[channel.as_raw_fd(), syncs.as_raw_fd()]);
     if process::die_with_parent().is_err() || closed.is_err() {
         process::exit_now(1)
     }
     show_as(name);
     let mut server = DiskProcess::default();
+    let shared = Arc::clone(&server.shared);
+    let thread = std::thread::Builder::new().name("syncs".to_owned());
+    // Without the thread the other end of the channel is closed, and programs are told an error.
+    let _ = thread.spawn(move || hear_syncs(&syncs, &shared));
     loop {
         match channel.receive_whole_with() {
             Ok((message, passed)) if !message.is_empty() => {
@@ -40,97 +46,47 @@ pub(in crate::sandbox) fn live(name: &str, channel: &MessageChannel) -> ! {
     }
 }
 
-#[derive(Default)]
-struct DiskProcess {
-    disk: Arc<Lock<Disk>>,
-    session: Option<Arc<MountSession>>,
-    snapshots: HashMap<u64, Disk>,
-    /// Changes that faults in force have made to files.
-    damage: HashMap<u64, Vec<Damage>>,
+/// Makes the disk durable when programs ask for it.
+fn hear_syncs(syncs: &MessageChannel, shared: &SharedDisk) {
+    while let Ok((message, passed)) = syncs.receive_whole_with() {
+        let Some(sync) = DiskSync::decode(&message) else {
+            return;
+        };
+        let synced = match shared.is_meant(sync) {
+            true => shared.sync(),
+            false => DiskSynced::Done,
+        };
+        if let Some(reply) = passed.into_iter().next().map(MessageChannel::from) {
+            let _ = reply.send(&synced.encode());
+        }
+    }
 }
 
-impl DiskProcess {
-    fn obey(&mut self, command: DiskCommand, device: Option<OwnedFd>) -> DiskReply {
-        match command {
-            DiskCommand::Serve => match device {
-                Some(device) => self.serve(device),
-                None => DiskReply::Refused("was given no device".into()),
-            },
-            DiskCommand::CutPower {
-                flushes,
-                unsynced,
-                seed,
-            } => {
-                if flushes {
-                    self.flush();
-                }
-                let mut disk = self.disk.lock();
-                self.retire();
-                DiskReply::Lost(disk.cut_power(unsynced, seed))
-            }
-            DiskCommand::Begin { id, seed, fault } => {
-                self.flush();
-                let fault = Tree::from_json(&fault).and_then(|tree| DiskFault::from_tree(&tree));
-                let fault = match fault {
-                    Ok(fault) => fault,
-                    Err(error) => return DiskReply::Refused(format!("was misunderstood: {error}")),
-                };
-                let begun = self.disk.lock().begin_fault(id, fault, seed);
-                match begun {
-                    Ok(damage) => {
-                        self.damage.insert(id, damage);
-                        self.make_the_kernel_look_again();
-                        DiskReply::Done
-                    }
-                    Err(why) => DiskReply::Refused(why),
-                }
-            }
-            DiskCommand::End { id } => {
-                let damage = self.damage.remove(&id).unwrap_or_default();
-                self.disk.lock().end_fault(id, damage);
-                self.make_the_kernel_look_again();
-                DiskReply::Done
-            }
-            DiskCommand::Sync => {
-                self.flush();
-                self.disk.lock().sync_all();
-                DiskReply::Done
-            }
-            DiskCommand::Snapshot { id } => {
-                self.flush();
-                self.snapshots.insert(id, self.disk.lock().clone());
-                DiskReply::Done
-            }
-            DiskCommand::Restore { id } => {
-                let Some(snapshot) = self.snapshots.get(&id) else {
-                    return DiskReply::Refused("has no such snapshot".into());
-                };
-                let mut disk = self.disk.lock();
-                self.retire();
-                let conditions = std::mem::take(&mut disk.conditions);
-                *disk = snapshot.clone();
-                disk.conditions = conditions;
-                // Nothing of the snapshot's time is open any more, and all of it is on the disk.
-                disk.cut_power(Unsynced::Kept, 0);
-                DiskReply::Done
-            }
+/// The disk, as the lab and programs reach it.
+#[derive(Default)]
+struct SharedDisk {
+    disk: Arc<Lock<Disk>>,
+    session: Lock<Option<Arc<MountSession>>>,
+    /// Major and minor number by which the kernel knows the present mount.
+    device: Lock<Option<(u32, u32)>>,
+    /// Network namespace of the machine that has the disk: device and inode.
+    network: Lock<Option<(u64, u64)>>,
+}
+
+impl SharedDisk {
+    fn is_meant(&self, sync: DiskSync) -> bool {
+        match sync {
+            DiskSync::Machine { network } => *self.network.lock() == Some(network),
+            DiskSync::Filesystem { device } => *self.device.lock() == Some(device),
         }
     }
 
-    fn serve(&mut self, device: OwnedFd) -> DiskReply {
-        self.retire();
-        match MountSession::begin(device, &self.disk) {
-            Ok(session) => {
-                self.session = Some(session);
-                DiskReply::Done
-            }
-            Err(error) => DiskReply::Refused(format!("has no threads: {error}")),
-        }
-    }
-
-    fn retire(&self) {
-        if let Some(session) = &self.session {
-            session.retire();
+    fn sync(&self) -> DiskSynced {
+        self.flush();
+        let session = self.session.lock().clone();
+        match session.map(|session| session.sync_all()) {
+            Some(Err(_)) => DiskSynced::Failed,
+            Some(Ok(())) | None => DiskSynced::Done,
         }
     }
 
@@ -142,7 +98,7 @@ impl DiskProcess {
     /// (`fc->sync_fs`, which fs/fuse/virtio_fs.c sets). To forget a page the kernel waits
     /// until the page is written (mm/truncate.c, `invalidate_inode_pages2_range`).
     fn flush(&self) {
-        let Some(session) = &self.session else {
+        let Some(session) = self.session.lock().clone() else {
             return;
         };
         let numbers = self.disk.lock().numbers();
@@ -150,19 +106,125 @@ impl DiskProcess {
             session.connection().forget_inode(number, true);
         }
     }
+}
+
+#[derive(Default)]
+struct DiskProcess {
+    shared: Arc<SharedDisk>,
+    snapshots: HashMap<u64, Disk>,
+    /// Changes that faults in force have made to files.
+    damage: HashMap<u64, Vec<Damage>>,
+}
+
+impl DiskProcess {
+    fn obey(&mut self, command: DiskCommand, along: Option<OwnedFd>) -> DiskReply {
+        match command {
+            DiskCommand::Serve { device: number } => match along {
+                Some(device) => self.serve(device, number),
+                None => DiskReply::Refused("was given no device".into()),
+            },
+            DiskCommand::BelongToNetwork => {
+                *self.shared.network.lock() = along.as_ref().and_then(namespace_of);
+                DiskReply::Done
+            }
+            DiskCommand::CutPower {
+                flushes,
+                unsynced,
+                seed,
+            } => {
+                if flushes {
+                    self.shared.flush();
+                }
+                let mut disk = self.shared.disk.lock();
+                self.retire();
+                DiskReply::Lost(disk.cut_power(unsynced, seed))
+            }
+            DiskCommand::Begin { id, seed, fault } => {
+                self.shared.flush();
+                let fault = Tree::from_json(&fault).and_then(|tree| DiskFault::from_tree(&tree));
+                let fault = match fault {
+                    Ok(fault) => fault,
+                    Err(error) => return DiskReply::Refused(format!("was misunderstood: {error}")),
+                };
+                let begun = self.shared.disk.lock().begin_fault(id, fault, seed);
+                match begun {
+                    Ok(damage) => {
+                        self.damage.insert(id, damage);
+                        self.make_the_kernel_look_again();
+                        DiskReply::Done
+                    }
+                    Err(why) => DiskReply::Refused(why),
+                }
+            }
+            DiskCommand::End { id } => {
+                let damage = self.damage.remove(&id).unwrap_or_default();
+                self.shared.disk.lock().end_fault(id, damage);
+                self.make_the_kernel_look_again();
+                DiskReply::Done
+            }
+            DiskCommand::Sync => {
+                self.shared.flush();
+                self.shared.disk.lock().sync_all();
+                DiskReply::Done
+            }
+            DiskCommand::Snapshot { id } => {
+                self.shared.flush();
+                self.snapshots.insert(id, self.shared.disk.lock().clone());
+                DiskReply::Done
+            }
+            DiskCommand::Restore { id } => {
+                let Some(snapshot) = self.snapshots.get(&id) else {
+                    return DiskReply::Refused("has no such snapshot".into());
+                };
+                let mut disk = self.shared.disk.lock();
+                self.retire();
+                let conditions = std::mem::take(&mut disk.conditions);
+                *disk = snapshot.clone();
+                disk.conditions = conditions;
+                // Nothing of the snapshot's time is open any more, and all of it is on the disk.
+                disk.cut_power(Unsynced::Kept, 0);
+                DiskReply::Done
+            }
+        }
+    }
+
+    fn serve(&self, device: OwnedFd, number: (u32, u32)) -> DiskReply {
+        self.retire();
+        match MountSession::begin(device, &self.shared.disk) {
+            Ok(session) => {
+                *self.shared.session.lock() = Some(session);
+                *self.shared.device.lock() = Some(number);
+                DiskReply::Done
+            }
+            Err(error) => DiskReply::Refused(format!("has no threads: {error}")),
+        }
+    }
+
+    fn retire(&self) {
+        if let Some(session) = &*self.shared.session.lock() {
+            session.retire();
+        }
+    }
 
     /// Makes the kernel ask again for what it knows of files. The disk is not locked meanwhile: the
     /// kernel writes what it has not written yet before it forgets.
     fn make_the_kernel_look_again(&self) {
-        let Some(session) = &self.session else {
+        let Some(session) = self.shared.session.lock().clone() else {
             return;
         };
-        self.flush();
-        let names = self.disk.lock().names();
+        self.shared.flush();
+        let names = self.shared.disk.lock().names();
         // The size of a file is the kernel's own for as long as it knows the file
         // (fs/fuse/inode.c, fuse_get_cache_mask), which ends with its names.
         for (directory, name) in names {
             session.connection().forget_name(directory, &name);
         }
     }
+}
+
+/// Returns the numbers of the device and the inode by which a namespace is known (`namespaces(7)`).
+fn namespace_of(namespace: &OwnedFd) -> Option<(u64, u64)> {
+    let file = std::fs::File::from(namespace.try_clone().ok()?);
+    let about = file.metadata().ok()?;
+    Some((about.dev(), about.ino()))
 }

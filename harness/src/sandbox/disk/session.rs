@@ -11,7 +11,7 @@ use crate::kernel::errno::Errno;
 use crate::kernel::fuse::{Connection, FuseOperation, Request, init, opened};
 use crate::kernel::procfs::pending_write;
 use crate::kernel::sync::{Guard, Lock};
-use crate::model::disk::{Access, Disk, Entry};
+use crate::model::disk::{Access, Disk, DiskError, Entry};
 
 use super::operations::{self, DiskAnswer};
 
@@ -96,19 +96,36 @@ impl MountSession {
             FuseOperation::Sync { .. } => Some(Access::Sync),
             _ => None,
         };
-        let mut disk = self.disk.lock();
-        if let Some(access) = access {
-            let (delay, verdict) = disk.conditions.meet(access, self.began.elapsed());
-            if !delay.is_zero() {
-                drop(disk);
-                self.wait(delay);
-                disk = self.disk.lock();
-            }
-            if let Err(error) = verdict {
-                return DiskAnswer::from(error);
-            }
-        }
+        let disk = match access {
+            Some(access) => match self.access(access) {
+                Ok(disk) => disk,
+                Err(error) => return DiskAnswer::from(error),
+            },
+            None => self.disk.lock(),
+        };
         self.on(disk, |disk| operations::perform(disk, request))
+    }
+
+    /// Makes all durable that the disk has, as the sync of a file does for the file.
+    pub(super) fn sync_all(&self) -> Result<(), DiskError> {
+        let mut disk = self.access(Access::Sync)?;
+        if self.retired.load(Ordering::Relaxed) {
+            return Err(DiskError::Io);
+        }
+        disk.sync_all();
+        Ok(())
+    }
+
+    /// Returns the disk after the time that an access takes, unless the access fails.
+    fn access(&self, access: Access) -> Result<Guard<'_, Disk>, DiskError> {
+        let mut disk = self.disk.lock();
+        let (delay, verdict) = disk.conditions.meet(access, self.began.elapsed());
+        if !delay.is_zero() {
+            drop(disk);
+            self.wait(delay);
+            disk = self.disk.lock();
+        }
+        verdict.map(|()| disk)
     }
 
     /// Does something with the disk, unless the power was cut meanwhile.

@@ -5,7 +5,7 @@
 //! more than that: the node's own first process ([`super::first_process`]) makes the node, while
 //! the init clones the next one.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -19,6 +19,7 @@ use super::user_namespaces::{retry_while_limits_settle, while_permitted};
 use crate::kernel::id_map::IdMap;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::namespace;
+use crate::kernel::poll;
 use crate::kernel::process;
 use crate::kernel::process::clone::{Cloned, clone_into, clone_sibling};
 use crate::kernel::process::signal::SignalFd;
@@ -41,6 +42,8 @@ pub(crate) struct Factory<'a> {
     pub(crate) numbers: TrialNumbers,
     /// Number of nodes that were made, of which some may have died.
     pub(crate) made: &'a Cell<u32>,
+    /// Channels to the servers of disks, on which they hear of programs that make disks durable.
+    pub(crate) disks: &'a RefCell<Vec<MessageChannel>>,
     /// Whether the calling process is in another user namespace than the trial's init.
     pub(crate) is_apart: bool,
 }
@@ -79,7 +82,7 @@ impl Factory<'_> {
         joined: Option<OwnedFd>,
     ) -> Result<(), Refused> {
         if request.serves_disk {
-            return spawn_disk(request, channel);
+            return self.spawn_disk(request, channel);
         }
         if let (Some(network), Some(_), Joins::Network | Joins::Owner) =
             (&joined, request.ids, request.joins)
@@ -165,26 +168,32 @@ impl Factory<'_> {
         first_process::live(&origin, channel, self.signals)
     }
 
+    /// Forks the process that serves a disk. It has the namespaces of the trial.
+    fn spawn_disk(&self, request: &NodeRequest, channel: &MessageChannel) -> Result<(), Refused> {
+        let (ours, theirs) = MessageChannel::pair().doing("make a channel to a disk")?;
+        match process::fork().doing("fork the server of a disk")? {
+            ForkResult::Child => {
+                process::never_return(|| disk::live(&request.name, channel, theirs));
+            }
+            ForkResult::Parent { child } => {
+                // The id is still the child's, for nobody but this process can reap it.
+                let pidfd =
+                    process::pidfd_open(child.as_raw()).doing("open the server of a disk")?;
+                let mut disks = self.disks.borrow_mut();
+                // Nothing is ever sent to us: a channel that is readable is closed, its disk gone.
+                disks.retain(|disk| !poll::is_readable(disk.as_fd()));
+                disks.push(ours);
+                announce(channel, child.as_raw(), &pidfd);
+                Ok(())
+            }
+        }
+    }
+
     fn clone_for(&self, request: &NodeRequest) -> crate::kernel::Result<Cloned> {
         let makes_users = flags(request).contains(CloneFlags::CLONE_NEWUSER);
         while_permitted(self.spec.nested || !makes_users, || {
             clone_into(flags(request))
         })
-    }
-}
-
-/// Forks the process that serves a disk. It has the namespaces of the trial.
-fn spawn_disk(request: &NodeRequest, channel: &MessageChannel) -> Result<(), Refused> {
-    match process::fork().doing("fork the server of a disk")? {
-        ForkResult::Child => {
-            process::never_return(|| disk::live(&request.name, channel));
-        }
-        ForkResult::Parent { child } => {
-            // The id is still the child's, for nobody but this process can reap it.
-            let pidfd = process::pidfd_open(child.as_raw()).doing("open the server of a disk")?;
-            announce(channel, child.as_raw(), &pidfd);
-            Ok(())
-        }
     }
 }
 

@@ -49,6 +49,10 @@ pub(crate) enum Edge {
     ToDisk,
     /// From the server of a disk to its lab.
     FromDisk,
+    /// From a copy of the trial's init to the server of a disk: what a program asks for.
+    ToSyncedDisk,
+    /// From the server of a disk to a copy of the trial's init.
+    FromSyncedDisk,
     /// From a start of the program to a resident.
     ToResident,
     /// From a resident to a start of the program, and to the resident from its maker.

@@ -1,4 +1,5 @@
-//! The messages between a lab and the process that serves one of its disks.
+//! The messages to and from the process that serves a disk of a lab: of the lab, and of programs
+//! that make disks durable.
 
 use super::codec::{Edge, EdgeMessage, codec_enum, codec_struct};
 use crate::model::disk::{Loss, Unsynced};
@@ -7,7 +8,10 @@ use crate::model::disk::{Loss, Unsynced};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DiskCommand {
     /// Serve the mount whose device comes along, and no longer the one before.
-    Serve,
+    Serve {
+        /// Major and minor number by which the kernel knows the mount.
+        device: (u32, u32),
+    },
     /// Cut the power: the mount answers nothing but errors from now on.
     CutPower {
         /// Whether the kernel writes first what it has in its cache.
@@ -43,16 +47,19 @@ pub(crate) enum DiskCommand {
         /// Number of the state.
         id: u64,
     },
+    /// The disk is that of the machine with the network namespace that comes along.
+    BelongToNetwork,
 }
 
 codec_enum!(DiskCommand {
-    1 => Serve,
+    1 => Serve { device },
     2 => CutPower { flushes, unsynced, seed },
     3 => Begin { id, seed, fault },
     4 => End { id },
     5 => Sync,
     6 => Snapshot { id },
     7 => Restore { id },
+    8 => BelongToNetwork,
 });
 
 codec_enum!(Unsynced {
@@ -92,6 +99,49 @@ impl EdgeMessage for DiskReply {
     const EDGE: Edge = Edge::FromDisk;
 }
 
+/// To the server of a disk: a program makes something durable. The answer goes to the channel that
+/// comes along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DiskSync {
+    /// All disks of the machine with this network namespace (`sync(2)`).
+    Machine {
+        /// Numbers of the device and the inode of the namespace.
+        network: (u64, u64),
+    },
+    /// The disk that is mounted as this device (`syncfs(2)`).
+    Filesystem {
+        /// Major and minor number of the device.
+        device: (u32, u32),
+    },
+}
+
+codec_enum!(DiskSync {
+    1 => Machine { network },
+    2 => Filesystem { device },
+});
+
+impl EdgeMessage for DiskSync {
+    const EDGE: Edge = Edge::ToSyncedDisk;
+}
+
+/// The answer to a [`DiskSync`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DiskSynced {
+    /// What the disk had is durable, or another disk was meant.
+    Done,
+    /// The disk has failed.
+    Failed,
+}
+
+codec_enum!(DiskSynced {
+    1 => Done,
+    2 => Failed,
+});
+
+impl EdgeMessage for DiskSynced {
+    const EDGE: Edge = Edge::FromSyncedDisk;
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::codec::testing::arrives;
@@ -101,7 +151,7 @@ mod tests {
     fn commands_and_replies_arrive_as_they_were_sent() {
         let fault = r#"{"kind":"full"}"#.to_owned();
         for command in [
-            DiskCommand::Serve,
+            DiskCommand::Serve { device: (0, 45) },
             DiskCommand::CutPower {
                 flushes: true,
                 unsynced: Unsynced::PartLost,
@@ -116,6 +166,7 @@ mod tests {
             DiskCommand::Sync,
             DiskCommand::Snapshot { id: 2 },
             DiskCommand::Restore { id: 2 },
+            DiskCommand::BelongToNetwork,
         ] {
             arrives(&command);
         }
@@ -124,6 +175,11 @@ mod tests {
             blocks_kept: 2,
             changes_lost: 3,
         });
+        let network = (4, 5);
+        arrives(&DiskSync::Machine { network });
+        arrives(&DiskSync::Filesystem { device: (0, 45) });
+        arrives(&DiskSynced::Done);
+        arrives(&DiskSynced::Failed);
         for reply in [DiskReply::Done, lost, DiskReply::Refused("no".into())] {
             arrives(&reply);
         }

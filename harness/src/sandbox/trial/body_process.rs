@@ -22,6 +22,8 @@ pub(super) struct BodyProcess {
     pub(super) node_requests: RefCell<Option<MessageChannel>>,
     /// Number of nodes that were made.
     pub(super) nodes_made: Cell<u32>,
+    /// Channels to the servers of disks.
+    pub(super) disks: RefCell<Vec<MessageChannel>>,
     /// Process that makes the nodes, if the body is in a user namespace of its own and wants some.
     pub(super) labs: Cell<Option<Pid>>,
     /// End of the body as it was reported before the end of its process.
@@ -37,6 +39,7 @@ impl BodyProcess {
             pid,
             node_requests: RefCell::default(),
             nodes_made: Cell::default(),
+            disks: RefCell::default(),
             labs: Cell::default(),
             finish: RefCell::default(),
             stopped: Cell::default(),

@@ -5,7 +5,7 @@
 //! supervisor what it is, and lets the kernel answer.
 
 use std::cell::RefCell;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use crate::kernel::errno::Errno;
 use crate::kernel::id_map::{IdKind, is_mapped};
@@ -26,10 +26,8 @@ pub(crate) struct DenialWatch<'a> {
 const MOST: usize = 5;
 
 impl DenialWatch<'_> {
-    /// Answers the next question, and returns what is denied and was not told before.
-    pub(super) fn answer(&self) -> Option<Denial> {
-        // A process that was killed asks no more.
-        let question = Question::receive(self.fd.as_fd()).ok()?;
+    /// Answers a question, and returns what is denied and was not told before.
+    pub(super) fn answer(&self, question: Question<'_>) -> Option<Denial> {
         let wanted = self.lacking(question.pid, question.call);
         let denial = wanted.map(|wanted| {
             let comm = format!("/proc/{}/comm", question.pid);
@@ -65,7 +63,7 @@ impl DenialWatch<'_> {
             }
             WatchedCall::Users(ids) => unmapped(IdKind::User, ids).map(DeniedThing::User),
             WatchedCall::Groups(ids) => unmapped(IdKind::Group, ids).map(DeniedThing::Group),
-            WatchedCall::GroupList(0) => None,
+            WatchedCall::GroupList(0) | WatchedCall::Sync | WatchedCall::SyncFilesystem(_) => None,
             WatchedCall::GroupList(_) => {
                 let rule = std::fs::read_to_string(format!("/proc/{pid}/setgroups"));
                 rule.is_ok_and(|rule| rule.trim() == "deny")

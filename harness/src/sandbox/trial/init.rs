@@ -28,10 +28,12 @@ use crate::kernel::fd;
 use crate::kernel::message_channel::{MessageChannel, Received};
 use crate::kernel::poll;
 use crate::kernel::process::exit_kind::ExitKind;
+use crate::kernel::process::seccomp::{Question, WatchedCall};
 use crate::kernel::process::signal::{self, SignalFd};
 use crate::kernel::process::{self, Reaped};
 use crate::kernel::procfs::process_table;
 use crate::kernel::thread::{show_as_before, shown_as};
+use crate::sandbox::disk;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::node::apart;
 use crate::sandbox::node::factory::Factory;
@@ -195,7 +197,7 @@ impl Init<'_> {
                 self.make_nodes(body);
             }
             if asks_about_call {
-                self.explain_denial();
+                self.answer_about_call(body);
             }
             if reported || woken_by_body {
                 let received = self.forward_reports(body);
@@ -273,13 +275,21 @@ impl Init<'_> {
             signals: self.signals,
             numbers: self.numbers,
             made: &body.nodes_made,
+            disks: &body.disks,
             is_apart,
         }
     }
 
     /// Answers the kernel, and tells the supervisor what a process of the trial lacks.
-    fn explain_denial(&self) {
-        if let Some(denial) = self.denials.as_ref().and_then(DenialWatch::answer) {
+    fn answer_about_call(&self, body: &BodyProcess) {
+        let Some(watch) = &self.denials else { return };
+        // A process that was killed asks no more.
+        let Ok(question) = Question::receive(watch.fd.as_fd()) else {
+            return;
+        };
+        if let WatchedCall::Sync | WatchedCall::SyncFilesystem(_) = question.call {
+            disk::sync::answer(question, &body.disks.borrow());
+        } else if let Some(denial) = watch.answer(question) {
             let _ = self.channel.send(&TrialReport::Denied(denial).encode());
         }
     }

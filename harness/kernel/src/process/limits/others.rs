@@ -9,7 +9,7 @@ use crate::Result;
 use crate::errno::Errno;
 
 /// A limit of a process that can be lowered, and raised again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProcessLimit {
     /// The number of the descriptors that it may have: `EMFILE` beyond.
     OpenFiles,

@@ -1,8 +1,12 @@
-//! Calls that the kernel is about to refuse for a reason that its errno does not tell.
+//! Calls about which another process is asked first.
 //!
 //! A program that asks for a user namespace, or wants to become a user who has no number here, is
 //! told "no space left on device" or "invalid argument". Another process is asked first: it knows
 //! what is missing, can say so, and lets the call go on (`seccomp_unotify(2)`, Linux 5.5).
+//!
+//! The kernel does not tell a filesystem that a program serves of `sync(2)` and `syncfs(2)`
+//! (fs/fuse/inode.c, `fuse_sync_fs`). So the same process is asked about these, and tells the
+//! program.
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -12,7 +16,8 @@ use nix::sched::CloneFlags;
 
 use super::{ARGUMENTS_AT, beginning, end, install, jump, load};
 
-/// Second argument by which [`unshare_users`] is known. The kernel does not look at it.
+/// Second argument by which [`unshare_users`] and [`syncfs_unwatched`] are known. The kernel does
+/// not look at it.
 const OURS: u32 = 0x5e0_91be;
 
 /// Filters the calling thread, and whatever it starts. Returns the descriptor on which the kernel
@@ -20,7 +25,7 @@ const OURS: u32 = 0x5e0_91be;
 ///
 /// `clone3` is let through, for its flags are in memory that a filter cannot read; few programs
 /// make user namespaces by it. So are the library's own calls: `clone` with `CLONE_CHILD_CLEARTID`,
-/// and [`unshare_users`].
+/// [`unshare_users`] and [`syncfs_unwatched`].
 ///
 /// # Errors
 /// `EBUSY` under a filter of this kind, since the kernel permits one; `EINVAL` or `ENOSYS` where
@@ -45,10 +50,20 @@ pub fn watch() -> crate::Result<OwnedFd> {
         ask(),
         allow(),
     ];
+    let of_syncfs = [
+        load(ARGUMENTS_AT + 8),
+        jump(libc::BPF_JEQ, OURS, 1, 0),
+        ask(),
+        allow(),
+    ];
+    // The call has no arguments by which one of ours could be known; we make none.
+    let of_sync = [ask()];
     let mut filter = beginning();
     for (number, block) in [
         (libc::SYS_clone, of_clone.as_slice()),
         (libc::SYS_unshare, of_unshare.as_slice()),
+        (libc::SYS_syncfs, of_syncfs.as_slice()),
+        (libc::SYS_sync, of_sync.as_slice()),
     ] {
         filter.push(jump(libc::BPF_JEQ, number as u32, 0, block.len() as u8));
         filter.extend_from_slice(block);
@@ -72,6 +87,17 @@ pub fn unshare_users() -> crate::Result<()> {
     let flags = CloneFlags::CLONE_NEWUSER.bits();
     // SAFETY: the call has no pointers.
     let done = unsafe { libc::syscall(libc::SYS_unshare, flags, OURS) };
+    Errno::result(done).map(drop)
+}
+
+/// Writes what the kernel has in its cache for a filesystem, without a question to anybody
+/// (`syncfs(2)`).
+///
+/// # Errors
+/// Something could not be written.
+pub fn syncfs_unwatched(file: BorrowedFd<'_>) -> crate::Result<()> {
+    // SAFETY: the call has no pointers.
+    let done = unsafe { libc::syscall(libc::SYS_syncfs, file.as_raw_fd(), OURS) };
     Errno::result(done).map(drop)
 }
 
@@ -113,6 +139,10 @@ pub enum WatchedCall {
     Groups([u32; 3]),
     /// Change the list of groups to one of this length.
     GroupList(u32),
+    /// Write all filesystems to their disks.
+    Sync,
+    /// Write the filesystem on which the file of this descriptor is.
+    SyncFilesystem(i32),
 }
 
 /// A call that waits for an answer.
@@ -120,7 +150,7 @@ pub enum WatchedCall {
 pub struct Question<'a> {
     watch: BorrowedFd<'a>,
     id: u64,
-    /// Id of the process that makes the call, in the PID namespace of the caller.
+    /// Id of the thread that makes the call, in the PID namespace of the caller.
     pub pid: i32,
     /// The call.
     pub call: WatchedCall,
@@ -146,13 +176,17 @@ impl<'a> Question<'a> {
         let number = libc::c_long::from(asked.data.nr);
         let [first, second, third, ..] = asked.data.args.map(|argument| argument as u32);
         let changed = CHANGES_OF_IDS.iter().find(|(it, _)| *it == number);
+        let call = match (changed, number) {
+            (Some((_, call)), _) => call([first, second, third]),
+            (None, libc::SYS_sync) => WatchedCall::Sync,
+            (None, libc::SYS_syncfs) => WatchedCall::SyncFilesystem(first.cast_signed()),
+            (None, _) => WatchedCall::NewUserNamespace,
+        };
         Ok(Question {
             watch,
             id: asked.id,
             pid: asked.pid.cast_signed(),
-            call: changed.map_or(WatchedCall::NewUserNamespace, |(_, call)| {
-                call([first, second, third])
-            }),
+            call,
         })
     }
 

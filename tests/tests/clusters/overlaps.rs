@@ -1,0 +1,194 @@
+//! Faults that overlap: what several hold goes on when the last of them lets go, in whatever order
+//! they end.
+
+use std::thread;
+
+use snowglobe::Lab;
+use snowglobe::fault::Fault;
+use snowglobe::lab::{Node, Point, Process, Stdio};
+use snowglobe::prelude::*;
+
+use crate::{MS, nodes, stat, tell};
+
+const LOOP: &str = "echo ready; n=0; while read line; do n=$((n+1)); echo $line $n; done";
+
+fn shell(node: &Node, name: &str) -> TestResult<Process> {
+    let mut command = node.command("sh");
+    command.arg0(name).args(["-c", LOOP]).stdin(Stdio::piped());
+    let process = command.spawn()?;
+    process.wait_for_log("ready")?;
+    Ok(process)
+}
+
+fn is_stopped(node: &Node, process: &Process) -> TestResult<bool> {
+    Ok(stat(node, process)?.contains(") T "))
+}
+
+/// Asks a shell for an answer and waits for it.
+fn answers(process: &mut Process, text: &str) -> TestResult {
+    tell(process, text)?;
+    process.wait_for_log(&format!("{text} "))?;
+    Ok(())
+}
+
+/// Puts two faults in force, heals them in both orders, and looks meanwhile whether `one` stands.
+fn last_heal_decides(lab: &Lab, faults: [Fault; 2]) -> TestResult {
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    let mut one = shell(n1, "one")?;
+    for (turn, first) in [0, 1].into_iter().enumerate() {
+        let mut guards = Vec::new();
+        for fault in &faults {
+            guards.push(lab.inject(fault.clone())?);
+        }
+        assert!(is_stopped(n1, &one)?, "under both: {faults:?}");
+        guards.remove(first).heal()?;
+        assert!(
+            is_stopped(n1, &one)?,
+            "after the heal of {first}: {faults:?}"
+        );
+        guards.remove(0).heal()?;
+        answers(&mut one, &format!("turn-{turn}"))?;
+    }
+    one.kill()?;
+    Ok(())
+}
+
+#[snowglobe::test]
+fn two_pauses_of_a_program_end_with_the_last_heal() -> TestResult {
+    let lab = nodes(1)?;
+    let pause = Fault::pause_program("n1", "one");
+    last_heal_decides(&lab, [pause.clone(), pause])
+}
+
+#[snowglobe::test]
+fn a_paused_program_stays_paused_when_its_node_goes_on_and_the_other_way_round() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    let mut two = shell(n1, "two")?;
+    let faults = [Fault::pause_program("n1", "one"), Fault::pause("n1")];
+    last_heal_decides(&lab, faults)?;
+    // The others of the node go on with it.
+    let one = shell(n1, "one")?;
+    let program = lab.inject(Fault::pause_program("n1", "one"))?;
+    let node = lab.inject(Fault::pause("n1"))?;
+    node.heal()?;
+    answers(&mut two, "alone")?;
+    assert!(is_stopped(n1, &one)?);
+    // So does the node that the test resumes by itself.
+    n1.pause()?;
+    n1.resume()?;
+    answers(&mut two, "again")?;
+    assert!(is_stopped(n1, &one)?);
+    program.heal()?;
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_point_does_not_let_a_program_go_on_that_a_fault_holds() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    let mut one = shell(n1, "one")?;
+    let point = one.pause_when(Point::line("halt"))?;
+    tell(&mut one, "halt")?;
+    point.wait()?;
+    let pause = lab.inject(Fault::pause_program("n1", "one"))?;
+    point.go_on();
+    assert!(is_stopped(n1, &one)?);
+    pause.heal()?;
+    answers(&mut one, "on")?;
+    let point = one.pause_when(Point::line("halt"))?;
+    tell(&mut one, "halt")?;
+    point.wait()?;
+    let pause = lab.inject(Fault::pause("n1"))?;
+    pause.heal()?;
+    assert!(is_stopped(n1, &one)?);
+    point.go_on();
+    answers(&mut one, "off")?;
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_slow_node_runs_nothing_that_is_paused() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    let mut one = shell(n1, "one")?;
+    for pause in [Fault::pause("n1"), Fault::pause_program("n1", "one")] {
+        let slow = lab.inject(Fault::slow("n1", Percent(80.0)))?;
+        let pause = lab.inject(pause)?;
+        let before = one.log().iter().count();
+        tell(&mut one, "hello")?;
+        // Several periods of the slow node, in each of which it would let the program run.
+        thread::sleep(300 * MS);
+        assert_eq!(
+            one.log().iter().count(),
+            before,
+            "under {:?}",
+            pause.fault()
+        );
+        pause.heal()?;
+        lab.wait_until(|| one.log().iter().count() > before)?;
+        slow.heal()?;
+    }
+    Ok(())
+}
+
+/// A node that the test itself has paused stays paused when a fault of its own ends.
+#[snowglobe::test]
+fn a_heal_does_not_resume_what_the_test_has_paused() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    let mut one = shell(n1, "one")?;
+    n1.pause()?;
+    lab.inject(Fault::pause("n1"))?.heal()?;
+    assert!(is_stopped(n1, &one)?);
+    n1.resume()?;
+    answers(&mut one, "on")?;
+    // A restart makes new processes, which nobody has paused.
+    n1.pause()?;
+    n1.restart()?;
+    let mut again = shell(n1, "again")?;
+    lab.inject(Fault::pause("n1"))?.heal()?;
+    answers(&mut again, "on")?;
+    Ok(())
+}
+
+#[snowglobe::test]
+fn of_several_limits_the_lowest_holds_and_the_last_heal_gives_back_all() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    let shell = shell(n1, "one")?;
+    let limits = || -> TestResult<[u64; 2]> {
+        let path = format!("/proc/{}/limits", shell.id());
+        let text = n1.command("cat").arg(path).output()?.stdout_str();
+        let soft = |name: &str| -> TestResult<u64> {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            let soft = line.and_then(|line| line.split_whitespace().next());
+            Ok(match soft.ok_or("no such limit")? {
+                "unlimited" => u64::MAX,
+                number => number.parse()?,
+            })
+        };
+        Ok([soft("Max open files")?, soft("Max data size")?])
+    };
+    let [files, data] = limits()?;
+    for [low, high] in [[20, 30], [30, 20]] {
+        for first in [0, 1] {
+            let mut guards = vec![
+                lab.inject(Fault::descriptors("n1", low))?,
+                lab.inject(Fault::descriptors("n1", high))?,
+            ];
+            assert_eq!(limits()?, [20, data]);
+            // A fault of another kind has its own limit.
+            let memory = lab.inject(Fault::memory("n1", 1024))?;
+            guards.remove(first).heal()?;
+            let left = [high, low][first];
+            assert_eq!(limits()?[0], left, "{low} and {high}, without {first}");
+            assert_ne!(limits()?[1], data);
+            guards.remove(0).heal()?;
+            assert_eq!(limits()?[0], files, "{low} and {high}");
+            memory.heal()?;
+            assert_eq!(limits()?, [files, data]);
+        }
+    }
+    Ok(())
+}
