@@ -18,9 +18,10 @@
 //!         for node in lab.nodes() {
 //!             let client = recorder.client(node.name());
 //!             scope.spawn(move || {
-//!                 client.call(On::new("x", RegisterOp::Read), || {
-//!                     let server = node.run(|| TcpStream::connect((node.ip(), 80)))?;
-//!                     read(&server).map(RegisterRet::Value) // An error: the outcome is unknown.
+//!                 client.call(On::new("x", RegisterOp::Read), || -> TestResult<_> {
+//!                     // `try_run`, and not `run`: a fault may have crashed the node.
+//!                     let server = node.try_run(|| TcpStream::connect((node.ip(), 80)))??;
+//!                     Ok(RegisterRet::Value(read(&server)?)) // An error: the outcome is unknown.
 //!                 });
 //!             });
 //!         }

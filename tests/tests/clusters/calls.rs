@@ -46,7 +46,7 @@ fn nothing_of_a_call_has_happened_while_the_program_stands_at_it() -> TestResult
     process.wait_for_log("synced")?;
     let renaming = process.pause_when(Point::system_call("rename"))?;
     tell(&mut process, "go")?;
-    assert_eq!(renaming.wait()?, "rename of `/tmp/new`");
+    assert_eq!(renaming.wait()?, "rename of `/tmp/new` to `/tmp/old`");
     assert_eq!(cat("/tmp/old")?, "old\n");
     renaming.go_on();
     process.wait_for_log("renamed")?;

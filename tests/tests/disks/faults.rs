@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::time::Instant;
 
-use snowglobe::fault::{DiskFault, Fault};
+use snowglobe::fault::{DiskFault, Fault, Schedule};
 use snowglobe::prelude::*;
 use snowglobe::topology::{Size, Unsynced};
 
@@ -171,5 +171,40 @@ fn a_snapshot_takes_the_disk_back() -> TestResult {
     volume.restore(&before)?;
     node.restart()?;
     assert_eq!(read(node, "/tmp/data/file")?, b"before");
+    Ok(())
+}
+
+/// Bits are flipped in files, which a program may make later than the schedule begins.
+#[snowglobe::test]
+fn a_schedule_waits_for_the_file_that_it_damages() -> TestResult {
+    if !has_fuse() {
+        return Ok(());
+    }
+    let lab = disk(Unsynced::Lost).start()?;
+    let node = db(&lab);
+    let schedule = Schedule::from_toml(
+        r#"
+        [[fault]]
+        at = "0s"
+        waits = "1m"
+        lasts = "1m"
+        fault = "disk"
+        node = "db"
+        what = { kind = "bit-flip", path = "late", bits = 3 }
+
+        [[fault]]
+        at = "0s"
+        lasts = "1m"
+        fault = "disk"
+        node = "db"
+        what = { kind = "truncate", path = "never", by = "1 B" }
+        "#,
+    )?;
+    let run = lab.run_schedule(&schedule)?;
+    lab.wait_until(|| run.skipped() == 1)?;
+    write_synced(node, "/tmp/data/late", &[0; 64])?;
+    lab.wait_until(|| read(node, "/tmp/data/late").is_ok_and(|bytes| bytes != [0; 64]))?;
+    run.stop()?;
+    assert_eq!(read(node, "/tmp/data/late")?, [0; 64]);
     Ok(())
 }

@@ -398,7 +398,7 @@ pub struct StartCommand {
     /// Whether the start of the node leaves the wait for the readiness to others, as to a cluster
     /// whose members need each other.
     #[doc(hidden)]
-    #[serde(skip)]
+    #[serde(default, skip_serializing)]
     pub is_waited_for_later: bool,
 }
 

@@ -17,7 +17,7 @@ use crate::kernel::process::signal::Signal;
 use crate::kernel::procfs::filesystem_at;
 use crate::kernel::sync::Lock;
 use crate::kernel::thread::escort::escorted;
-use crate::lab::error::{LabError, Result, Subject};
+use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::first_process;
 use crate::model::disk::{DiskFault, Loss, Unsynced};
 use crate::model::random::seed_for;
@@ -150,8 +150,16 @@ impl DiskServer {
         let fault = Tree::of(fault)
             .map_err(|error| self.fail(&format!("cannot have the fault: {error}")))?
             .to_json();
-        self.ask(&DiskCommand::Begin { id, seed, fault }, None)?;
-        Ok(id)
+        match self.talk(&DiskCommand::Begin { id, seed, fault }, None) {
+            // No file fits its pattern yet: what a schedule may wait for.
+            Ok(DiskReply::Refused(why)) => {
+                let why = format!("has volume `{}`, which {why}", self.volume);
+                let subject = Subject::Node(self.node.clone());
+                Err(LabError::unfit(LabErrorKind::NotFound, subject, why))
+            }
+            Ok(_) => Ok(id),
+            Err(errno) => Err(self.unheard(errno)),
+        }
     }
 
     /// Ends a fault. A server that is gone has none.

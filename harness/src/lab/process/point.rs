@@ -59,7 +59,8 @@ impl<'l> Point<'l> {
     }
 
     /// Stops the program when it is about to make a system call on a file whose path contains
-    /// `part`, as `fsync` on a write-ahead log. See [`system_call`](Self::system_call).
+    /// `part`, as `fsync` on a write-ahead log; of a `rename`, either path is looked at. See
+    /// [`system_call`](Self::system_call).
     pub fn system_call_on(name: impl Into<String>, part: impl Into<String>) -> Self {
         let point = CallPoint::new(name.into(), Some(part.into()));
         Self(PointKind::Call(point))

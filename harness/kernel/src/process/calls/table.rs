@@ -19,6 +19,8 @@ pub(super) enum About {
     Descriptor(usize),
     /// The path in an argument.
     Path(usize),
+    /// The paths in two arguments: the old name and the new one.
+    Paths(usize, usize),
 }
 
 impl SystemCall {
@@ -43,7 +45,7 @@ macro_rules! calls {
     };
 }
 
-use About::{Descriptor, Nothing, Path};
+use About::{Descriptor, Nothing, Path, Paths};
 
 /// The calls by which programs change files and talk to others. The numbers are those of
 /// `asm/unistd_64.h`; each manual page of section 2 names the arguments.
@@ -69,7 +71,7 @@ const EVERYWHERE: [SystemCall; 56] = calls! {
     getrandom SYS_getrandom Nothing;
     io_uring_enter SYS_io_uring_enter Nothing;
     kill SYS_kill Nothing;
-    linkat SYS_linkat Path(1);
+    linkat SYS_linkat Paths(1, 3);
     listen SYS_listen Nothing;
     lseek SYS_lseek Descriptor(0);
     madvise SYS_madvise Nothing;
@@ -89,8 +91,8 @@ const EVERYWHERE: [SystemCall; 56] = calls! {
     read SYS_read Descriptor(0);
     recvfrom SYS_recvfrom Nothing;
     recvmsg SYS_recvmsg Nothing;
-    renameat SYS_renameat Path(1);
-    renameat2 SYS_renameat2 Path(1);
+    renameat SYS_renameat Paths(1, 3);
+    renameat2 SYS_renameat2 Paths(1, 3);
     sendfile SYS_sendfile Descriptor(0);
     sendmsg SYS_sendmsg Nothing;
     sendto SYS_sendto Nothing;
@@ -112,11 +114,11 @@ const OLDER: [SystemCall; 14] = calls! {
     creat SYS_creat Path(0);
     epoll_wait SYS_epoll_wait Nothing;
     fork SYS_fork Nothing;
-    link SYS_link Path(0);
+    link SYS_link Paths(0, 1);
     mkdir SYS_mkdir Path(0);
     open SYS_open Path(0);
     poll SYS_poll Nothing;
-    rename SYS_rename Path(0);
+    rename SYS_rename Paths(0, 1);
     rmdir SYS_rmdir Path(0);
     select SYS_select Nothing;
     stat SYS_stat Path(0);
