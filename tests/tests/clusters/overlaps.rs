@@ -20,8 +20,14 @@ fn shell(node: &Node, name: &str) -> TestResult<Process> {
     Ok(process)
 }
 
-fn is_stopped(node: &Node, process: &Process) -> TestResult<bool> {
-    Ok(stat(node, process)?.contains(") T "))
+/// Waits until a program stands still: a signal stops it when it has a processor to notice.
+fn stands(lab: &Lab, node: &Node, process: &Process) -> TestResult {
+    lab.wait_until(|| match stat(node, process) {
+        Ok(state) if state.contains(") T ") => Ok(()),
+        Ok(state) => Err(state),
+        Err(error) => Err(error.to_string()),
+    })?;
+    Ok(())
 }
 
 /// Asks a shell for an answer and waits for it.
@@ -40,12 +46,9 @@ fn last_heal_decides(lab: &Lab, faults: [Fault; 2]) -> TestResult {
         for fault in &faults {
             guards.push(lab.inject(fault.clone())?);
         }
-        assert!(is_stopped(n1, &one)?, "under both: {faults:?}");
+        stands(lab, n1, &one)?;
         guards.remove(first).heal()?;
-        assert!(
-            is_stopped(n1, &one)?,
-            "after the heal of {first}: {faults:?}"
-        );
+        stands(lab, n1, &one)?;
         guards.remove(0).heal()?;
         answers(&mut one, &format!("turn-{turn}"))?;
     }
@@ -73,12 +76,12 @@ fn a_paused_program_stays_paused_when_its_node_goes_on_and_the_other_way_round()
     let node = lab.inject(Fault::pause("n1"))?;
     node.heal()?;
     answers(&mut two, "alone")?;
-    assert!(is_stopped(n1, &one)?);
+    stands(&lab, n1, &one)?;
     // So does the node that the test resumes by itself.
     n1.pause()?;
     n1.resume()?;
     answers(&mut two, "again")?;
-    assert!(is_stopped(n1, &one)?);
+    stands(&lab, n1, &one)?;
     program.heal()?;
     Ok(())
 }
@@ -93,7 +96,7 @@ fn a_point_does_not_let_a_program_go_on_that_a_fault_holds() -> TestResult {
     point.wait()?;
     let pause = lab.inject(Fault::pause_program("n1", "one"))?;
     point.go_on();
-    assert!(is_stopped(n1, &one)?);
+    stands(&lab, n1, &one)?;
     pause.heal()?;
     answers(&mut one, "on")?;
     let point = one.pause_when(Point::line("halt"))?;
@@ -101,7 +104,7 @@ fn a_point_does_not_let_a_program_go_on_that_a_fault_holds() -> TestResult {
     point.wait()?;
     let pause = lab.inject(Fault::pause("n1"))?;
     pause.heal()?;
-    assert!(is_stopped(n1, &one)?);
+    stands(&lab, n1, &one)?;
     point.go_on();
     answers(&mut one, "off")?;
     Ok(())
@@ -140,7 +143,7 @@ fn a_heal_does_not_resume_what_the_test_has_paused() -> TestResult {
     let mut one = shell(n1, "one")?;
     n1.pause()?;
     lab.inject(Fault::pause("n1"))?.heal()?;
-    assert!(is_stopped(n1, &one)?);
+    stands(&lab, n1, &one)?;
     n1.resume()?;
     answers(&mut one, "on")?;
     // A restart makes new processes, which nobody has paused.

@@ -72,7 +72,7 @@ fn an_import_upward_is_found() {
 }
 
 /// Imports within `lab/` that go up the table of `harness/src/lab/mod.rs`, each with its reason.
-const UP_IN_LAB: [(&str, &str, &str); 10] = [
+const UP_IN_LAB: [(&str, &str, &str); 9] = [
     ("lab", "faults", "a lab keeps the roles of its nodes"),
     ("lab", "nemesis", "a lab ends the schedules that run"),
     ("lab", "router", "a lab keeps the watcher of firewalls"),
@@ -86,11 +86,6 @@ const UP_IN_LAB: [(&str, &str, &str); 10] = [
         "disk",
         "node",
         "a crash of a node cuts the power of its disks",
-    ),
-    (
-        "process",
-        "faults",
-        "a point stops a program as a fault does",
     ),
     (
         "services",

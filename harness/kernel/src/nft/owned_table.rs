@@ -147,6 +147,8 @@ impl Drop for LastCopy {
 
 fn close_elsewhere(socket: OwnedFd) {
     static CLOSER: OnceLock<Option<Sender<OwnedFd>>> = OnceLock::new();
+    // One thread for all: namespaces destroy what was deleted side by side, so that the second
+    // close finds its own done.
     let closer = CLOSER.get_or_init(|| {
         let (sender, sockets) = channel();
         let thread = thread::Builder::new().name("close".to_owned());

@@ -94,6 +94,8 @@ impl TracedThread {
                 Some(link.to_string_lossy().into_owned())
             }
             About::Path(argument) => self.text_at(entered.arguments[argument]),
+            // Either may be what the test knows: files are renamed into their places, and out of
+            // them.
             About::Paths(old, new) => {
                 let [old, new] = [old, new].map(|it| self.text_at(entered.arguments[it]));
                 Some(format!("{}` to `{}", old?, new?))
