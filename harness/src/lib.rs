@@ -83,7 +83,7 @@
 //! with previously selected packages"; `cargo update -p libc` mends that.
 //! A test program has 140 MB with the debug information of this crate, which takes longer to build,
 //! too. `snowglobe init` and `snowglobe fix` leave that out: in the table `[profile.dev.package]`
-//! of the workspace they write `snowglobe = { debug = false }`, and so for its three other crates.
+//! of the workspace they write `snowglobe = { debug = false }`, and so for its four other crates.
 //!
 //! # What a trial finds
 //!

@@ -1,8 +1,9 @@
-//! Trees of whatever serde reads.
+//! Trees of whatever serde reads, and to whatever serde writes.
 
 use std::fmt;
 
 use serde_core::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_core::ser::{self, Serialize, SerializeMap, Serializer};
 
 use crate::from_tree::FromTree;
 use crate::tree::{Tree, TreeContent, TreeEntry};
@@ -31,6 +32,33 @@ macro_rules! deserialize_by_tree {
 impl<'de> Deserialize<'de> for Tree {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_any(TreeVisitor)
+    }
+}
+
+/// Writes the tree. A table leaves out the keys that have no value.
+impl Serialize for Tree {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match &self.content {
+            TreeContent::Nothing => to.serialize_none(),
+            TreeContent::Bool(it) => to.serialize_bool(*it),
+            TreeContent::Integer(it) => match (i64::try_from(*it), u64::try_from(*it)) {
+                (Ok(it), _) => to.serialize_i64(it),
+                (_, Ok(it)) => to.serialize_u64(it),
+                _ => Err(ser::Error::custom("a number is too large")),
+            },
+            TreeContent::Float(it) => to.serialize_f64(*it),
+            TreeContent::Text(it) => to.serialize_str(it),
+            TreeContent::List(list) => to.collect_seq(list),
+            TreeContent::Table(table) => {
+                let mut map = to.serialize_map(None)?;
+                for entry in table {
+                    if entry.value.content != TreeContent::Nothing {
+                        map.serialize_entry(&entry.key, &entry.value)?;
+                    }
+                }
+                map.end()
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Trees of TOML, with the places of values.
 
+use serde_core::Serialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -19,6 +20,14 @@ impl Tree {
         })?;
         let at = table.span().start;
         read_table(&table.into_inner(), at)
+    }
+
+    /// Writes a value as TOML.
+    ///
+    /// # Errors
+    /// The value has no text form, or none in TOML.
+    pub fn write_toml(value: &(impl Serialize + ?Sized)) -> Result<String, TreeError> {
+        toml::to_string(&Self::of(value)?).map_err(|error| TreeError::new(error.to_string(), None))
     }
 
     /// Reads a value from TOML.

@@ -10,11 +10,12 @@ const TABLE: &str = "dev-dependencies";
 const PROFILE: [&str; 3] = ["profile", "dev", "package"];
 
 /// The packages that snowglobe consists of and that are linked into test programs.
-const PACKAGES: [&str; 4] = [
+const PACKAGES: [&str; 5] = [
     "snowglobe",
     "snowglobe-fixtures",
     "snowglobe-kernel",
     "snowglobe-model",
+    "snowglobe-text",
 ];
 
 /// Origin of the dependency.

@@ -72,7 +72,7 @@ impl Schedule {
         let document = ScheduleDocument {
             fault: self.faults(),
         };
-        toml::to_string(&document).map_err(|error| {
+        Tree::write_toml(&document).map_err(|error| {
             let text = format!("failed to write the schedule as TOML: {error}");
             ScheduleError::new(Kind::Impossible, text)
         })

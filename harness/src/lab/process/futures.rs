@@ -1,13 +1,15 @@
 //! Waits for programs that let other futures run meanwhile.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::task::Poll;
+use std::thread;
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
-use tokio::net::unix::pipe::Receiver;
+use tokio::sync::oneshot;
 
 use crate::attempts::attempts;
 use crate::lab::error::{LabError, Result};
@@ -134,14 +136,24 @@ impl Process {
     }
 }
 
-/// Reads a pipe to its end.
-async fn read_all(fd: Option<OwnedFd>) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if let Some(fd) = fd {
-        // The runtime waits for the pipe together with all its sockets, by epoll(7).
-        Receiver::from_owned_fd(fd)?.read_to_end(&mut bytes).await?;
-    }
-    Ok(bytes)
+/// Reads a pipe to its end, on a thread of its own: the runtime could wait for the pipe by epoll(7),
+/// but the part of tokio that does so, and mio and socket2 below it, take as long to compile as the
+/// rest of tokio (debug, 2026-11-30), and nothing else of this crate needs that part.
+async fn read_all(fd: Option<OwnedFd>) -> io::Result<Vec<u8>> {
+    let Some(fd) = fd else {
+        return Ok(Vec::new());
+    };
+    let (reader, read) = oneshot::channel();
+    thread::Builder::new()
+        .name("reader of a pipe".to_owned())
+        .spawn(move || {
+            let mut bytes = Vec::new();
+            let all = File::from(fd).read_to_end(&mut bytes).map(|_| bytes);
+            // Whoever waited may have stopped to wait.
+            let _ = reader.send(all);
+        })?;
+    let gone = || Err(io::ErrorKind::BrokenPipe.into());
+    read.await.unwrap_or_else(|_| gone())
 }
 
 /// Runs two futures side by side to their ends. `tokio::join!` would do so too, and needs a crate

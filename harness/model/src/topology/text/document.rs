@@ -187,7 +187,7 @@ impl Topology {
     /// ```
     pub fn to_toml(&self) -> Result<String, TopologyError> {
         let document = TopologyDocument::from_topology(self);
-        toml::to_string(&document).map_err(|error| {
+        Tree::write_toml(&document).map_err(|error| {
             let text = format!("failed to write the topology as TOML: {error}");
             TopologyError::one(Kind::Invalid, Site::TOPOLOGY, text).caused_by(error)
         })
