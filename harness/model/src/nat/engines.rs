@@ -60,53 +60,69 @@ impl NatSpec {
 
     /// Returns the first behaviour that nftables does not have.
     pub(super) fn nftables_lacks(&self) -> Option<&'static str> {
+        // Without `..`, so that a new behaviour has to be thought of here. `kernel_lacks` sees to
+        // hairpinning, `pooling` matters with a pool alone, and both engines forward ports.
+        let Self {
+            engine: _,
+            mapping,
+            filtering,
+            tcp_mapping,
+            tcp_filtering,
+            ports,
+            parity,
+            port_range,
+            pool,
+            pooling: _,
+            exhausted,
+            hairpinning: _,
+            timeouts,
+            inbound_refresh,
+            unknown_flow,
+            unsolicited,
+            icmp_errors,
+            forwards: _,
+        } = self;
         let linux = preset::symmetric_port_preserving();
         let dependent = Dependence::AddressAndPortDependent;
         let lacks = [
             (
-                self.mapping != dependent,
+                *mapping != dependent,
                 "`mapping`: Linux maps by remote address and port",
             ),
             (
-                self.filtering != dependent,
+                *filtering != dependent,
                 "`filtering`: Linux filters by remote address and port",
             ),
             (
-                self.tcp_mapping.is_some_and(|it| it != dependent),
+                tcp_mapping.is_some_and(|it| it != dependent),
                 "`tcp_mapping`",
             ),
             (
-                self.tcp_filtering.is_some_and(|it| it != dependent),
+                tcp_filtering.is_some_and(|it| it != dependent),
                 "`tcp_filtering`",
             ),
             (
-                !matches!(
-                    self.ports,
-                    PortAssignment::Overloading | PortAssignment::Random
-                ),
+                !matches!(ports, PortAssignment::Overloading | PortAssignment::Random),
                 "`ports`: Linux shares ports or takes random ones",
             ),
-            (self.parity, "`parity`"),
-            (self.port_range != linux.port_range, "`port_range`"),
-            (!self.pool.is_empty(), "`pool`"),
-            (self.exhausted != linux.exhausted, "`exhausted`"),
+            (*parity, "`parity`"),
+            (*port_range != linux.port_range, "`port_range`"),
+            (!pool.is_empty(), "`pool`"),
+            (*exhausted != linux.exhausted, "`exhausted`"),
             (
-                self.timeouts != linux.timeouts,
+                *timeouts != linux.timeouts,
                 "`timeouts`: those of conntrack differ",
             ),
             (
-                !self.inbound_refresh,
+                !inbound_refresh,
                 "`inbound_refresh`: Linux always refreshes",
             ),
             (
-                self.unknown_flow != UnknownFlow::Adopt,
+                *unknown_flow != UnknownFlow::Adopt,
                 "`unknown_flow`: Linux adopts",
             ),
-            (self.unsolicited != Unsolicited::Drop, "`unsolicited`"),
-            (
-                !self.icmp_errors,
-                "`icmp_errors`: Linux always translates them",
-            ),
+            (*unsolicited != Unsolicited::Drop, "`unsolicited`"),
+            (!icmp_errors, "`icmp_errors`: Linux always translates them"),
         ];
         let lack = lacks.into_iter().find(|(lacks, _)| *lacks);
         lack.map(|(_, what)| what)

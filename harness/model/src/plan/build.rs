@@ -32,7 +32,7 @@ use crate::topology::error::{Problems, Site, TopologyError, TopologyErrorKind as
 use crate::topology::id::{LinkId, NodeId, Owner};
 use crate::topology::link::Mac;
 use crate::topology::node::StackSpec;
-use crate::topology::router::{Dscp, Ecn, PathMtu, RouterSettings};
+use crate::topology::router::RouterSettings;
 use crate::topology::subnet::Subnet;
 use crate::topology::validate::stack::normal;
 use crate::topology::value::{Neighbours, Routing, Topology};
@@ -217,22 +217,16 @@ fn netfilter(
     interfaces: &[InterfacePlan],
     clat: bool,
 ) -> Option<NetfilterPlan> {
-    let works = |router: &RouterSettings| {
-        // A router that only forwards needs nothing of the packet filter.
-        router.nat.is_some()
-            || router.nat_v6.separates()
-            || router.path_mtu != PathMtu::Discoverable
-            || router.dscp != Dscp::Keep
-            || router.ecn != Ecn::Keep
-    };
-    if network.firewall.is_none() && !network.router.as_ref().is_some_and(works) && !clat {
+    let router = network.router.as_ref();
+    let of_router = router.is_some_and(RouterSettings::needs_packet_filter);
+    if network.firewall.is_none() && !of_router && !clat {
         return None;
     }
     let uplinks = interfaces.iter().filter(|interface| interface.uplink);
     let external = uplinks.clone();
     let external = external.flat_map(|it| it.v4().map(|address| (it.index, address)));
     Some(NetfilterPlan {
-        router: network.router.as_ref().map(RouterSettings::in_kernel),
+        router: router.map(RouterSettings::in_kernel),
         firewall: network.firewall.clone(),
         external: external.collect(),
         uplinks: uplinks.map(|interface| interface.index).collect(),

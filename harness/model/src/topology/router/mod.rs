@@ -101,6 +101,28 @@ impl RouterSettings {
             ..self.clone()
         }
     }
+
+    /// Returns whether the router needs the kernel's packet filter: one that only forwards does
+    /// not.
+    pub(crate) fn needs_packet_filter(&self) -> bool {
+        // Without `..`, so that a new setting has to be thought of here. NAT64 and port mapping are
+        // services beside the filter, and `public` is a matter of the plan.
+        let Self {
+            nat,
+            nat_v6,
+            nat64: _,
+            port_mapping: _,
+            path_mtu,
+            dscp,
+            ecn,
+            public: _,
+        } = self;
+        nat.is_some()
+            || nat_v6.separates()
+            || *path_mtu != PathMtu::Discoverable
+            || *dscp != Dscp::Keep
+            || *ecn != Ecn::Keep
+    }
 }
 
 impl RouterSpec {
