@@ -99,6 +99,8 @@ impl Barrier {
 
     fn await_others(&self, round: usize, deadline: Instant) -> Result<()> {
         let mut state = self.state.lock();
+        // A wake-up is no proof that the round is over: threads also wake without a reason
+        // (pthread_cond_wait(3p)).
         while state.round == round {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {

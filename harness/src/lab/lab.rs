@@ -205,6 +205,7 @@ impl Lab {
 
     fn capture_from(&self, first: usize) -> Result<CaptureGuard> {
         let mut guard = CaptureGuard::begin()?;
+        // A link that was removed has no interface at which frames could be read.
         for link in self.links[first..].iter().filter(|link| !link.is_removed()) {
             link.capture_in(&mut guard)?;
         }

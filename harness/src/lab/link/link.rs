@@ -158,6 +158,7 @@ impl Link {
 
     /// Teaches all switches behind which port the node is now.
     pub(crate) fn announce(&self) -> Result<()> {
+        // A broadcast over a link that is down would be lost.
         if self.is_down() {
             return Ok(());
         }

@@ -148,6 +148,8 @@ fn own(external: &[(u32, Ipv4Addr)], uplink: u32) -> Vec<Ipv4Addr> {
 fn translation(nat: &NatSpec, uplink: u32, external: &[Ipv4Addr]) -> Vec<HookRule> {
     let random = nat.ports == PortAssignment::Random;
     let leaves = vec![RuleMatch::V6(false), RuleMatch::LeavesBy(uplink)];
+    // A packet to a forwarded port has its new destination before it is forwarded
+    // (linux/netfilter_ipv4.h, NF_IP_PRI_NAT_DST is a priority of the hook at the arrival).
     let forwarded = vec![
         RuleMatch::V6(false),
         RuleMatch::ReceivedOn(uplink),
@@ -164,6 +166,7 @@ fn translation(nat: &NatSpec, uplink: u32, external: &[Ipv4Addr]) -> Vec<HookRul
         ),
     ];
     let hairpins = nat.hairpinning != Hairpinning::Off;
+    // Without hairpinning, only packets from the uplink are led to a forwarded port.
     let external = if hairpins { external } else { &[] };
     let forwards = nat.forwards.iter();
     rules.extend(forwards.flat_map(|it| port_forward(it, uplink, external)));
@@ -175,6 +178,7 @@ fn translation(nat: &NatSpec, uplink: u32, external: &[Ipv4Addr]) -> Vec<HookRul
 fn hide_translated() -> HookRule {
     let local = ClatSpec::LOCAL.subnet();
     let back = InterfaceSlot::Translator(1, Side::A).index();
+    // What goes back by the interface of the translator keeps its source.
     let leaves = vec![
         RuleMatch::From(local.network(), local.prefix()),
         RuleMatch::NotLeavesBy(back),
