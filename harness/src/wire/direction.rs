@@ -172,6 +172,7 @@ impl WireDirection {
         let Some(place) = &self.nat else { return };
         let (channel, answers) = (&mut self.channel, &mut self.answers);
         place.translate(|nat| {
+            nat.fetch(false, received.iter().map(|slot| slot.buffer.whole()));
             for slot in received {
                 match arrive(nat, slot.buffer.whole_mut(), now) {
                     Arrival::Deliver => continue,
@@ -197,6 +198,7 @@ impl WireDirection {
         let (channel, answers, direction) = (&mut self.channel, &mut self.answers, self.direction);
         let batch = &mut self.batch;
         place.translate(|nat| {
+            nat.fetch(false, batch.iter().map(|packet| packet.memory.whole()));
             batch.retain_mut(|packet| {
                 let remark = packet.alterations.remark();
                 observers.notify(direction, now, packet.frame(), FrameFate::Delivered, remark);

@@ -26,6 +26,17 @@ impl UplinkTranslators {
         self.v4.is_none() && self.v6.is_none()
     }
 
+    /// Reads what a burst of packets from the router, or for it, will need of the memory, all at
+    /// once.
+    pub(super) fn fetch<'f>(&self, from_router: bool, packets: impl Iterator<Item = &'f [u8]>) {
+        let Some(v4) = &self.v4 else { return };
+        let frames = packets.filter_map(|whole| whole.get(VNET_HEADER..));
+        match from_router {
+            true => v4.fetch_outbound(frames),
+            false => v4.fetch_inbound(frames),
+        };
+    }
+
     fn outbound(&mut self, frame: &mut [u8], sums: Checksums, now: u64) -> NatOutcome {
         let v6 = self.v6.as_mut().and_then(|v6| v6.outbound(frame));
         let v4 = || self.v4.as_mut().map(|v4| v4.outbound(frame, sums, now));
@@ -101,6 +112,7 @@ impl UplinkNat {
         mut back: impl FnMut(&[u8]),
     ) {
         self.translate(|nat| {
+            nat.fetch(true, received.iter().map(|slot| slot.buffer.whole()));
             for slot in received {
                 let Some((frame, sums)) = split(slot.buffer.whole_mut()) else {
                     continue;

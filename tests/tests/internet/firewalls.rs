@@ -236,6 +236,39 @@ fn a_captive_portal_shows_its_page_until_it_admits_a_guest() -> TestResult {
 }
 
 #[snowglobe::test]
+fn a_firewall_has_a_name_in_toml() -> TestResult {
+    let text = r#"
+        [[router]]
+        name = "internet"
+        kind = "internet"
+        [[router]]
+        name = "office"
+        firewall = "udp_blocked"
+        [[node]]
+        name = "desk"
+        network.firewall = "inbound_block"
+        [[link]]
+        ends = ["office", "internet"]
+        uplink = true
+        [[link]]
+        ends = ["desk", "office"]
+    "#;
+    let topology = Topology::from_toml(text)?;
+    let office: NodeSpec = RouterSpec::new("office").firewall(Firewall::udp_blocked()).into();
+    let desk = NodeSpec::new("desk").firewall(Firewall::inbound_block());
+    for spec in [office, desk] {
+        let read = topology.find(spec.name()).ok_or("a node")?;
+        assert_eq!(topology[read], spec);
+    }
+    assert_eq!(Topology::from_toml(&topology.to_toml()?)?, topology);
+    let error = Topology::from_toml(&text.replace("udp_blocked", "udp_block")).unwrap_err();
+    let said = "line 7, column 20: there is no firewall `udp_block`; those with names are open, \
+                inbound_block, udp_blocked, web_only, and others are tables";
+    assert_eq!(error.to_string(), said);
+    Ok(())
+}
+
+#[snowglobe::test]
 fn what_a_firewall_cannot_be_is_refused() {
     let drop = || FirewallRule::outbound(FirewallAction::Drop);
     for (rule, complaint) in [

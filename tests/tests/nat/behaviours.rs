@@ -7,7 +7,9 @@ use snowglobe::prelude::*;
 use snowglobe::topology::nat::{
     Dependence, NatDrop, NatEngine, NatProtocol, NatSpec, PortAssignment, UnknownFlow, preset,
 };
-use snowglobe::topology::{EndSpec, Engine, TopologyErrorKind};
+use snowglobe::topology::{
+    EndSpec, Engine, Firewall, FirewallAction, FirewallRule, TopologyErrorKind,
+};
 
 use crate::world::{PATIENCE, SERVER, World};
 
@@ -43,6 +45,59 @@ fn each_of_the_nine_behaviours_is_what_hosts_find_out() -> TestResult {
             assert_eq!(found_out(&world), [mapping, filtering]);
         }
     }
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_home_with_another_nat_lets_in_whom_that_nat_lets_in() -> TestResult {
+    for (name, preset) in preset::ALL {
+        let nat = preset();
+        let mut world = World::with_router(RouterSpec::home("router").nat(nat.clone()))?;
+        assert_eq!(found_out(&world)[1], nat.filtering, "{name}");
+        // The firewall of the home keeps strangers out where nothing is translated.
+        let to = world.lab[world.inside].ipv6().ok_or("an address")?;
+        let _listener = world.lab[world.inside].run(|| TcpListener::bind((to, 80)))?;
+        let limit = Duration::from_millis(300);
+        let connect = || TcpStream::connect_timeout(&(to, 80).into(), limit);
+        assert!(world.lab[world.server].run(connect).is_err(), "{name}");
+        if nat.filtering != Dependence::EndpointIndependent {
+            continue;
+        }
+        // A rule holds all the same.
+        let rule = FirewallRule::inbound(FirewallAction::Drop).udp();
+        let strict = Firewall::inbound_block().rule(rule);
+        world.lab.set_firewall(world.router, strict)?;
+        let strict = Dependence::AddressAndPortDependent;
+        assert_eq!(found_out(&world)[1], strict, "{name}");
+    }
+    Ok(())
+}
+
+#[snowglobe::test]
+fn an_external_address_that_nobody_would_find_is_refused() -> TestResult {
+    let with = |nat: NatSpec| {
+        let mut topology = Topology::new();
+        let internet = topology.internet();
+        let router = topology.router(RouterSpec::new("router").nat(nat));
+        let uplink = LinkSpec::new().addresses("198.51.100.2/24", "198.51.100.1");
+        topology.uplink_with(router, internet, uplink);
+        topology.validate().map_err(|error| error.to_string())
+    };
+    let pool = |address: &str| -> TestResult<NatSpec> {
+        Ok(NatSpec {
+            pool: vec![address.parse()?],
+            ..preset::full_cone()
+        })
+    };
+    assert_eq!(with(pool("198.51.100.7")?), Ok(()));
+    let error = with(pool("192.0.2.7")?).unwrap_err();
+    assert!(error.contains("in no subnet of an uplink"), "{error}");
+    let error = with(pool("198.51.100.1")?).unwrap_err();
+    assert!(error.contains("has already"), "{error}");
+    let world = World::new(preset::full_cone())?;
+    let nat = world.lab.nat(world.router)?;
+    let error = nat.rebind_address("192.0.2.7".parse()?).unwrap_err();
+    assert!(error.to_string().contains("in no subnet of an uplink"), "{error}");
     Ok(())
 }
 

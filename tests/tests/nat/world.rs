@@ -29,9 +29,18 @@ impl World {
 
     /// Starts the lab with another server.
     pub(crate) fn with_server(nat: NatSpec, server: NodeSpec) -> TestResult<World> {
+        Self::with(RouterSpec::new("router").nat(nat), server)
+    }
+
+    /// Starts the lab with another router.
+    pub(crate) fn with_router(router: RouterSpec) -> TestResult<World> {
+        Self::with(router, NodeSpec::new("server"))
+    }
+
+    fn with(router: RouterSpec, server: NodeSpec) -> TestResult<World> {
         let mut topology = Topology::new();
         let internet = topology.internet();
-        let router = topology.router(RouterSpec::new("router").nat(nat));
+        let router = topology.router(router);
         topology.uplink(router, internet);
         let inside = topology.node("inside");
         topology.link(inside, router);

@@ -15,6 +15,7 @@
 //! | `engine` | the machine: decides about each packet of either direction |
 //! | `lookup` | finds, makes and removes the mapping for a packet |
 //! | `change` | other behaviours, ports and addresses at work |
+//! | `fetch` | mappings of packets that come in a burst, read side by side |
 //! | `icmp` | ICMP errors, with the packet that they quote |
 //! | `answer` | packets that the NAT itself sends |
 //! | `table/` | mappings, found from either side |
@@ -29,6 +30,7 @@ mod answer;
 mod change;
 mod engine;
 mod engines;
+mod fetch;
 mod icmp;
 mod lookup;
 mod mapping;

@@ -283,6 +283,16 @@ impl NatSpec {
         }
     }
 
+    /// Returns whether packets come in that a firewall which knows connections takes for unasked
+    /// ones: those of hosts or ports to which nothing was sent, and those of hosts inside that come
+    /// back with their own source.
+    pub fn lets_strangers_in(&self) -> bool {
+        let strict = |it: &NatProtocol| {
+            self.filtering_of(*it) == Dependence::AddressAndPortDependent
+        };
+        self.hairpinning == Hairpinning::InternalSource || !NatProtocol::ALL.iter().all(strict)
+    }
+
     /// Returns the external addresses of an uplink: its own, and those of the pool.
     pub(super) fn external_addresses(&self, uplink: &[Ipv4Addr]) -> Vec<Ipv4Addr> {
         let further = self.pool.iter().filter(|it| !uplink.contains(it));

@@ -124,7 +124,11 @@ pub(crate) struct StackSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) routes: Vec<RouteSpec>,
     /// The firewall before the stack, or at the uplinks of a router.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::topology::text::firewall::name_or_firewall",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub(crate) firewall: Option<Firewall>,
     /// The settings of the router, if the stack is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -25,7 +25,13 @@ struct Gate {
 }
 
 /// Returns the rules of a firewall: of a router with these uplinks, or of a host.
-pub(super) fn rules(firewall: &Firewall, uplinks: Option<&Vec<u32>>) -> Vec<HookRule> {
+///
+/// With `strangers`, a NAT of ours decides by its own filter who of outside reaches whom inside.
+pub(super) fn rules(
+    firewall: &Firewall,
+    uplinks: Option<&Vec<u32>>,
+    strangers: bool,
+) -> Vec<HookRule> {
     let Firewall {
         inbound,
         outbound,
@@ -49,6 +55,10 @@ pub(super) fn rules(firewall: &Firewall, uplinks: Option<&Vec<u32>>) -> Vec<Hook
         }
         if let (Some(portal), Heading::Outbound) = (portal, gate.heading) {
             rules.extend(admission(portal, &gate, *log));
+        }
+        if strangers && gate.heading == Heading::Inbound && gate.hook == RuleHook::Forward {
+            let v4 = vec![RuleMatch::V6(false)];
+            rules.extend(gate.rules(v4, FirewallAction::Accept, "nat", *log));
         }
         let (action, label) = match gate.heading {
             Heading::Inbound => (*inbound, "inbound"),

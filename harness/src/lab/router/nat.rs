@@ -151,8 +151,18 @@ impl RouterNat<'_> {
     /// subnet; the NAT answers ARP for it.
     ///
     /// # Errors
-    /// The kernel carries the NAT.
+    /// The kernel carries the NAT, or the address is in no subnet of an uplink.
     pub fn rebind_address(&self, address: Ipv4Addr) -> Result<()> {
+        let plan = self.lab.plan();
+        let mut uplinks = plan.stack(self.router).interfaces.iter().filter(|it| it.uplink);
+        let mut subnets = uplinks.by_ref().flat_map(|it| &plan[it.segment].subnets);
+        if !subnets.any(|it| it.contains(address.into())) {
+            let subject = Subject::Node(self.lab[self.router].name().to_owned());
+            let why = format!(
+                "cannot rebind its NAT to {address}, which is in no subnet of an uplink: nobody would find it there; take an address of the uplink's network"
+            );
+            return Err(LabError::invalid(subject, why));
+        }
         self.each("rebind its address", |nat| nat.rebind_addresses(&[address]))?;
         self.lab[self.router].own_services().port_mapper.announce();
         Ok(())

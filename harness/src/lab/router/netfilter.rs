@@ -86,10 +86,10 @@ fn rules(planned: &NetfilterPlan) -> Vec<HookRule> {
         rules.extend(uplinks.iter().flat_map(|uplink| masquerade_v6(*uplink)));
     }
     if let Some(firewall) = firewall {
-        rules.extend(firewall::rules(
-            firewall,
-            router.is_some().then_some(uplinks),
-        ));
+        // The NAT on the wire has a filter of its own, which has let in what comes as far as here.
+        let strangers = asked.is_some_and(|nat| nat.lets_strangers_in()) && nat.is_none();
+        let uplinks = router.is_some().then_some(uplinks);
+        rules.extend(firewall::rules(firewall, uplinks, strangers));
     }
     // This comes last, so that a rule of the firewall can let something in.
     for (translates, v6) in [(nat.is_some(), false), (masquerades_v6, true)] {

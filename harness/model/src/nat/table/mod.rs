@@ -14,6 +14,7 @@ use std::collections::BinaryHeap;
 use std::net::SocketAddrV4;
 
 use self::index::MappingIndex;
+use super::fetch::BURST;
 use super::mapping::Mapping;
 use super::packet::NatProtocol;
 use super::spec::NOBODY;
@@ -43,11 +44,18 @@ impl FlowEnd {
 
     /// Returns the hash. Keys come from inside or are ports of ours, so that nobody gains by
     /// collisions.
-    fn hash(&self) -> u32 {
+    pub(super) fn hash(&self) -> u32 {
         let word = |it: SocketAddrV4| u64::from(u32::from(*it.ip())) << 16 | u64::from(it.port());
         let local = word(self.at) | (self.protocol.index() as u64) << 48;
         (mix(local ^ mix(word(self.remote) ^ GOLDEN)) >> 32) as u32
     }
+}
+
+/// The side from which a mapping is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TableSide {
+    Inside,
+    Outside,
 }
 
 /// A place for a mapping, in a cache line of its own: 64 bytes on every processor of today that
@@ -98,6 +106,22 @@ impl MappingTable {
         };
         self.outside
             .find(key.hash(), |number| self.has_outside(number, &key))
+    }
+
+    /// Reads the mappings that have these hashes, none of which has to wait for another one, and
+    /// returns the number of mappings that were found.
+    pub(super) fn read(&self, side: TableSide, hashes: &[u32]) -> usize {
+        let index = match side {
+            TableSide::Inside => &self.inside,
+            TableSide::Outside => &self.outside,
+        };
+        let mut numbers = [MappingNumber::MAX; BURST];
+        for (number, hash) in numbers.iter_mut().zip(hashes) {
+            // The bits of the hash in the cell tell mappings apart nearly always.
+            *number = index.find(*hash, |_| true).unwrap_or(MappingNumber::MAX);
+        }
+        let found = numbers.map(|number| self.get(number).is_some());
+        found.into_iter().filter(|it| *it).count()
     }
 
     /// Returns the key by which a mapping is found from outside.

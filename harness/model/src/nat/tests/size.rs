@@ -37,3 +37,31 @@ fn a_hundred_thousand_mappings_take_two_hundred_bytes_each_and_go_in_time() {
     world.udp(host(0), at(REMOTE, 1));
     assert_eq!(world.nat.count(), 1);
 }
+
+#[test]
+fn the_mappings_of_a_burst_are_read_beforehand_from_both_sides() {
+    for mapping in Dependence::ALL {
+        for filtering in Dependence::ALL {
+            let mut world = World::new(NatSpec {
+                ports: PortAssignment::Random,
+                ..NatSpec::new(mapping, filtering)
+            });
+            let many = 5000;
+            let inside = |number| made([host(number), at(REMOTE, 1)], UDP);
+            let outside: Vec<SocketAddrV4> =
+                (0..many).map(|number| world.udp(host(number), at(REMOTE, 1))).collect();
+            let outside = |number: u32| {
+                made([at(REMOTE, 1), outside[number as usize]], UDP)
+            };
+            // The numbers of bursts are no multiple of what is read at once.
+            for count in [1, 31, 32, 33, 100] {
+                let leaving: Vec<Vec<u8>> = (0..count).map(inside).collect();
+                let coming: Vec<Vec<u8>> = (0..count).map(outside).collect();
+                let fetched = world.nat.fetch_outbound(leaving.iter().map(|it| &it[..]));
+                assert_eq!(fetched, count as usize, "{mapping:?}");
+                let fetched = world.nat.fetch_inbound(coming.iter().map(|it| &it[..]));
+                assert_eq!(fetched, count as usize, "{mapping:?}");
+            }
+        }
+    }
+}

@@ -1,9 +1,13 @@
 //! What is wrong with uplinks, with networks apart from each other, and with metrics.
 
+use std::net::IpAddr;
+
 use super::defaults::Gateways;
 use super::realms::{Realms, has_routers, is_uplink, network};
 use crate::nat::{NatEngine, NatSpec};
 use crate::plan::id::StackId;
+use crate::plan::plan::Plan;
+use crate::plan::stack::InterfacePlan;
 use crate::plan::wiring::{Attachment, Wiring};
 use crate::topology::error::{
     Problems, Site, TopologyError, TopologyErrorKind as Kind, TopologySubject,
@@ -128,6 +132,40 @@ pub(crate) fn check_uplinks(
         }
     }
     problems.check()
+}
+
+/// Refuses external addresses of a NAT that nobody would answer for, or that somebody else has.
+pub(crate) fn check_pools(topology: &Topology, plan: &Plan, problems: &mut Problems) {
+    for stack in &plan.stacks {
+        let settings = network(topology, stack.owner).router.as_ref();
+        let Some(nat) = settings.and_then(|it| it.nat.as_ref()) else {
+            continue;
+        };
+        let (name, subject) = whose(topology, stack.owner);
+        let uplinks = || stack.interfaces.iter().filter(|it| it.uplink);
+        let site = Site::new(subject, "network");
+        for address in nat.pool.iter().map(|it| IpAddr::from(*it)) {
+            let fits = |it: &InterfacePlan| plan[it.segment].subnets.iter().any(|it| it.contains(address));
+            let Some(uplink) = uplinks().find(|it| fits(it)) else {
+                problems.add(Kind::Invalid, site, || {
+                    format!("the NAT of {name} has `{address}` in its pool, which is in no subnet of an uplink of the router, so that no packet would find it; take addresses of the uplink's network")
+                });
+                continue;
+            };
+            let mut others = plan.stacks.iter().flat_map(|it| &it.interfaces);
+            let has = |it: &&InterfacePlan| {
+                let mut own = it.addresses.iter();
+                it.segment == uplink.segment
+                    && (it.link, it.side) != (uplink.link, uplink.side)
+                    && own.any(|it| it.ip == address)
+            };
+            if let Some(other) = others.find(has) {
+                problems.add(Kind::Conflict, site, || {
+                    format!("the NAT of {name} has `{address}` in its pool, which interface {} at link {} has already; choose another", other.name, topology.shown_link(other.link))
+                });
+            }
+        }
+    }
 }
 
 /// Returns the node or pod of a stack, as a text and as the subject of an error.

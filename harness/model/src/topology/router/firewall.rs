@@ -16,8 +16,10 @@ pub const PORTAL_PORT: u16 = 8088;
 ///
 /// Replies to what was let through always pass, and so do ICMP errors about it and the answers of
 /// DHCPv6 servers. Rules are looked at in their order, and the first that fits decides; what fits
-/// none has the fate that `inbound` and `outbound` name. A changed firewall also ends connections
-/// that it would not have let begin.
+/// none has the fate that `inbound` and `outbound` name. Behind a NAT of snowglobe, `inbound` is
+/// not about IPv4: the NAT's own [`filtering`](crate::nat::NatSpec::filtering) decides who of
+/// outside reaches a mapping, so that a full cone is one behind a home's firewall, too; rules hold
+/// all the same. A changed firewall also ends connections that it would not have let begin.
 ///
 /// ```
 /// use snowglobe_model::topology::{Firewall, FirewallAction, FirewallRule, RouterSpec};
@@ -28,8 +30,9 @@ pub const PORTAL_PORT: u16 = 8088;
 /// # drop(router);
 /// ```
 ///
-/// In TOML: `network.firewall = { inbound = "drop", rules = [{ heading = "outbound", action =
-/// "drop", protocol = "udp" }] }`.
+/// In TOML: `firewall = "udp_blocked"` of a router, `network.firewall = "inbound_block"` of a node,
+/// or `network.firewall = { inbound = "drop", rules = [{ heading = "outbound", action = "drop",
+/// protocol = "udp" }] }`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Firewall {

@@ -9,6 +9,7 @@ use crate::nat::{NatSpec, preset_or_spec};
 use crate::ndp::AdvertiseSpec;
 use crate::portmap::PortMappingSpec;
 use crate::topology::node::{NodeSpec, StackSpec, StartCommand, Users};
+use super::firewall::name_or_firewall;
 use crate::topology::router::{Dscp, Ecn, Firewall, PathMtu, RouterSpec};
 use crate::topology::storage::{Mount, Rootfs};
 use crate::v6::{ClatSpec, Nat64Spec, V6Nat};
@@ -42,6 +43,7 @@ pub(super) struct RouterText {
     dscp: Dscp,
     #[serde(default)]
     ecn: Ecn,
+    #[serde(default, deserialize_with = "name_or_firewall")]
     firewall: Option<Firewall>,
     rootfs: Option<Rootfs>,
     #[serde(default)]
