@@ -94,9 +94,9 @@
 //! - **Families.** [`RouterSpec::nat`] is about IPv4. Hosts at home have public IPv6 addresses, and
 //!   the firewall of the home keeps out what begins outside. [`RouterSpec::nat_v6`] translates IPv6
 //!   too, by an exchange of prefixes or a masquerade, and [`RouterSpec::nat64`] leads from IPv6 to
-//!   IPv4.
-//!   A NAT of snowglobe has its own [filtering](NatSpec::filtering), which that firewall leaves to it:
-//!   `RouterSpec::home("h").nat(preset::full_cone())` is a full cone.
+//!   IPv4. A NAT of snowglobe filters IPv4 by itself, and that firewall leaves it to its
+//!   [filtering](NatSpec::filtering): `RouterSpec::home("h").nat(preset::full_cone())` is a full
+//!   cone.
 //! - **Forwarded ports** ([`NatSpec::forward`]) lead inside past the firewall, and so do those that
 //!   hosts ask for by NAT-PMP, PCP or UPnP where the router serves it
 //!   ([`RouterSpec::port_mapping`]). Hosts behind the router reach both by its external address if

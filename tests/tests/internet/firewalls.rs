@@ -254,7 +254,9 @@ fn a_firewall_has_a_name_in_toml() -> TestResult {
         ends = ["desk", "office"]
     "#;
     let topology = Topology::from_toml(text)?;
-    let office: NodeSpec = RouterSpec::new("office").firewall(Firewall::udp_blocked()).into();
+    let office: NodeSpec = RouterSpec::new("office")
+        .firewall(Firewall::udp_blocked())
+        .into();
     let desk = NodeSpec::new("desk").firewall(Firewall::inbound_block());
     for spec in [office, desk] {
         let read = topology.find(spec.name()).ok_or("a node")?;

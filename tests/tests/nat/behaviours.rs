@@ -97,7 +97,10 @@ fn an_external_address_that_nobody_would_find_is_refused() -> TestResult {
     let world = World::new(preset::full_cone())?;
     let nat = world.lab.nat(world.router)?;
     let error = nat.rebind_address("192.0.2.7".parse()?).unwrap_err();
-    assert!(error.to_string().contains("in no subnet of an uplink"), "{error}");
+    assert!(
+        error.to_string().contains("in no subnet of an uplink"),
+        "{error}"
+    );
     Ok(())
 }
 

@@ -5,12 +5,7 @@ use std::hint::black_box;
 use super::engine::Nat;
 use super::packet::V4Packet;
 use super::spec::{Dependence, NOBODY};
-use super::table::{FlowEnd, TableSide};
-
-/// Number of packets whose mappings are fetched at a time. A core of today has a dozen or two of
-/// reads of memory under way, and the places of so many hashes stay in its registers and its
-/// nearest cache.
-pub(super) const BURST: usize = 32;
+use super::table::{BURST, FlowEnd, TableSide};
 
 /// Number of mappings that the caches of a core hold anyway: a quarter of a megabyte.
 const CACHED: usize = 4096;
@@ -42,7 +37,10 @@ impl Nat {
         let mut keys = frames.filter_map(|frame| self.likely_key(side, frame));
         loop {
             let mut hashes = [0; BURST];
-            let count = hashes.iter_mut().zip(&mut keys).map(|(hash, key)| *hash = key.hash());
+            let count = hashes
+                .iter_mut()
+                .zip(&mut keys)
+                .map(|(hash, key)| *hash = key.hash());
             let count = count.count();
             found += black_box(self.table.read(side, &hashes[..count]));
             if count < BURST {

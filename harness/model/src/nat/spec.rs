@@ -287,9 +287,8 @@ impl NatSpec {
     /// ones: those of hosts or ports to which nothing was sent, and those of hosts inside that come
     /// back with their own source.
     pub fn lets_strangers_in(&self) -> bool {
-        let strict = |it: &NatProtocol| {
-            self.filtering_of(*it) == Dependence::AddressAndPortDependent
-        };
+        let strict =
+            |it: &NatProtocol| self.filtering_of(*it) == Dependence::AddressAndPortDependent;
         self.hairpinning == Hairpinning::InternalSource || !NatProtocol::ALL.iter().all(strict)
     }
 

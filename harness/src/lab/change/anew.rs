@@ -35,6 +35,8 @@ impl Lab {
             if !by_others && !plan[id].autoconfigures {
                 continue;
             }
+            // The kernel's addresses go first: a client that asks anew would find those of the old
+            // network there still, and the lab would take them for new ones.
             self[link].ends().bounce(side)?;
             node.own_services().ask_anew(interface.index);
             node.await_services()?;

@@ -154,8 +154,14 @@ impl RouterNat<'_> {
     /// The kernel carries the NAT, or the address is in no subnet of an uplink.
     pub fn rebind_address(&self, address: Ipv4Addr) -> Result<()> {
         let plan = self.lab.plan();
-        let mut uplinks = plan.stack(self.router).interfaces.iter().filter(|it| it.uplink);
+        let mut uplinks = plan
+            .stack(self.router)
+            .interfaces
+            .iter()
+            .filter(|it| it.uplink);
         let mut subnets = uplinks.by_ref().flat_map(|it| &plan[it.segment].subnets);
+        // The NAT answers ARP on the network of the uplink, and no route leads there to any other
+        // address: every answer would be lost without a word.
         if !subnets.any(|it| it.contains(address.into())) {
             let subject = Subject::Node(self.lab[self.router].name().to_owned());
             let why = format!(

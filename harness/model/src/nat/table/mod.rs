@@ -14,7 +14,6 @@ use std::collections::BinaryHeap;
 use std::net::SocketAddrV4;
 
 use self::index::MappingIndex;
-use super::fetch::BURST;
 use super::mapping::Mapping;
 use super::packet::NatProtocol;
 use super::spec::NOBODY;
@@ -50,6 +49,11 @@ impl FlowEnd {
         (mix(local ^ mix(word(self.remote) ^ GOLDEN)) >> 32) as u32
     }
 }
+
+/// Number of packets whose mappings are fetched at a time. A core of today has a dozen or two of
+/// reads of memory under way, and the places of so many hashes stay in its registers and its
+/// nearest cache.
+pub(super) const BURST: usize = 32;
 
 /// The side from which a mapping is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -48,11 +48,10 @@ fn the_mappings_of_a_burst_are_read_beforehand_from_both_sides() {
             });
             let many = 5000;
             let inside = |number| made([host(number), at(REMOTE, 1)], UDP);
-            let outside: Vec<SocketAddrV4> =
-                (0..many).map(|number| world.udp(host(number), at(REMOTE, 1))).collect();
-            let outside = |number: u32| {
-                made([at(REMOTE, 1), outside[number as usize]], UDP)
-            };
+            let outside: Vec<SocketAddrV4> = (0..many)
+                .map(|number| world.udp(host(number), at(REMOTE, 1)))
+                .collect();
+            let outside = |number: u32| made([at(REMOTE, 1), outside[number as usize]], UDP);
             // The numbers of bursts are no multiple of what is read at once.
             for count in [1, 31, 32, 33, 100] {
                 let leaving: Vec<Vec<u8>> = (0..count).map(inside).collect();

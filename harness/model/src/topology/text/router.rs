@@ -2,6 +2,7 @@
 
 use snowglobe_derive::Deserialize;
 
+use super::firewall::name_or_firewall;
 use crate::dhcp::{AddressSource, DhcpSpec};
 use crate::dhcp6::Dhcp6Spec;
 use crate::dns::DnsSpec;
@@ -9,7 +10,6 @@ use crate::nat::{NatSpec, preset_or_spec};
 use crate::ndp::AdvertiseSpec;
 use crate::portmap::PortMappingSpec;
 use crate::topology::node::{NodeSpec, StackSpec, StartCommand, Users};
-use super::firewall::name_or_firewall;
 use crate::topology::router::{Dscp, Ecn, Firewall, PathMtu, RouterSpec};
 use crate::topology::storage::{Mount, Rootfs};
 use crate::v6::{ClatSpec, Nat64Spec, V6Nat};
