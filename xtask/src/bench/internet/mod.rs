@@ -80,7 +80,8 @@ impl Bench {
                 200.0,
             ),
             BenchRow {
-                name: "a packet of a burst through one of 100,000 mappings vs one of 100".to_owned(),
+                name: "a packet of a burst through one of 100,000 mappings vs one of 100"
+                    .to_owned(),
                 unit: "ns",
                 target: Target::AtMost(2.0),
                 ..compared(many, few)
