@@ -148,8 +148,8 @@ fn own(external: &[(u32, Ipv4Addr)], uplink: u32) -> Vec<Ipv4Addr> {
 fn translation(nat: &NatSpec, uplink: u32, external: &[Ipv4Addr]) -> Vec<HookRule> {
     let random = nat.ports == PortAssignment::Random;
     let leaves = vec![RuleMatch::V6(false), RuleMatch::LeavesBy(uplink)];
-    // A packet to a forwarded port has its new destination before it is forwarded
-    // (linux/netfilter_ipv4.h, NF_IP_PRI_NAT_DST is a priority of the hook at the arrival).
+    // A packet to a forwarded port has its new destination before it is forwarded: that is given
+    // to it when it arrives (linux/netfilter_ipv4.h, NF_IP_PRI_NAT_DST).
     let forwarded = vec![
         RuleMatch::V6(false),
         RuleMatch::ReceivedOn(uplink),

@@ -119,8 +119,8 @@ fn make(ends: &LinkEnds, namespace: &OwnedFd) -> Result<(), NetlinkError> {
     netlink.execute(batch)?;
     let table = format!("shortcut-{}", ends.link().index());
     FilterConversation::default().carry_between(namespace.as_fd(), &table, devices)?;
-    // The shortcut opens last: until now all frames but broadcasts are those of hosts that the inner
-    // ends do not know.
+    // The shortcut opens last: until now all frames but broadcasts are those of hosts that the
+    // inner ends do not know.
     let mut batch = Batch::new();
     for (side, device) in Side::BOTH.into_iter().zip(devices) {
         batch.take_shortcut(device, host(ends, side));
