@@ -142,8 +142,8 @@ async fn read_all(fd: Option<OwnedFd>) -> io::Result<Vec<u8>> {
         return Ok(Vec::new());
     };
     // The runtime could wait for the pipe by epoll(7). But the part of tokio that does so, with mio
-    // and socket2 below it, takes a second of processor time of each first build (debug, 2026-11-30),
-    // and nothing else of this crate needs that part. A user who needs it asks for it.
+    // and socket2 below it, takes a second of processor time of each first build (debug,
+    // 2026-11-30), and nothing else of this crate needs that part. A user who needs it asks for it.
     let (reader, read) = oneshot::channel();
     thread::Builder::new()
         .name("reader of a pipe".to_owned())

@@ -56,8 +56,8 @@ pub(super) fn rules(
         if let (Some(portal), Heading::Outbound) = (portal, gate.heading) {
             rules.extend(admission(portal, &gate, *log));
         }
-        // This comes after the rules that were asked for, and before the fate of all the rest. To the
-        // connection tracking of the kernel, such packets begin connections.
+        // This comes after the rules that were asked for, and before the fate of all the rest. To
+        // the connection tracking of the kernel, such packets begin connections.
         if strangers && gate.heading == Heading::Inbound && gate.hook == RuleHook::Forward {
             let v4 = vec![RuleMatch::V6(false)];
             rules.extend(gate.rules(v4, FirewallAction::Accept, "nat", *log));
