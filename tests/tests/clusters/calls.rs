@@ -44,7 +44,7 @@ fn nothing_of_a_call_has_happened_while_the_program_stands_at_it() -> TestResult
     assert_eq!(process.log().len(), 1, "{:?}", process.log());
     point.go_on();
     process.wait_for_log("synced")?;
-    let renaming = process.pause_when(Point::system_call("rename"))?;
+    let renaming = process.pause_when(Point::system_call_on("rename", "/tmp/old"))?;
     tell(&mut process, "go")?;
     assert_eq!(renaming.wait()?, "rename of `/tmp/new` to `/tmp/old`");
     assert_eq!(cat("/tmp/old")?, "old\n");

@@ -360,6 +360,13 @@ fn what_a_lab_does_not_have_is_refused_before_the_start() -> TestResult {
         .nodes(["n1", "x"]);
     let error = lab.nemesis(&nemesis).unwrap_err();
     assert_eq!(error.kind(), LabErrorKind::NotFound);
+    let answers = snowglobe::dns::DnsFault::servfail();
+    let servfail = Fault::dns("n1", answers.clone());
+    let error = refused(&Schedule::new().then(MS, MS, servfail));
+    assert!(error.to_string().contains("`NodeSpec::dns`"), "{error}");
+    let nemesis = Nemesis::new(5000 * MS).fault(1, Fault::dns(NodeRef::any(), answers));
+    let error = lab.nemesis(&nemesis).unwrap_err();
+    assert!(error.to_string().contains("`NodeSpec::dns`"), "{error}");
     assert!(faults(&lab).is_empty());
     Ok(())
 }
