@@ -277,7 +277,7 @@ impl<'t> JsonReader<'t> {
 mod tests {
     use super::*;
 
-    /// What serde_json makes of a text, as this module writes it.
+    /// Returns what serde_json makes of a text, as this module writes it.
     fn expected(text: &str) -> Option<String> {
         let value: serde_json::Value = serde_json::from_str(text).ok()?;
         Some(Tree::of(&value).expect("a tree").to_json())

@@ -63,7 +63,7 @@ impl<T: Into<TreeContent>> From<Vec<T>> for TreeContent {
 
 struct ToTree;
 
-/// A table that holds one value, by the name of a variant.
+/// Makes a table that holds one value, by the name of a variant.
 fn only(name: &str, value: Tree) -> Tree {
     let mut table = ToTable::default();
     table.push(name, value);

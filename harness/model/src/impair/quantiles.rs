@@ -97,7 +97,7 @@ mod tests {
         }
     }
 
-    /// The first lines and the cut of iproute2's `pareto.dist`.
+    /// Compares the first lines and the cut of iproute2's `pareto.dist`.
     #[test]
     fn the_pareto_table_is_that_of_netem() {
         assert_eq!(

@@ -141,8 +141,8 @@ mod tests {
         assert_eq!(shrink(vec![1, 2, 3], nothing, |_| None), [1, 2, 3]);
     }
 
-    /// A test that fails in 19 of 20 runs where the two entries are there, and in 1 of 50 where
-    /// they are not.
+    /// Shrinks for a test that fails in 19 of 20 runs where the two entries are there, and in 1 of
+    /// 50 where they are not.
     #[test]
     fn a_test_that_is_not_deterministic_is_shrunk_with_confidence() {
         let mut right = 0;

@@ -26,8 +26,10 @@ struct LogFile {
 }
 
 impl LogFile {
+    /// Creates the file.
+    ///
     /// # Errors
-    /// Fails if the file cannot be created.
+    /// The file cannot be created.
     fn create(path: &Path) -> Result<Self, RunError> {
         match File::create(path) {
             Ok(file) => Ok(Self {

@@ -25,7 +25,7 @@ fn mac(node: u8) -> [u8; 6] {
     [2, 0, 0, 0, 0, node]
 }
 
-/// A host with a cable into the middle.
+/// Makes a host with a cable into the middle.
 fn host(middle: &mut Netlink, node: u8) -> Netns {
     let (host, inner) = (netns(), INNER[usize::from(node - 1)]);
     let mut batch = Batch::new();

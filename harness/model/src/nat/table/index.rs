@@ -153,7 +153,7 @@ mod tests {
     use super::*;
     use crate::random::{below, splitmix};
 
-    /// The same work for an index and a map, with hashes of which many are alike.
+    /// Does the same work with an index and a map, with hashes of which many are alike.
     #[test]
     fn an_index_finds_what_a_map_finds() {
         for seed in 0..20 {
