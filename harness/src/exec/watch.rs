@@ -173,7 +173,10 @@ impl Watch {
                     say(&format!("note: {text}"));
                 }
                 Some(
-                    TrialReport::Traced | TrialReport::StackOverflowed | TrialReport::Forked { .. },
+                    TrialReport::Traced
+                    | TrialReport::StackOverflowed
+                    | TrialReport::Forked { .. }
+                    | TrialReport::Remarked(Remark::Death(_)),
                 )
                 | None => {}
             }

@@ -313,6 +313,16 @@ impl Lab {
         std::mem::take(&mut self.nodes)
     }
 
+    /// Forgets all that would end something when it is dropped.
+    pub(crate) fn leave(&mut self) {
+        std::mem::forget((self.take_links(), self.take_nodes(), self.take_stacks()));
+        std::mem::forget(std::mem::take(&mut self.captures));
+        std::mem::forget(std::mem::take(&mut self.firewalls));
+        // Values that are shared are dropped with the last of their owners.
+        std::mem::forget((Arc::clone(&self.dir), self.node_services.clone()));
+        std::mem::forget((self.link_services.clone(), Arc::clone(&self.roles)));
+    }
+
     /// Takes the links out, at the end of the lab.
     pub(crate) fn take_links(&mut self) -> Vec<Link> {
         std::mem::take(&mut self.links)

@@ -32,6 +32,9 @@ pub(crate) enum Remark {
     Note(String),
     /// Shown only if the test body's process does not come to its end.
     LastWords(String),
+    /// The end of a program that nobody waited for. Shown before everything else, if the test
+    /// body's process does not come to its end and so cannot say it itself.
+    Death(String),
 }
 
 static CURRENT: SharedLock<Option<&'static RunningTrial>> = SharedLock::new(None);
@@ -96,6 +99,38 @@ pub(crate) fn leave_last_words(text: &str) {
     }
 }
 
+/// Number of ends of programs that one trial tells of.
+const DEATHS: usize = 8;
+/// Length at which the last lines of a program are cut, in bytes.
+const DEATH_LENGTH: usize = 2000;
+
+/// Tells of the end of a program that nobody waited for, in case the process of the test does not
+/// come to its end.
+pub(crate) fn tell_of_death(mut sentence: String) {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let Some(trial) = current() else {
+        return;
+    };
+    if COUNT.fetch_add(1, Ordering::Relaxed) < DEATHS {
+        if sentence.len() > DEATH_LENGTH {
+            sentence.truncate(sentence.floor_char_boundary(DEATH_LENGTH));
+            sentence.push('…');
+        }
+        (trial.tell)(Remark::Death(sentence));
+    }
+}
+
+/// Sentences about what is normal in a trial that passes, and may be why a trial has failed.
+static CIRCUMSTANCES: Lock<Vec<String>> = Lock::new(Vec::new());
+
+/// Shows `sentence` beside the verdict if the trial fails.
+pub(crate) fn note_if_failed(sentence: String) {
+    let mut circumstances = CIRCUMSTANCES.lock();
+    if circumstances.len() < DEATHS {
+        circumstances.push(sentence);
+    }
+}
+
 fn one_line(text: &str) -> String {
     let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.len() > NOTE_LENGTH {
@@ -139,7 +174,9 @@ pub(crate) fn suspect(suspicion: Suspicion) {
 /// Looks into what may be why the trial has failed, and shows what is found beside the verdict.
 pub(crate) fn look_into_suspicions() {
     let suspicions = std::mem::take(&mut *SUSPICIONS.lock());
-    for sentence in suspicions.into_iter().filter_map(|suspicion| suspicion()) {
+    let circumstances = std::mem::take(&mut *CIRCUMSTANCES.lock());
+    let found = suspicions.into_iter().filter_map(|suspicion| suspicion());
+    for sentence in found.chain(circumstances) {
         note(&sentence);
     }
 }

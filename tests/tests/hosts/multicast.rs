@@ -216,3 +216,24 @@ fn count_datagrams(recording: &snowglobe::observe::Recording) -> usize {
         .filter(|packet| to_group(packet.destination_port()))
         .count()
 }
+
+/// With the last address of an interface, the kernel removes all its routes.
+#[snowglobe::test]
+fn groups_keep_working_in_another_network() -> TestResult {
+    let mut topology = Topology::new();
+    let (lan, wan) = (topology.switch("lan"), topology.switch("wan"));
+    let (a, b) = (topology.node("a"), topology.node("b"));
+    topology.plug(a, wan);
+    let cable = topology.plug(b, lan);
+    let mut lab = topology.start()?;
+    lab.move_link(cable, wan)?;
+    for v6 in [false, true] {
+        let heard = member(&lab, b, v6)?;
+        send(&lab, a, v6)?;
+        heard.recv(&mut [0; 9])?;
+        send(&lab, b, v6)?;
+    }
+    lab.move_link(cable, lan)?;
+    member(&lab, b, false)?;
+    Ok(())
+}

@@ -1,6 +1,8 @@
 //! Labs have nodes, links, switches, pods, volumes and root filesystems, as a user builds them.
 
 mod change;
+#[path = "life/deaths.rs"]
+mod deaths;
 #[path = "files/disks.rs"]
 mod disks;
 mod errors;

@@ -89,6 +89,24 @@ fn passes_a_threads_panic_on() {
     resume_unwind(panic);
 }
 
+#[snowglobe::test(ignore = "a sample")]
+fn exits_in_a_hook_of_its_own() {
+    set_hook(Box::new(|_| std::process::exit(0)));
+    panic!("silently");
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn exits_in_a_hook_on_another_thread() {
+    set_hook(Box::new(|_| std::process::exit(1)));
+    swallow(|| panic!("silently"));
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn aborts_in_a_hook_of_its_own() {
+    set_hook(Box::new(|_| std::process::abort()));
+    panic!("silently");
+}
+
 /// Returns the end of the file's name and the line, as in `hooks.rs:7:`, of the line below the one
 /// that says `what`.
 fn place(what: &str, below: usize) -> String {
@@ -131,6 +149,18 @@ fn the_report_names_reason_and_place_with_any_hook() {
     ] {
         let place = place(&format!("fn {name}()"), below);
         sample(&format!("hooks::{name}")).failed_with(&["panicked: silently", &place]);
+    }
+}
+
+#[snowglobe::test(nested)]
+fn a_panic_whose_hook_ends_the_process_is_named_with_its_place() {
+    for (name, below, end) in [
+        ("exits_in_a_hook_of_its_own", 2, "exited with code 0"),
+        ("exits_in_a_hook_on_another_thread", 2, "exited with code 1"),
+        ("aborts_in_a_hook_of_its_own", 2, "SIGABRT"),
+    ] {
+        let place = place(&format!("fn {name}()"), below);
+        sample(&format!("hooks::{name}")).failed_with(&[end, ": silently", &place]);
     }
 }
 

@@ -46,6 +46,20 @@ fn trials_that_share_their_mounts_have_a_home_each() -> TestResult {
     Ok(())
 }
 
+#[snowglobe::test(home = "private")]
+fn programs_of_a_node_have_a_private_home_too() -> TestResult {
+    let lab = snowglobe::topology::shape::pair().start()?;
+    for node in lab.nodes() {
+        let mut shell = node.command("sh");
+        let shell = shell
+            .args(["-ec", "echo $HOME; ls -A ~; echo x > ~/mine"])
+            .output()?;
+        assert!(shell.status.success(), "{shell:?}");
+        assert_eq!(shell.stdout_str().trim(), home()?.to_str().ok_or("text")?);
+    }
+    Ok(())
+}
+
 /// Fixtures are kept in the home directory of the user.
 #[snowglobe::test(home = "private", fixtures("perl"))]
 fn fixtures_are_found_from_a_private_home() -> TestResult {

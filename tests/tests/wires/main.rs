@@ -6,6 +6,7 @@ mod events;
 mod fate;
 mod faults;
 mod kept;
+mod kept_beyond;
 mod live;
 mod netem;
 mod quic;

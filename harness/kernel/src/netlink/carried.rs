@@ -4,6 +4,8 @@
 //! queueing disciplines. Few of these have a meaning here. So the kernel's own messages are kept as
 //! they are, without what only the kernel may say, and sent back.
 
+mod amount;
+
 use super::batch::Batch;
 use super::connection::Netlink;
 use super::encoding::{self, Attributes, NLM_F_CREATE, NLM_F_REPLACE, numbered};
@@ -17,6 +19,9 @@ pub struct CarriedSettings {
     name: String,
     /// Attributes of the link, and its flags.
     link: Attributes,
+    /// Largest batches of packets: GSO_MAX_SEGS, GSO_MAX_SIZE, GRO_MAX_SIZE. Those of the new
+    /// interface are its own.
+    batches: Attributes,
     flags: u32,
     altnames: Vec<String>,
     /// Requests in the order in which they are best sent.
@@ -114,8 +119,15 @@ impl Netlink {
         let all = &mut settings.requests;
         self.list(&ADDRESS, &[0; 8], all, |it| address(it, device.index))?;
         self.neighbours_of(device, all)?;
-        // Kernels before 5.3 know no next hops.
-        let _ = self.list(&NEXT_HOP, &[0; 8], all, |it| next_hop(it, device.index));
+        // Kernels before 5.3 know no next hops. A group of them has no interface, and goes with the
+        // last of its members (net/ipv4/nexthop.c, remove_nexthop_from_groups).
+        let mut own = Vec::new();
+        let _ = self.list(&NEXT_HOP, &[0; 8], all, |it| {
+            let leads = next_hop(it, device.index);
+            own.extend(leads.then(|| next_hop_id(it)).flatten());
+            leads
+        });
+        let _ = self.list(&NEXT_HOP, &[0; 8], all, |it| is_group_of(it, &own));
         for family in [libc::AF_INET as u8, libc::AF_INET6 as u8] {
             let mut question = [0; 12];
             question[0] = family;
@@ -145,6 +157,13 @@ impl Netlink {
                 for kind in [1, 4, 10, 13, 20, 27] {
                     if let Some(value) = encoding::find(attributes, kind) {
                         settings.link = std::mem::take(&mut settings.link).with(kind, value);
+                    }
+                }
+                // IFLA_GSO_MAX_SEGS, GSO_MAX_SIZE, GRO_MAX_SIZE.
+                for kind in [40, 41, 58] {
+                    if let Some(value) = encoding::find(attributes, kind) {
+                        let so_far = std::mem::take(&mut settings.batches);
+                        settings.batches = so_far.with(kind, value);
                     }
                 }
                 const IFLA_PROP_LIST: u16 = 52;
@@ -385,7 +404,23 @@ fn next_hop(whole: &mut [u8], index: u32) -> bool {
     // Whether the way is dead is for the kernel to say.
     let flags = encoding::u32_at(whole, 4).unwrap_or(0);
     set_u32(whole, 4, flags & RTNH_F_ONLINK);
+    // `nh_scope` too is for the kernel to say (net/ipv4/nexthop.c, rtm_to_nh_config).
+    whole[1] = 0;
     leads_over(&whole[8..], NHA_OIF, index)
+}
+
+fn next_hop_id(whole: &[u8]) -> Option<u32> {
+    const NHA_ID: u16 = 1;
+    encoding::find(whole.get(8..)?, NHA_ID).and_then(|id| encoding::u32_at(id, 0))
+}
+
+/// Tells whether one of these next hops is a member of a group: `struct nexthop_grp`, of 8 bytes.
+fn is_group_of(whole: &mut [u8], members: &[u32]) -> bool {
+    const NHA_GROUP: u16 = 2;
+    let group = numbered(&whole[8..]).find(|(kind, _)| *kind == NHA_GROUP);
+    let is_member =
+        |entry: &[u8]| encoding::u32_at(entry, 0).is_some_and(|id| members.contains(&id));
+    group.is_some_and(|(_, entries)| entries.chunks_exact(8).any(is_member))
 }
 
 /// Returns whether a route leads over the interface and was made by a program, and clears the flags
@@ -430,9 +465,30 @@ fn leads_over(attributes: &[u8], kind: u16, index: u32) -> bool {
 /// Returns whether a queueing discipline, class or filter has a handle and is one of the interface.
 /// The message is a `struct tcmsg`: index at 4, handle at 8, parent at 12, info at 16.
 fn traffic_control(whole: &mut [u8], index: u32) -> bool {
+    take_back_version_of_htb(whole);
     // The discipline that every interface has by default has no handle.
     let is_there = encoding::u32_at(whole, 4) == Some(index);
     is_there && encoding::u32_at(whole, 8).is_some_and(|handle| handle != 0)
+}
+
+/// HTB tells its whole version, and takes the upper half of it only (net/sched/sch_htb.c, htb_dump
+/// and htb_init).
+fn take_back_version_of_htb(whole: &mut [u8]) {
+    const TCA_KIND: u16 = 1;
+    const TCA_OPTIONS: u16 = 2;
+    const TCA_HTB_INIT: u16 = 2;
+    if encoding::find(&whole[20..], TCA_KIND).map(encoding::text) != Some("htb".to_owned()) {
+        return;
+    }
+    let begin = whole.as_ptr() as usize;
+    let options = numbered(&whole[20..]).find(|(kind, _)| *kind == TCA_OPTIONS);
+    let init = options.and_then(|(_, list)| encoding::find(list, TCA_HTB_INIT));
+    let at = init.map(|init| init.as_ptr() as usize - begin);
+    if let Some(at) = at
+        && let Some(version @ 0x1_0000..) = encoding::u32_at(whole, at)
+    {
+        set_u32(whole, at, version >> 16);
+    }
 }
 
 /// Tells whether a class is one that somebody has to make. Others come with their discipline.

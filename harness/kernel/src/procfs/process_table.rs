@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 
+use crate::process::exit_kind::ExitKind;
+
 /// The fields of `/proc/PID/stat` that matter here (`proc_pid_stat(5)`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Stat {
@@ -107,6 +109,27 @@ pub fn descendants(ancestor: i32) -> Vec<i32> {
         .map(|stat| (stat.pid, stat.parent))
         .collect();
     below(ancestor, &parents)
+}
+
+/// Returns the children of `parent` that have ended and for which nobody has waited yet: their ids,
+/// their short names, and how they ended.
+pub fn unreaped_children(parent: i32) -> Vec<(i32, String, ExitKind)> {
+    // The last field but none, as wait(2) gives it (proc_pid_stat(5), `exit_code`).
+    let end = |pid: i32| {
+        let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let status = line.split_whitespace().next_back()?.parse().ok()?;
+        Some(ExitKind::from_wait_status(status))
+    };
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pids = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(Stat::read)
+        .filter(|stat| stat.parent == parent && stat.dead())
+        .filter_map(|stat| Some((stat.pid, stat.name, end(stat.pid)?)))
+        .collect()
 }
 
 /// Returns the children of `parent` that live.

@@ -295,9 +295,38 @@ pub fn diff<'p>(before: &'p StackPlan, after: &'p StackPlan) -> StackDiff<'p> {
     };
     let mut removed = only(&before, &has);
     removed.retain(|op| !op.is_replaced());
+    let mut added = only(&after, &had);
+    let again = lost_with_addresses(&removed, &before, &after);
+    removed.extend(&again);
+    added.extend(&again);
     removed.reverse();
-    StackDiff {
-        removed,
-        added: only(&after, &had),
-    }
+    StackDiff { removed, added }
+}
+
+/// Returns what stays in the plan and has to be given again all the same: with the last IPv4
+/// address of an interface, the kernel removes all its IPv4 routes (net/ipv4/fib_frontend.c,
+/// fib_inetaddr_event).
+fn lost_with_addresses<'p>(
+    removed: &[StackOp<'p>],
+    before: &[StackOp<'p>],
+    after: &[StackOp<'p>],
+) -> Vec<StackOp<'p>> {
+    let v4_of = |op: &StackOp<'_>| match op {
+        StackOp::Address(id, address) if address.ip.is_ipv4() => Some(*id),
+        _ => None,
+    };
+    let loses: HashSet<InterfaceId> = removed.iter().filter_map(v4_of).collect();
+    let stays = |op: &&StackOp<'_>| !removed.contains(op);
+    let keeps: HashSet<InterfaceId> = before.iter().filter(stays).filter_map(v4_of).collect();
+    let goes = |op: &StackOp<'_>| match op {
+        StackOp::Groups(id) => Some(*id),
+        StackOp::Route(id, route) if route.to.network().is_ipv4() => Some(*id),
+        _ => None,
+    };
+    let had: HashSet<&StackOp<'_>> = before.iter().collect();
+    let again = after.iter().filter(|op| {
+        let lost = goes(op).is_some_and(|id| loses.contains(&id) && !keeps.contains(&id));
+        lost && had.contains(op)
+    });
+    again.copied().collect()
 }

@@ -7,9 +7,13 @@ use crate::Fixture;
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::lab_dir::{ClonePlace, LabDir};
 use crate::sandbox::protocol::node::{Joins, MountContent, NodeMount, NodeRequest, NodeRoot};
+use crate::sandbox::trial::body;
 use crate::topology::plan::{NodePlan, StackId, Sysctl};
 use crate::topology::{Mount, MountSource, Owner, Plan, Rootfs, Topology, Users, Volume};
 use crate::trial::running;
+
+/// Bytes that a home directory of a node holds at most, as many as its `/tmp`.
+const HOME_SIZE: u64 = 1 << 30;
 
 /// Describes the process that holds the namespaces of a pod.
 pub(crate) fn for_pod(topology: &Topology, plan: &Plan, stack: StackId) -> NodeRequest {
@@ -54,6 +58,14 @@ pub(crate) fn for_node(
             true
         }
     };
+    // A node has a `/run` of its own, without the home directory that the trial has there.
+    if let Some(home) = body::private_home() {
+        mounts.push(NodeMount {
+            at: home.to_owned(),
+            content: MountContent::Tmpfs(HOME_SIZE),
+            read_only: false,
+        });
+    }
     for mount in &node.mounts {
         mounts.push(placed(mount, node, dir)?);
     }

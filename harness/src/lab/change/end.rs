@@ -9,10 +9,16 @@ use crate::lab::lab_dir::LabDir;
 use crate::lab::node::ending::end_programs;
 use crate::lab::node::node::Node;
 use crate::lab::stack::stack::Stack;
+use crate::sandbox::trial::body::is_fork;
 use crate::trial::running;
 
 impl Drop for Lab {
     fn drop(&mut self) {
+        // The lab is that of the test, whose threads are not in a process that the test has forked.
+        if is_fork() {
+            self.leave();
+            return;
+        }
         // Nothing may break a node, or start one again, while the lab ends.
         self.schedules().stop_all();
         for node in self.all_nodes() {

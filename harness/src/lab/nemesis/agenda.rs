@@ -217,6 +217,11 @@ impl Agenda {
         }
     }
 
+    /// Forgets what is in force, without healing it.
+    pub(crate) fn leave(&mut self) {
+        std::mem::forget(std::mem::take(&mut self.in_force));
+    }
+
     /// Heals all that is in force. Nothing begins any more.
     pub(crate) fn heal_all(&mut self) -> Result<()> {
         // The lists are cleared first, so that no fault begins any more whose role is played after

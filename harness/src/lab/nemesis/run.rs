@@ -8,6 +8,7 @@ use crate::lab::error::Result;
 use crate::lab::faults::guard::complain;
 use crate::lab::nemesis::progress::Progress;
 use crate::model::fault::Schedule;
+use crate::sandbox::trial::body::is_fork;
 
 /// A schedule that is carried out on a thread of the lab, until this is dropped.
 ///
@@ -80,6 +81,10 @@ impl ScheduleRun {
 
 impl Drop for ScheduleRun {
     fn drop(&mut self) {
+        if is_fork() {
+            // The thread is in the process of the test alone.
+            std::mem::forget(self.thread.take());
+        }
         // A test that fails neither waits for the schedule nor stops the schedule.
         if self.thread.is_some() {
             self.progress.stop();

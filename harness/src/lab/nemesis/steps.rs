@@ -10,6 +10,7 @@ use crate::lab::faults::scene::Scene;
 use crate::lab::nemesis::agenda::{Agenda, ScheduleClock};
 use crate::lab::nemesis::progress::Progress;
 use crate::model::fault::Schedule;
+use crate::sandbox::trial::body::is_fork;
 
 /// A schedule whose time goes on where the test says so, until this is dropped: see
 /// [`Lab::schedule_in_steps`](crate::Lab::schedule_in_steps).
@@ -73,6 +74,9 @@ impl ScheduleSteps {
 
 impl Drop for ScheduleSteps {
     fn drop(&mut self) {
+        if is_fork() {
+            self.agenda.leave();
+        }
         complain(self.agenda.heal_all());
     }
 }

@@ -7,6 +7,7 @@
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Once;
 use std::thread;
 
@@ -17,6 +18,7 @@ use crate::kernel::thread::escort;
 use crate::kernel::thread::scoped_worker::ScopedWorker;
 use crate::kernel::thread::{ThreadTraits, go_home, show_as};
 use crate::lab::error::{LabError, Result};
+use crate::sandbox::trial::body::end_fork_in_node;
 
 /// Threads of a lab that wait for the next visit.
 #[derive(Debug)]
@@ -73,12 +75,18 @@ impl Visitors {
             },
         };
         let traits = &visitor.traits;
+        let visits = std::process::id();
         // False also when `work` panics: a thread that unwound is not used again.
         let mut as_new = false;
         let outcome = visitor.worker.run(|| {
             // The name is what a debugger and /proc/PID/task show.
             show_as(node);
-            let value = work(traits);
+            let outcome = catch_unwind(AssertUnwindSafe(|| work(traits)));
+            // Nobody waits for this thread in a process that `work` has forked.
+            if std::process::id() != visits {
+                end_fork_in_node(node, outcome.is_ok());
+            }
+            let value = outcome.unwrap_or_else(|panic| resume_unwind(panic));
             // Whoever looks for what hangs is not to take it for something in the node.
             show_as("idle");
             // A thread that does not get home, or whose traits have changed, is ended and not kept.

@@ -20,6 +20,7 @@ use crate::kernel::sync::Lock;
 use crate::lab::process::log::Log;
 use crate::lab::process::readiness::Readiness;
 use crate::lab::process::running::Running;
+use crate::trial::running;
 
 /// Length at which a line is cut, in bytes. A program that never ends its line must not fill the
 /// memory of the test.
@@ -236,6 +237,10 @@ impl Pump {
             let Some(status) = program.ended_by(Some(Instant::now() + REPORT)) else {
                 return true;
             };
+            // First: a test that hangs, or whose process ends, says nothing of it later.
+            if let Some(sentence) = program.death(status) {
+                running::tell_of_death(sentence);
+            }
             journal.record(EventKind::ProcessDied {
                 process: Arc::clone(program.process()),
                 exit: ExitKind::from(status),

@@ -15,6 +15,7 @@ use crate::lab::process::point_at_call::CallPoint;
 use crate::lab::process::process::Process;
 use crate::lab::process::running::Running;
 use crate::observe::{Match, RuleGuard, Verdict};
+use crate::sandbox::trial::body::is_fork;
 
 /// A point in the life of a program at which [`Process::pause_when`] stops it.
 #[derive(Debug)]
@@ -308,6 +309,11 @@ impl PausePoint {
 
 impl Drop for PausePoint {
     fn drop(&mut self) {
+        if is_fork() {
+            // The thread is in the process of the test alone.
+            std::mem::forget(self.watcher.take());
+            return;
+        }
         self.arrival.state.lock().over = true;
         self.arrival.changed.notify_all();
         if let Some(watcher) = self.watcher.take() {

@@ -26,6 +26,7 @@ use crate::lab::process::readiness::Readiness;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::node::{LONGEST_REPLY, ProcessReply};
 use crate::topology::StartCommand;
+use crate::trial::running as trial;
 use crate::trial::time_scale::stretched;
 
 /// Time for reading what a program wrote last, after its end.
@@ -245,7 +246,17 @@ impl Running {
         self.ended().is_some_and(well)
     }
 
-    /// Returns a sentence about a bad end that nobody expected, once.
+    /// Returns a sentence about the end of the program, if nobody has waited for the end so far.
+    pub(crate) fn death(&self, status: ExitStatus) -> Option<String> {
+        if self.expected.load(Ordering::Relaxed) {
+            return None;
+        }
+        let how = ExitKind::from(status);
+        Some(format!("`{}` {how}; {}", self.label, self.log.tail()))
+    }
+
+    /// Returns a sentence about a bad end that nobody expected, once. Of a good end that nobody
+    /// has waited for, a trial that fails has a note.
     pub(crate) fn surprise(&self) -> Option<String> {
         if self.expected.load(Ordering::Relaxed) {
             return None;
@@ -256,10 +267,15 @@ impl Running {
             None if self.is_ending() => self.ended_by(Some(Instant::now() + stretched(LAST_WORDS))),
             ended => ended,
         };
-        let status = ended.filter(|status| !status.success())?;
+        let status = ended?;
         // The end is told once: the end of a lab asks again for all that a restart has asked for.
         self.expect();
         let how = ExitKind::from(status);
+        if status.success() {
+            // A server that has ended well is not there for the test, which may have failed for it.
+            trial::note_if_failed(format!("`{}` {how} and nobody waited for it", self.label));
+            return None;
+        }
         Some(format!(
             "`{}` {how} and nobody waited for it; {}",
             self.label,

@@ -12,6 +12,7 @@ use crate::kernel::fd::member_of;
 use crate::kernel::netlink::{CarriedSettings, Device, Netlink, NetlinkError};
 use crate::kernel::netns::Netns;
 use crate::lab::error::{LabError, Result};
+use crate::topology::plan::InterfacePlan;
 
 /// Everything that stands on an interface, as it was when somebody looked.
 #[derive(Debug)]
@@ -63,6 +64,18 @@ impl InterfaceState {
 
     pub(crate) fn altnames(&self) -> &[String] {
         self.settings.altnames()
+    }
+
+    /// Counts what stands on the interface beyond what the plan has given it.
+    pub(crate) fn beyond(&self, plan: &InterfacePlan, mtu: u32) -> usize {
+        let planned = plan.addresses.len() + plan.routes.len() + plan.altnames.len();
+        let changed = [
+            self.settings.mtu() != Some(mtu),
+            self.settings.mac() != Some(plan.mac),
+            self.settings.name() != plan.name,
+        ];
+        let changed = changed.into_iter().filter(|is| *is).count();
+        changed + self.settings.amount().saturating_sub(planned)
     }
 
     /// Gives an interface that has the index and the name of the other one what stood on that.

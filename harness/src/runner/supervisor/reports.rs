@@ -39,6 +39,8 @@ pub(crate) struct ReceivedReports {
     notes: Vec<String>,
     /// Remarks to show there only if the body does not come to its end.
     last_words: Vec<String>,
+    /// Ends of programs that nobody waited for, to tell first if the body does not come to its end.
+    deaths: Vec<String>,
     /// Things that processes were denied, to show beside a failure.
     denials: Vec<Denial>,
     /// Number of reports of the body's forks that were taken in.
@@ -95,6 +97,7 @@ impl ReceivedReports {
             TrialReport::StackOverflowed => self.has_overflowed = true,
             TrialReport::Remarked(Remark::Note(note)) => self.notes.push(note),
             TrialReport::Remarked(Remark::LastWords(note)) => self.last_words.push(note),
+            TrialReport::Remarked(Remark::Death(sentence)) => self.deaths.push(sentence),
             TrialReport::Denied(denial) => self.denials.push(denial),
             // The body of a test is no program.
             TrialReport::StopSeen | TrialReport::Stopped(_) | TrialReport::ProgramEnded(_) => {}
@@ -151,6 +154,15 @@ impl ReceivedReports {
 
     /// Returns the result that follows from all reports.
     pub(crate) fn result(&self) -> TrialResult {
+        let mut result = self.result_without_deaths();
+        // A body that has come to its end tells them itself.
+        if let (TrialResult::Failed(failure), None) = (&mut result, &self.finish) {
+            failure.complaints = self.deaths.join("\n");
+        }
+        result
+    }
+
+    fn result_without_deaths(&self) -> TrialResult {
         match self.stopped {
             Some(Stopped::Timeout(limit)) => {
                 return TrialResult::failed(format!("timed out after {limit:?}"));
@@ -237,7 +249,9 @@ fn describe_fork(pid: i32, report: Option<BodyReport>) -> Option<String> {
             let reason = reason.lines().next().unwrap_or_default();
             format!("came to the end of the test function and failed: {reason}")
         }
-        Some(BodyReport::Remarked(Remark::Note(note) | Remark::LastWords(note))) => {
+        Some(BodyReport::Remarked(
+            Remark::Note(note) | Remark::LastWords(note) | Remark::Death(note),
+        )) => {
             return Some(format!(
                 "{note} (of process {pid}, which the test has forked)"
             ));

@@ -167,6 +167,7 @@ impl TrialReport {
 codec_enum!(Remark {
     1 => Note(text),
     2 => LastWords(text),
+    3 => Death(text),
 });
 
 /// The end of a test body, as the body tells it.

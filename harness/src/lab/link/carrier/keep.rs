@@ -38,7 +38,14 @@ pub(crate) fn side_to_keep(ends: &LinkEnds) -> Result<Option<Side>> {
     }
     let [on_a, on_b] = [rooted(ends, Side::A)?, rooted(ends, Side::B)?];
     match (on_a.is_empty(), on_b.is_empty()) {
-        (_, true) => Ok(Some(Side::A)),
+        // Not everything can be carried over: what nobody has touched is made anew.
+        (true, true) => Ok(Some(
+            match beyond(ends, Side::B)? > beyond(ends, Side::A)? {
+                true => Side::B,
+                false => Side::A,
+            },
+        )),
+        (false, true) => Ok(Some(Side::A)),
         (true, false) => Ok(Some(Side::B)),
         (false, false) => {
             let why = format!(
@@ -63,8 +70,12 @@ fn rooted(ends: &LinkEnds, side: Side) -> Result<Vec<String>> {
     let stands_on_it = interfaces
         .iter()
         .filter(|it| it.peer == Some(index) && it.kind.as_deref() != Some("veth"));
+    let tunnels = ends.open(side)?.tunnels_over(index);
+    let tunnels = tunnels.map_err(|e| ends.refused(side, e))?;
     let mut rooted: Vec<String> = stands_on_it
-        .map(|it| format!("interface `{}` on {whose}", it.name))
+        .map(|it| &it.name)
+        .chain(&tunnels)
+        .map(|name| format!("interface `{name}` on {whose}"))
         .collect();
     let table = Netns::visit(ends.require_netns(side)?, || {
         std::fs::read_to_string("/proc/thread-self/net/packet").unwrap_or_default()
@@ -74,6 +85,16 @@ fn rooted(ends: &LinkEnds, side: Side) -> Result<Vec<String>> {
         rooted.push(format!("a packet socket, as of tcpdump, on {whose}"));
     }
     Ok(rooted)
+}
+
+/// Counts what stands on the interface of an end beyond what the plan has given it.
+fn beyond(ends: &LinkEnds, side: Side) -> Result<usize> {
+    let Some(plan) = ends.interface(side) else {
+        return Ok(0);
+    };
+    let explain = |e| ends.refused(side, e);
+    let state = InterfaceState::of(ends.require_netns(side)?, ends.device(side), explain)?;
+    Ok(state.beyond(plan, ends.cable().mtu))
 }
 
 /// Tells whether a line of `/proc/net/packet` is of a socket that is bound to an interface. The

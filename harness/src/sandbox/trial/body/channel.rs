@@ -67,6 +67,13 @@ pub(super) fn is_of_this_process() -> bool {
     BODY.load(Ordering::Relaxed) == std::process::id()
 }
 
+/// Returns whether the calling process is one that a test has forked. Values of the test that are
+/// dropped there must leave alone what the test goes on to use.
+pub(crate) fn is_fork() -> bool {
+    let body = BODY.load(Ordering::Relaxed);
+    body != 0 && body != std::process::id()
+}
+
 /// Sends a report to the init. Without an init there is nobody to hear of a failure to do so.
 pub(super) fn send(report: &BodyReport) {
     if let Some(channel) = reports() {

@@ -13,6 +13,7 @@ use super::verdict::{End, PANICKED, consider, failed, judge};
 use super::{channel, panics};
 use crate::kernel::fd::FileIdentity;
 use crate::kernel::process::exit_handlers;
+use crate::kernel::procfs::process_table;
 use crate::kernel::sync::Lock;
 use crate::model::panics::panic_message;
 use crate::sandbox::budgets;
@@ -111,6 +112,20 @@ fn end_fork(ended: Ended) -> ! {
     report(finish, code)
 }
 
+/// Ends a process that the test has forked in a node and that has come to the end of the code
+/// there. The thread that waits for the code is in the process of the test alone.
+pub(crate) fn end_fork_in_node(node: &str, returned: bool) -> ! {
+    let said = if returned {
+        "returned from"
+    } else {
+        "panicked in"
+    };
+    running::note(&format!(
+        "came here by a fork of the test, and {said} the code of the test in node `{node}`: end forks with `_exit`"
+    ));
+    exit_handlers::exit(if returned { 0 } else { 101 })
+}
+
 /// Joins the last threads, runs the work registered for the end, and returns the verdict.
 ///
 /// This work runs on a new thread. A channel, a lock or `thread::current()` may need a thread-local
@@ -127,6 +142,9 @@ pub(super) fn conclude(ended: Ended) -> Finish {
         }
         running::join_last_threads();
         let mut complaints = running::take_complaints();
+        if finish != Finish::Passed {
+            complaints.extend(dead_children());
+        }
         run_endings(&finish, &mut complaints);
         let mut finish = consider(finish, &complaints);
         show(&mut finish, ended.stderr);
@@ -139,6 +157,21 @@ pub(super) fn conclude(ended: Ended) -> Finish {
         Err(error) => format!("cannot start a thread for the trial's end: {error}"),
     };
     failed(reason, "")
+}
+
+/// Number of dead children that a failure names at most.
+const DEAD_CHILDREN: usize = 8;
+
+/// Returns a sentence about each process that the test has started by itself, and that had ended
+/// when nobody was looking: the server that the test wanted to talk to, say.
+fn dead_children() -> Vec<String> {
+    let children = process_table::unreaped_children(std::process::id().cast_signed());
+    let tell = |(pid, name, end)| {
+        format!(
+            "process {pid} (`{name}`), which the test had started, {end} and nobody waited for it"
+        )
+    };
+    children.into_iter().take(DEAD_CHILDREN).map(tell).collect()
 }
 
 /// Runs the work registered for the end, the last first. A panic in this work adds a complaint.

@@ -24,7 +24,7 @@ pub(crate) fn run_here(trial: Trial, seed: u64) -> Finish {
         tell: |remark| match remark {
             Remark::Note(text) => eprintln!("note: {text}"),
             // The process comes to its end, or ends as the test wants it to.
-            Remark::LastWords(_) => {}
+            Remark::LastWords(_) | Remark::Death(_) => {}
         },
     });
     run_remaining_constructors();

@@ -6,7 +6,8 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::conclude;
 use crate::Isolation;
@@ -20,6 +21,14 @@ const IN_HOME: [&str; 4] = [
     "XDG_DATA_HOME",
     "XDG_STATE_HOME",
 ];
+
+/// The home directory of the trial's own, if the trial has one.
+static PRIVATE: OnceLock<PathBuf> = OnceLock::new();
+
+/// Returns the home directory of the trial's own, if the trial has one.
+pub(crate) fn private() -> Option<&'static Path> {
+    PRIVATE.get().map(PathBuf::as_path)
+}
 
 /// Makes an empty directory and has `HOME` name it. `index` tells trials apart that share `/run`.
 pub(super) fn make_private(isolation: Isolation, index: u32) {
@@ -38,6 +47,7 @@ pub(super) fn make_private(isolation: Isolation, index: u32) {
     for name in IN_HOME {
         remove_env(name);
     }
+    PRIVATE.get_or_init(|| PathBuf::from(&home));
     set_env("HOME", home);
 }
 

@@ -34,6 +34,9 @@ pub(super) struct Panic {
 /// Largest number of panics that are remembered.
 const MOST: usize = 100;
 
+/// Number of panics that are told at once, in case the process does not come to its end.
+const LAST_WORDS: usize = 5;
+
 static PANICS: Lock<Vec<Panic>> = Lock::new(Vec::new());
 
 /// Returns the panics that have taken place until now.
@@ -87,13 +90,21 @@ thread_local! {
 
 fn remember(info: &PanicHookInfo<'_>, is_printed: bool) {
     IS_REMEMBERED.set(true);
-    push(Panic {
+    let panic = Panic {
         is_printed,
         thread: thread_name(),
         message: message_of(info),
         location: info.location().map(ToString::to_string).unwrap_or_default(),
         own: is_own(),
-    });
+    };
+    // A hook of the test may end the process, and then nobody else says why.
+    if !is_printed && PANICS.lock().len() < LAST_WORDS {
+        running::leave_last_words(&format!(
+            "thread '{}' panicked at {}: {}",
+            panic.thread, panic.location, panic.message
+        ));
+    }
+    push(panic);
 }
 
 /// Remembers a panic whose unwinding begins, if no hook of ours has: the test has taken the hook
