@@ -219,9 +219,10 @@
 //! code or signal named. A panic that the test itself catches is the test's business; one on
 //! another thread or in a spawned task, which nobody joined, is a failure, whatever panic hook the
 //! test has set. A test that closes descriptors which it has not opened, as `close_range(3, ~0)`
-//! does, has its verdict with a note on that. Processes that outlive
-//! the test are reported and killed. What the whole process tree writes is captured and shown when
-//! the trial fails. A test can have a [`note`] shown beside its verdict, and be told of it
+//! does, has its verdict with a note on that. However a test fails, the report begins with the
+//! servers that had died. A process that the test has forked ends nothing of its labs. Processes
+//! that outlive the test are reported and killed. What the whole process tree writes is captured
+//! and shown when the trial fails. A test can have a [`note`] shown beside its verdict, and be told of it
 //! [`at_end`].
 //!
 //! A trial that hangs is shown with a backtrace of its test function, from which the frames of this

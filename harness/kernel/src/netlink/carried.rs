@@ -5,6 +5,7 @@
 //! they are, without what only the kernel may say, and sent back.
 
 mod amount;
+mod next_hops;
 
 use super::batch::Batch;
 use super::connection::Netlink;
@@ -325,7 +326,7 @@ impl CarriedSettings {
 /// Returns a message without the attributes that only the kernel may give.
 fn stripped(kind: &CarriedKind, whole: &[u8]) -> Vec<u8> {
     let (header, attributes) = whole.split_at(kind.header);
-    const RTA_NH_ID: u16 = 30;
+    use next_hops::RTA_NH_ID;
     // A route over a next hop names nothing else of the way (net/ipv4/fib_frontend.c,
     // rtm_to_fib_config), though the kernel tells all of it.
     let by_next_hop =

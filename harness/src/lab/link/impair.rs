@@ -16,8 +16,9 @@ impl Link {
     ///
     /// - At a switch: nothing. The node's interface stays up and keeps its carrier.
     /// - Between two nodes, at one of them: the interface loses its carrier for some milliseconds,
-    ///   and nothing else. The first end is kept so, or the one at which there are packet sockets
-    ///   (tcpdump, DHCP) or interfaces of programs (macvlan, VLAN).
+    ///   and nothing else. The end that is kept so is the one at which there are packet sockets
+    ///   (tcpdump, DHCP) or interfaces of programs (macvlan, VLAN, VXLAN), or else the one to which
+    ///   more was added.
     /// - Between two nodes, at the other one: the interface is deleted and made again with the same
     ///   name, index, addresses, routes, neighbours, queueing disciplines, memberships and sysctls,
     ///   and `ip monitor` shows that. Connections and bound sockets go on. nftables chains on the

@@ -66,6 +66,23 @@ impl InterfaceState {
         self.settings.altnames()
     }
 
+    /// Gives the interface itself its next hops again, which the kernel has removed as the carrier
+    /// was away. Returns what the kernel refused.
+    pub(crate) fn give_next_hops_back(
+        mut self,
+        netns: BorrowedFd<'_>,
+        index: u32,
+        explain: impl Fn(NetlinkError) -> LabError,
+    ) -> Result<Vec<NetlinkError>> {
+        self.settings.retain_next_hops();
+        let device = Device {
+            index,
+            name: self.name(),
+        };
+        let mut netlink = Netlink::open_in(netns).map_err(explain)?;
+        Ok(netlink.give_back(device, &self.settings))
+    }
+
     /// Counts what stands on the interface beyond what the plan has given it.
     pub(crate) fn beyond(&self, plan: &InterfacePlan, mtu: u32) -> usize {
         let planned = plan.addresses.len() + plan.routes.len() + plan.altnames.len();

@@ -24,8 +24,8 @@ impl CarriedSettings {
             number(27).is_some_and(|group| group != 0),
             // IFLA_IFALIAS.
             encoding::find(&self.link.0, 20).is_some(),
-            // The kernel's own limits (include/linux/netdevice.h, GSO_MAX_SEGS, GSO_LEGACY_MAX_SIZE,
-            // GRO_LEGACY_MAX_SIZE).
+            // The kernel's own limits (include/linux/netdevice.h, GSO_MAX_SEGS,
+            // GSO_LEGACY_MAX_SIZE, GRO_LEGACY_MAX_SIZE).
             batch(40).is_some_and(|most| most != 65_535),
             batch(41).is_some_and(|most| most != 65_536),
             batch(58).is_some_and(|most| most != 65_536),

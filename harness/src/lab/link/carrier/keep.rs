@@ -122,6 +122,9 @@ pub(crate) fn keep_one(
     let explain = |e| ends.refused(anew, e);
     // 1. Nothing is touched before this is read.
     let state = InterfaceState::of(ends.require_netns(anew)?, ends.device(anew), explain)?;
+    let explain_kept = |e| ends.refused(kept, e);
+    let kept_netns = ends.require_netns(kept)?;
+    let kept_state = InterfaceState::of(kept_netns, ends.device(kept), explain_kept)?;
     // 2. The kernel forgets the neighbours of an interface that loses its carrier
     // (net/core/neighbour.c, neigh_carrier_down).
     let neighbours = KeptNeighbours::of(ends, kept)?;
@@ -138,12 +141,15 @@ pub(crate) fn keep_one(
         name: state.name(),
     };
     inner_veth(ends, anew, device, &namespace, largest)?;
-    let restored = state.give_to(ends.require_netns(anew)?, device.index, explain)?;
+    let mut restored = state.give_to(ends.require_netns(anew)?, device.index, explain)?;
     // 5. An interface that a program has taken down has no carrier to wait for.
     for side in Side::BOTH {
         ends.await_if_up(side)?;
     }
     drop(neighbours);
+    let kept_index = ends.device(kept).index;
+    let refused = kept_state.give_next_hops_back(kept_netns, kept_index, explain_kept)?;
+    restored.refused.extend(refused);
     let pending = match largest {
         LargestBatch::OnePacket => PendingCarrier::Netem(namespace),
         LargestBatch::Unlimited => PendingCarrier::PacketSocket(namespace),
