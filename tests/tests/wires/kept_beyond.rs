@@ -20,7 +20,8 @@ const KINDS: [(&str, &str, &str); 6] = [
         "tc qdisc add dev eth0 root handle 1: htb default 10; \
          tc class add dev eth0 parent 1: classid 1:10 htb rate 10mbit; \
          tc qdisc add dev eth0 clsact",
-        "tc qdisc show dev eth0 | sed 's/ *$//'; tc class show dev eth0",
+        "tc qdisc show dev eth0 | sed 's/direct_packets_stat [0-9]*//; s/ *$//'; \
+         tc class show dev eth0",
     ),
     (
         "next hops",
