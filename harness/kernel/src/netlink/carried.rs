@@ -5,7 +5,11 @@
 //! they are, without what only the kernel may say, and sent back.
 
 mod amount;
+mod htb;
 mod next_hops;
+
+use htb::take_back_version;
+use next_hops::{is_group_of, next_hop_id};
 
 use super::batch::Batch;
 use super::connection::Netlink;
@@ -410,20 +414,6 @@ fn next_hop(whole: &mut [u8], index: u32) -> bool {
     leads_over(&whole[8..], NHA_OIF, index)
 }
 
-fn next_hop_id(whole: &[u8]) -> Option<u32> {
-    const NHA_ID: u16 = 1;
-    encoding::find(whole.get(8..)?, NHA_ID).and_then(|id| encoding::u32_at(id, 0))
-}
-
-/// Tells whether one of these next hops is a member of a group: `struct nexthop_grp`, of 8 bytes.
-fn is_group_of(whole: &mut [u8], members: &[u32]) -> bool {
-    const NHA_GROUP: u16 = 2;
-    let group = numbered(&whole[8..]).find(|(kind, _)| *kind == NHA_GROUP);
-    let is_member =
-        |entry: &[u8]| encoding::u32_at(entry, 0).is_some_and(|id| members.contains(&id));
-    group.is_some_and(|(_, entries)| entries.chunks_exact(8).any(is_member))
-}
-
 /// Returns whether a route leads over the interface and was made by a program, and clears the flags
 /// that the kernel sets itself. The message is a `struct rtmsg`: protocol at 5, flags at 8.
 fn route(whole: &mut [u8], index: u32) -> bool {
@@ -466,30 +456,10 @@ fn leads_over(attributes: &[u8], kind: u16, index: u32) -> bool {
 /// Returns whether a queueing discipline, class or filter has a handle and is one of the interface.
 /// The message is a `struct tcmsg`: index at 4, handle at 8, parent at 12, info at 16.
 fn traffic_control(whole: &mut [u8], index: u32) -> bool {
-    take_back_version_of_htb(whole);
+    take_back_version(whole);
     // The discipline that every interface has by default has no handle.
     let is_there = encoding::u32_at(whole, 4) == Some(index);
     is_there && encoding::u32_at(whole, 8).is_some_and(|handle| handle != 0)
-}
-
-/// HTB tells its whole version, and takes the upper half of it only (net/sched/sch_htb.c, htb_dump
-/// and htb_init).
-fn take_back_version_of_htb(whole: &mut [u8]) {
-    const TCA_KIND: u16 = 1;
-    const TCA_OPTIONS: u16 = 2;
-    const TCA_HTB_INIT: u16 = 2;
-    if encoding::find(&whole[20..], TCA_KIND).map(encoding::text) != Some("htb".to_owned()) {
-        return;
-    }
-    let begin = whole.as_ptr() as usize;
-    let options = numbered(&whole[20..]).find(|(kind, _)| *kind == TCA_OPTIONS);
-    let init = options.and_then(|(_, list)| encoding::find(list, TCA_HTB_INIT));
-    let at = init.map(|init| init.as_ptr() as usize - begin);
-    if let Some(at) = at
-        && let Some(version @ 0x1_0000..) = encoding::u32_at(whole, at)
-    {
-        set_u32(whole, at, version >> 16);
-    }
 }
 
 /// Tells whether a class is one that somebody has to make. Others come with their discipline.

@@ -3,7 +3,7 @@
 
 use super::{CarriedSettings, NEXT_HOP, ROUTE};
 use crate::netlink::connection::Netlink;
-use crate::netlink::encoding::numbered;
+use crate::netlink::encoding::{self, numbered};
 use crate::netlink::error::NetlinkError;
 use crate::netlink::link::Device;
 
@@ -30,4 +30,19 @@ impl Netlink {
     ) -> Vec<NetlinkError> {
         self.send_in_rounds(device, &settings.requests)
     }
+}
+
+/// Returns the number of a next hop.
+pub(super) fn next_hop_id(whole: &[u8]) -> Option<u32> {
+    const NHA_ID: u16 = 1;
+    encoding::find(whole.get(8..)?, NHA_ID).and_then(|id| encoding::u32_at(id, 0))
+}
+
+/// Tells whether one of these next hops is a member of a group: `struct nexthop_grp`, of 8 bytes.
+pub(super) fn is_group_of(whole: &mut [u8], members: &[u32]) -> bool {
+    const NHA_GROUP: u16 = 2;
+    let group = numbered(&whole[8..]).find(|(kind, _)| *kind == NHA_GROUP);
+    let is_member =
+        |entry: &[u8]| encoding::u32_at(entry, 0).is_some_and(|id| members.contains(&id));
+    group.is_some_and(|(_, entries)| entries.chunks_exact(8).any(is_member))
 }
