@@ -222,8 +222,8 @@
 //! does, has its verdict with a note on that. However a test fails, the report begins with the
 //! servers that had died. A process that the test has forked ends nothing of its labs. Processes
 //! that outlive the test are reported and killed. What the whole process tree writes is captured
-//! and shown when the trial fails. A test can have a [`note`] shown beside its verdict, and be told of it
-//! [`at_end`].
+//! and shown when the trial fails. A test can have a [`note`] shown beside its verdict, and be told
+//! of it [`at_end`].
 //!
 //! A trial that hangs is shown with a backtrace of its test function, from which the frames of this
 //! crate and of the runtime are left out and counted (`RUST_BACKTRACE=full` shows all).
