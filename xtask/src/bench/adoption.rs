@@ -1,11 +1,13 @@
 //! What it costs to bring an existing project to isolated trials.
 
+mod first_build;
 mod suite;
 
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
+use self::first_build::first_build;
 use self::suite::{PUBLISHED, PublishedSuite, Suite};
 use super::build::{build, find, trial_of};
 use super::measure::{Contestant, alone, in_turns, said, time};
@@ -19,6 +21,7 @@ const TEMPLATE_MIB: usize = 300;
 
 /// Measures the rows of the group.
 pub(super) fn adoption(rounds: usize, rows: &mut MeasuredRows) -> Result<(), String> {
+    rows.add("a first build", first_build());
     rows.add("a clone of 300 MB", template(rounds));
     if !nextest_runs() {
         eprintln!("note: cargo-nextest is not installed, so its rows are left out");

@@ -8,7 +8,7 @@
 //! | `run.rs` | all groups, and what is done with their rows |
 //! | `row.rs`, `rows.rs` | one comparison and its target; those of a group, and what failed |
 //! | `runner.rs`, `fixtures.rs`, `lab.rs`, `wire.rs`, `adoption.rs` | the groups |
-//! | `adoption/` | the suite of a published crate |
+//! | `adoption/` | a first build, and the suite of a published crate |
 //! | `chaos/` | the group of faults: histories, clocks, disks, seeds |
 //! | `internet/` | the group of routers, translation and name servers |
 //! | `build.rs` | the programs that are measured |
