@@ -1,8 +1,9 @@
 //! Measures what wires cost, and how true they are: each trial prints its figures, one a line, as
 //! `name value`.
 //!
-//! `WIRE` names the carrier of the link: `veth`, `tap`, `packet` or `netem`. Other variables belong
-//! to single trials.
+//! `WIRE` names the carrier of the link: `veth`, `tap`, `packet`, `netem`, or `wire` for the library's
+//! choice of a wire. With `IDLE=1` the kernel may carry the frames of a wire that has nothing to do;
+//! otherwise its thread does. Other variables belong to single trials.
 
 mod flood;
 mod punctual;
@@ -11,6 +12,7 @@ mod true_to_word;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use snowglobe::lab::Carrier;
 use snowglobe::prelude::*;
 use snowglobe::topology::{Engine, Families, LinkId, NodeId};
 
@@ -30,6 +32,10 @@ impl MeasuredLink {
         let spec = carried(impairment).families(Families::V4);
         let link = topology.link_with(nodes[0], nodes[1], spec);
         let lab = topology.start()?;
+        if asked("IDLE", 0) == 0 && lab[link].carrier() == Carrier::PacketSocket {
+            // Whatever is asked of the wire ends the shortcut past its thread.
+            lab[link].spin(false)?;
+        }
         Ok(Self { lab, nodes, link })
     }
 
@@ -57,6 +63,7 @@ fn carried(impairment: Impairment) -> LinkSpec {
         Ok("tap") => Engine::Tap,
         Ok("packet") => Engine::PacketSocket,
         Ok("netem") => Engine::Netem,
+        Ok("wire") => Engine::Wire,
         _ => Engine::Auto,
     };
     LinkSpec::from(impairment).engine(engine)

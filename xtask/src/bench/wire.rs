@@ -26,7 +26,7 @@ const LOSSES: [f64; 4] = [0.1, 1.0, 5.0, 30.0];
 /// Rounds for figures that do not get truer by being repeated.
 const FEW: usize = 3;
 
-/// Measures throughput and round trips of wires with nothing to do; then how punctual impaired
+/// Measures throughput and round trips of wires that do nothing to packets; then how punctual impaired
 /// wires are, and how true.
 pub(super) fn wire(rounds: usize, rows: &mut MeasuredRows) -> Result<(), String> {
     let bench = Bench {
@@ -130,12 +130,24 @@ impl Bench {
         Ok(against_veth(wires, &medians, "a TCP stream", "Gb/s", least))
     }
 
-    /// Measures streams of several senders over one wire, which one thread carries.
+    /// Measures streams of several senders over one wire that has nothing to do, as a test gets it
+    /// that asks for a wire; then over wires whose thread carries them.
+    ///
+    /// The thread cannot come to half of a veth pair on two cores: it takes 33 to 45 ms of CPU time
+    /// a gigabit, most of it in the kernel for two more copies and two more ways through the stack,
+    /// beside the 30 ms of senders and receivers, which are all that a veth pair takes (measured for
+    /// this project, 2026-11-30). Its rows only tell whether it gets slower.
     fn four_streams(&self, wires: &[MeasuredCarrier]) -> Result<Vec<BenchRow>, String> {
-        let four = [("STREAMS", "4".to_owned())];
-        let medians = self.in_turns(wires, "flood::stream", &four, "gbit")?;
-        let what = "four TCP streams";
-        Ok(against_veth(wires, &medians, what, "Gb/s", |_| 0.5))
+        let idle = ["wire", "packet"].map(|name| MeasuredCarrier { name, share: 0.5 });
+        let four = ("STREAMS", "4".to_owned());
+        let variables = [four.clone(), ("IDLE", "1".to_owned())];
+        let medians = self.in_turns(&idle, "flood::stream", &variables, "gbit")?;
+        let least = |wire: &MeasuredCarrier| wire.share;
+        let mut rows = against_veth(&idle, &medians, "four TCP streams", "Gb/s", least);
+        let medians = self.in_turns(wires, "flood::stream", &[four], "gbit")?;
+        let what = "four TCP streams by the thread,";
+        rows.extend(against_veth(wires, &medians, what, "Gb/s", |_| 0.2));
+        Ok(rows)
     }
 
     fn datagrams(&self, wires: &[MeasuredCarrier]) -> Result<Vec<BenchRow>, String> {
