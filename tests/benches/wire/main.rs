@@ -12,6 +12,7 @@ mod true_to_word;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use nix::time::ClockId;
 use snowglobe::lab::Carrier;
 use snowglobe::prelude::*;
 use snowglobe::topology::{Engine, Families, LinkId, NodeId};
@@ -87,6 +88,11 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
 
 /// Returns the nanoseconds of a clock that all nodes share.
 fn now() -> u64 {
-    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
+    clock(ClockId::CLOCK_MONOTONIC)
+}
+
+/// Returns the nanoseconds of a clock.
+fn clock(id: ClockId) -> u64 {
+    let time = nix::time::clock_gettime(id);
     Duration::from(time.expect("every Linux has that clock")).as_nanos() as u64
 }
