@@ -1,9 +1,9 @@
 //! Measures what wires cost, and how true they are: each trial prints its figures, one a line, as
 //! `name value`.
 //!
-//! `WIRE` names the carrier of the link: `veth`, `tap`, `packet`, `netem`, or `wire` for the library's
-//! choice of a wire. With `IDLE=1` the kernel may carry the frames of a wire that has nothing to do;
-//! otherwise its thread does. Other variables belong to single trials.
+//! `WIRE` names the carrier of the link: `veth`, `tap`, `packet`, `netem`, or `wire` for the
+//! library's choice of a wire. With `IDLE=1` the kernel may carry the frames of a wire that has
+//! nothing to do; otherwise its thread does. Other variables belong to single trials.
 
 mod flood;
 mod punctual;

@@ -26,8 +26,8 @@ const LOSSES: [f64; 4] = [0.1, 1.0, 5.0, 30.0];
 /// Rounds for figures that do not get truer by being repeated.
 const FEW: usize = 3;
 
-/// Measures throughput and round trips of wires that do nothing to packets; then how punctual impaired
-/// wires are, and how true.
+/// Measures throughput and round trips of wires that do nothing to packets; then how punctual
+/// impaired wires are, and how true.
 pub(super) fn wire(rounds: usize, rows: &mut MeasuredRows) -> Result<(), String> {
     let bench = Bench {
         program: find(&build(&["--bench", "wire"])?, "wire")?,
@@ -134,9 +134,9 @@ impl Bench {
     /// that asks for a wire; then over wires whose thread carries them.
     ///
     /// The thread cannot come to half of a veth pair on two cores: it takes 33 to 45 ms of CPU time
-    /// a gigabit, most of it in the kernel for two more copies and two more ways through the stack,
-    /// beside the 30 ms of senders and receivers, which are all that a veth pair takes (measured for
-    /// this project, 2026-11-30). Its rows only tell whether it gets slower.
+    /// a gigabit, nearly all of it in the kernel, for two more copies and two more ways through the
+    /// stack. Senders and receivers take 30 ms, and a veth pair takes nothing beside them (measured
+    /// for this project, 2026-11-30). The rows of the thread tell whether it gets slower.
     fn four_streams(&self, wires: &[MeasuredCarrier]) -> Result<Vec<BenchRow>, String> {
         let idle = ["wire", "packet"].map(|name| MeasuredCarrier { name, share: 0.5 });
         let four = ("STREAMS", "4".to_owned());
