@@ -30,6 +30,51 @@ fn a_topology_with_leases_is_written_and_read() -> TestResult {
 }
 
 #[snowglobe::test]
+fn hosts_without_a_prefix_reach_each_other_by_link_local_addresses() -> TestResult {
+    let text = r#"
+        [[switch]]
+        name = "lan"
+        families = "link_local"
+        [[node]]
+        name = "one"
+        [[node]]
+        name = "two"
+        [[link]]
+        ends = ["one", "lan"]
+        [[link]]
+        ends = ["two", "lan"]
+    "#;
+    let lab = Topology::from_toml(text)?.start()?;
+    let node = |name: &str| lab.node(name).ok_or("a node");
+    let (one, two) = (node("one")?, node("two")?);
+    let own = |id| -> TestResult<Vec<Ipv6Addr>> {
+        let inspection = lab.inspect(id)?;
+        let all = inspection.addresses.iter().map(|it| it.address);
+        let v6 = all.filter(|it| !it.is_loopback());
+        Ok(v6
+            .filter_map(|it| match it {
+                IpAddr::V6(v6) => Some(v6),
+                IpAddr::V4(_) => None,
+            })
+            .collect())
+    };
+    assert_eq!([one.ipv4(), two.ipv4()], [None, None]);
+    let [address] = own(two.id())?[..] else {
+        return Err("one address".into());
+    };
+    assert!(address.is_unicast_link_local(), "{address}");
+    let listener = two.run(|| TcpListener::bind("[::]:80"))?;
+    one.run(|| {
+        let index = std::fs::read_to_string("/sys/class/net/eth0/ifindex")?;
+        let index = index.trim().parse().map_err(std::io::Error::other)?;
+        TcpStream::connect(std::net::SocketAddrV6::new(address, 80, 0, index))
+    })?;
+    let peer = listener.accept()?.1.ip();
+    assert_eq!(own(one.id())?.first().copied().map(IpAddr::V6), Some(peer));
+    Ok(())
+}
+
+#[snowglobe::test]
 fn a_client_without_a_server_is_refused_before_anything_starts() -> TestResult {
     let mut topology = Topology::new();
     let one = topology.node(NodeSpec::new("one").addresses(AddressSource::Dhcp));

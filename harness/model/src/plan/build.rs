@@ -30,7 +30,7 @@ use crate::plan::sysctls::{Forwards, sysctls};
 use crate::plan::wiring::{Attachment, Segment, StackPort, Wiring, interface_names};
 use crate::topology::error::{Problems, Site, TopologyError, TopologyErrorKind as Kind};
 use crate::topology::id::{LinkId, NodeId, Owner};
-use crate::topology::link::Mac;
+use crate::topology::link::{Families, Mac};
 use crate::topology::node::StackSpec;
 use crate::topology::router::RouterSettings;
 use crate::topology::subnet::Subnet;
@@ -154,7 +154,8 @@ fn stacks(
                 let mut addresses = addresses.clone();
                 let autoconfigures = autoconfigures(topology, stack.owner)
                     && asks_at(topology, &stack.interfaces, port);
-                if autoconfigures || addresses.iter().any(|address| address.ip.is_ipv6()) {
+                let v6 = addresses.iter().any(|address| address.ip.is_ipv6());
+                if autoconfigures || v6 || link_local_only(topology, wiring, port) {
                     addresses.push(link_local(mac));
                 }
                 let Attachment {
@@ -233,6 +234,15 @@ fn netfilter(
         uplinks: uplinks.map(|interface| interface.index).collect(),
         clat,
     })
+}
+
+/// Returns whether the interfaces of a segment have link-local addresses, and no others of the
+/// plan.
+fn link_local_only(topology: &Topology, wiring: &Wiring, port: &Attachment) -> bool {
+    let switches = wiring.segments[port.segment.index()].switches.iter();
+    let mut asked = switches.filter_map(|id| topology[*id].families);
+    let asked = asked.next().or(topology[port.link].families);
+    asked.unwrap_or(topology.settings.families) == Families::LinkLocal
 }
 
 /// Refuses one MAC address at two interfaces of a segment: each would take the frames of the other

@@ -23,6 +23,9 @@ pub enum Families {
     V6,
     /// No automatic addresses.
     None,
+    /// IPv6 with link-local addresses alone, by which neighbours reach each other (RFC 4291,
+    /// section 2.5.6). Names do not stand for these: they need an interface, as in `fe80::1%eth0`.
+    LinkLocal,
 }
 
 impl Families {
