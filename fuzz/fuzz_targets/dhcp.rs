@@ -23,6 +23,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         dns: Vec::new(),
         domain: "lab".into(),
         lease: 60,
+        renew_after: 60 / 2,
     });
     if let Some(answer) = server.hear(&message, Duration::ZERO) {
         assert_eq!(DhcpMessage::decode(&answer.encode()), Some(answer));

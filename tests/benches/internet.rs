@@ -247,7 +247,7 @@ fn mappings() -> TestResult {
             tell("counted", nat.memory() as f64 / f64::from(count));
         }
         // Packets come in bursts, as a wire hands them to the NAT of a busy router, or one by one.
-        for (burst, name) in [(64, name.to_owned()), (1, format!("{name}_alone"))] {
+        for (burst, name) in [(64_u32, name.to_owned()), (1, format!("{name}_alone"))] {
             let bursts = 1_000_000 / burst;
             let mut frames = vec![[0; 60]; burst as usize];
             let begin = Instant::now();
