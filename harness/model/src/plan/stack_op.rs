@@ -311,17 +311,23 @@ fn lost_with_addresses<'p>(
     before: &[StackOp<'p>],
     after: &[StackOp<'p>],
 ) -> Vec<StackOp<'p>> {
-    let v4_of = |op: &StackOp<'_>| match op {
-        StackOp::Address(id, address) if address.ip.is_ipv4() => Some(*id),
-        _ => None,
+    let v4_of = |op: &StackOp<'_>| {
+        let StackOp::Address(id, address) = op else {
+            return None;
+        };
+        address.ip.is_ipv4().then_some(*id)
     };
     let loses: HashSet<InterfaceId> = removed.iter().filter_map(v4_of).collect();
     let stays = |op: &&StackOp<'_>| !removed.contains(op);
     let keeps: HashSet<InterfaceId> = before.iter().filter(stays).filter_map(v4_of).collect();
-    let goes = |op: &StackOp<'_>| match op {
-        StackOp::Groups(id) => Some(*id),
-        StackOp::Route(id, route) if route.to.network().is_ipv4() => Some(*id),
-        _ => None,
+    let goes = |op: &StackOp<'_>| {
+        if let StackOp::Groups(id) = op {
+            return Some(*id);
+        }
+        let StackOp::Route(id, route) = op else {
+            return None;
+        };
+        route.to.network().is_ipv4().then_some(*id)
     };
     let had: HashSet<&StackOp<'_>> = before.iter().collect();
     let again = after.iter().filter(|op| {
