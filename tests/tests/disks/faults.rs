@@ -202,6 +202,9 @@ fn a_schedule_waits_for_the_file_that_it_damages() -> TestResult {
     )?;
     let run = lab.run_schedule(&schedule)?;
     lab.wait_until(|| run.skipped() == 1)?;
+    // Empty at first: nothing of it can be damaged.
+    write_synced(node, "/tmp/data/late", &[])?;
+    std::thread::sleep(Duration::from_millis(50));
     write_synced(node, "/tmp/data/late", &[0; 64])?;
     lab.wait_until(|| read(node, "/tmp/data/late").is_ok_and(|bytes| bytes != [0; 64]))?;
     run.stop()?;

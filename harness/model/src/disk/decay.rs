@@ -97,7 +97,16 @@ impl Disk {
             };
             return Err(format!("has no file that fits `{pattern}`; {there}"));
         }
-        Ok(fitting)
+        // A file that was just made has nothing to damage, and the fault would never show.
+        let has_content = |number: &InodeNumber| {
+            let file = self.attributes(*number);
+            file.is_ok_and(|file| file.size > 0)
+        };
+        let full: Vec<_> = fitting.into_iter().filter(has_content).collect();
+        match full.is_empty() {
+            true => Err(format!("has nothing in the files that fit `{pattern}`")),
+            false => Ok(full),
+        }
     }
 
     fn flip(&mut self, number: InodeNumber, seed: &mut u64) -> Option<Damage> {
