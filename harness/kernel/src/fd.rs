@@ -143,6 +143,27 @@ pub fn write_file(path: &CStr, text: &str) -> Result<()> {
     Errno::result(done).map(drop)
 }
 
+/// Writes `text` to an existing file of a directory, as [`write_file`] does. The path ends with a
+/// zero byte.
+///
+/// # Errors
+/// There is no such file, or the file refuses the text.
+pub fn write_file_in(directory: BorrowedFd<'_>, path: &str, text: &str) -> Result<()> {
+    let path = CStr::from_bytes_with_nul(path.as_bytes()).map_err(|_| Errno::EINVAL)?;
+    let flags = libc::O_WRONLY | libc::O_CLOEXEC;
+    // SAFETY: the path is a C string that lives across the call.
+    let fd = unsafe { libc::openat(directory.as_raw_fd(), path.as_ptr(), flags) };
+    let fd = Errno::result(fd)?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    let file = unsafe { OwnedFd::from_raw_fd(fd) };
+    // In one piece: the kernel takes no second write to some files of procfs, as to the maps of ids
+    // (user_namespaces(7)).
+    match write(&file, text.as_bytes())? {
+        all if all == text.len() => Ok(()),
+        _ => Err(Errno::EIO),
+    }
+}
+
 /// Makes a file that everybody may read, of these parts.
 ///
 /// # Errors

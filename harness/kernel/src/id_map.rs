@@ -6,7 +6,9 @@
 use std::fmt;
 use std::fs;
 use std::io;
+use std::os::fd::BorrowedFd;
 
+use super::fd::write_file_in;
 use super::fixed_str::FixedStr;
 
 /// A contiguous range of ids: `count` of them, from 0 inside and from `outside` outside.
@@ -19,18 +21,18 @@ pub struct IdMap {
 }
 
 impl IdMap {
-    fn write_to(self, process: &str, file: &str) -> io::Result<()> {
+    fn write_to(self, write: impl Fn(&str) -> io::Result<()>) -> io::Result<()> {
         let IdMap { outside, count } = self;
         // There is one write only: the kernel takes a mapping once, and in one piece
         // (user_namespaces(7)).
         let whole = FixedStr::<32>::of(format_args!("0 {outside} {count}\n"));
-        match write(process, file, &whole) {
+        match write(&whole) {
             // An extent may not lie in two extents of the parent (kernel/user_namespace.c,
             // map_id_range_down). An ordinary user's own id is apart from the subordinate ids.
             Err(error) if error.raw_os_error() == Some(libc::EPERM) && count > 1 => {
                 let (next, rest) = (outside + 1, count - 1);
                 let apart = FixedStr::<64>::of(format_args!("0 {outside} 1\n1 {next} {rest}\n"));
-                write(process, file, &apart)
+                write(&apart)
             }
             done => done,
         }
@@ -51,11 +53,27 @@ impl IdMap {
     ) -> io::Result<()> {
         let process = &*FixedStr::<16>::of(format_args!("{process}"));
         // Users first: `setgroups` can be denied only before the groups are mapped.
-        self.write_to(process, "uid_map")?;
+        self.write_to(|map| write(process, "uid_map", map))?;
         if deny_setgroups {
             write(process, "setgroups", "deny")?;
         }
-        groups.write_to(process, "gid_map")
+        groups.write_to(|map| write(process, "gid_map", map))
+    }
+
+    /// Writes this mapping of users and groups for a process by its number in a procfs, which need
+    /// not be the one at `/proc`.
+    ///
+    /// # Errors
+    /// The kernel refused a mapping.
+    pub fn write_in(self, procfs: BorrowedFd<'_>, process: i32) -> io::Result<()> {
+        // `setgroups` stays permitted: the kernel wants it denied only of a caller who lacks CAP_SETGID
+        // in the parent namespace (user_namespaces(7)).
+        for file in ["uid_map", "gid_map"] {
+            let path = FixedStr::<32>::of(format_args!("{process}/{file}\0"));
+            let write = |map: &str| Ok(write_file_in(procfs, &path, map)?);
+            self.write_to(write)?;
+        }
+        Ok(())
     }
 }
 

@@ -204,15 +204,24 @@ impl MessageChannel {
         let _ = shutdown(self.0.as_raw_fd(), Shutdown::Write);
     }
 
+    /// Returns whether the other end is gone. Messages that have come are dropped.
+    pub fn has_ended(&self) -> bool {
+        loop {
+            match self.try_receive(&mut [0; 64]) {
+                Ok(Some([])) | Err(_) => return true,
+                Ok(Some(_)) => {}
+                Ok(None) => return false,
+            }
+        }
+    }
+
     /// Waits until the other end is gone, and returns whether it is. Messages that come meanwhile
     /// are dropped.
     pub fn await_end(&self, patience: Duration) -> bool {
         let until = Instant::now() + patience;
         loop {
-            match self.try_receive(&mut [0; 64]) {
-                Ok(Some([])) | Err(_) => return true,
-                Ok(Some(_)) => continue,
-                Ok(None) => {}
+            if self.has_ended() {
+                return true;
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {

@@ -52,6 +52,16 @@ impl Inside {
         })
     }
 
+    pub(super) fn words(&self) -> &[CString] {
+        &self.words
+    }
+
+    /// Returns what makes a body become the program of other words.
+    pub(super) fn without_words(&self) -> impl Fn(&[CString]) -> TestResult + use<> {
+        let blocked = self.blocked.clone();
+        move |words| start(words, &blocked)
+    }
+
     /// Returns whether the body becomes the program, and makes no lab for it.
     pub(super) fn is_in_no_lab(&self) -> bool {
         self.place.is_none()
@@ -144,11 +154,14 @@ pub(super) fn run(inside: Inside) -> TestResult {
     } = inside;
     match place {
         Some(place) => in_node::run(&words, &blocked, place),
-        None => {
-            let refused = become_program(&words, &blocked);
-            not_started(&words, refused.err().unwrap_or(Errno::EINVAL))
-        }
+        None => start(&words, &blocked),
     }
+}
+
+/// Becomes the program, or ends this process.
+fn start(words: &[CString], blocked: &BlockedSignals) -> TestResult {
+    let refused = become_program(words, blocked);
+    not_started(words, refused.err().unwrap_or(Errno::EINVAL))
 }
 
 /// Says why a program was not started, and ends this process with the code of a shell (POSIX,

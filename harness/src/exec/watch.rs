@@ -62,19 +62,22 @@ impl Watch {
             nursery,
             zygote: channel,
             notes,
+            is_ordered,
         } = setup;
         for note in notes {
             say(&format!("note: {note}"));
         }
         // A reader of the program's output waits until nobody else has it. Only stderr is needed.
         let _ = let_go_of(0..2);
-        let order = ZygoteOrder {
-            trial: 0,
-            seed: 0,
-            share: 0,
-        };
-        let ordered = channel.send(&order.encode());
-        ordered.map_err(|_| ExecError::WorldDied)?;
+        if !is_ordered {
+            let order = ZygoteOrder {
+                trial: 0,
+                seed: 0,
+                share: 0,
+            };
+            let ordered = channel.send(&order.encode());
+            ordered.map_err(|_| ExecError::WorldDied)?;
+        }
         Ok(Self {
             signals,
             nursery,
@@ -146,6 +149,14 @@ impl Watch {
                         end,
                         survivors,
                         finish,
+                    }));
+                }
+                Some(TrialReport::ProgramGone(end)) => {
+                    self.nursery.note_left_nothing(true);
+                    return Ok(Some(TrialEnd {
+                        end,
+                        survivors: Vec::new(),
+                        finish: None,
                     }));
                 }
                 Some(TrialReport::AllWell) => {

@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::body::{self, Inside};
 use super::error::ExecError;
 use super::watch::Watch;
-use crate::runner::{ProgramSetup, look_up, usual_threads};
+use crate::runner::{Likeness, ProgramSetup, Runner, enter_program, look_up, usual_threads};
 use crate::sandbox::paths::Paths;
 use crate::sandbox::trial::program::ProgramBody;
 use crate::sandbox::within::is_within_trial;
@@ -59,6 +60,18 @@ pub fn exec(program: WrappedProgram) -> Result<std::convert::Infallible, ExecErr
         }
         None => None,
     };
+    let options = match program.nested {
+        true => Options::NEW.nested(),
+        false => Options::NEW,
+    };
+    // Before anything is opened.
+    let likeness = match account {
+        None if has_usual_end(&program) => Likeness::of_program(
+            program.words.first().unwrap_or(&OsString::new()),
+            &(program.nested, &program.writable),
+        ),
+        _ => None,
+    };
     let inside = Inside::of(&program)?;
     let mut more = program.writable.clone();
     if let Some(directory) = &program.capture {
@@ -70,12 +83,20 @@ pub fn exec(program: WrappedProgram) -> Result<std::convert::Infallible, ExecErr
         .first()
         .map(Path::new)
         .unwrap_or(Path::new(""));
-    let paths = Paths::of_program(file, &more);
+    let paths = || Paths::of_program(file, &more);
+    let setup = likeness.filter(|_| inside.is_in_no_lab());
+    let setup = setup.and_then(|likeness| {
+        let runner = || Runner {
+            options,
+            become_program: Arc::new(inside.without_words()),
+        };
+        enter_program(&likeness, inside.words(), paths, runner)
+    });
+    if let Some(setup) = setup {
+        return Watch::new(setup, program.timeout, program.keep)?.until_the_end();
+    }
+    let paths = paths();
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let options = match program.nested {
-        true => Options::NEW.nested(),
-        false => Options::NEW,
-    };
     let body = ProgramBody {
         keeps_failed: program.keep,
         starts_at_once: account.is_none() && inside.is_in_no_lab(),
@@ -84,6 +105,11 @@ pub fn exec(program: WrappedProgram) -> Result<std::convert::Infallible, ExecErr
     trial.set_account(account);
     let setup = ProgramSetup::make(trial, &paths, body)?;
     Watch::new(setup, program.timeout, program.keep)?.until_the_end()
+}
+
+/// Returns whether the world goes when its program has ended, and nothing but the program is in it.
+fn has_usual_end(program: &WrappedProgram) -> bool {
+    !program.keep && program.capture.is_none()
 }
 
 fn make_directory(directory: &Path) -> Result<(), ExecError> {

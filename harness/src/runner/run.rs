@@ -7,7 +7,7 @@ use super::conclusion::Conclusion;
 use super::concurrency::Share;
 use super::error::{RunError, limit, usage};
 use super::report::{Format, Printer, RunStart};
-use super::resident::{self, Likeness};
+use super::resident::{self, TrialStart};
 use super::result::TrialResult;
 use super::select::Selection;
 use super::setup::{Division, Setup};
@@ -70,12 +70,12 @@ pub(crate) fn run_for(
     args: &Arguments,
     mut trials: Vec<Trial>,
 ) -> Result<Conclusion, RunError> {
-    let likeness = match caller {
+    let start = match caller {
         // Trials run in a copy of what the program has become by now. Another start of a program
         // may have become something else.
         Caller::Program => None,
         // The likeness is read before anything is opened.
-        Caller::Entry { .. } => Likeness::of_this_start(args),
+        Caller::Entry { .. } => TrialStart::of_this_start(args),
     };
     select::sort_and_check(&mut trials)?;
     if let Some(scale) = args.time_scale {
@@ -104,7 +104,7 @@ pub(crate) fn run_for(
         num_filtered_out: left_out + filtered_out as u64,
         ..Conclusion::default()
     };
-    run_selected(&args, likeness.as_ref(), trials, conclusion)
+    run_selected(&args, start.as_ref(), trials, conclusion)
 }
 
 /// Refuses to run nothing if nextest asks for a trial that it has listed and that is not there any
@@ -120,7 +120,7 @@ fn named_trial_exists(args: &Arguments, trials: &[Trial]) -> Result<(), RunError
 
 fn run_selected(
     args: &Arguments,
-    likeness: Option<&Likeness>,
+    start: Option<&TrialStart>,
     trials: Vec<Trial>,
     conclusion: Conclusion,
 ) -> Result<Conclusion, RunError> {
@@ -157,7 +157,7 @@ fn run_selected(
         Setup::without_sandbox()?
     } else {
         let division = divide(&plan, trials.len(), to_run, nurseries);
-        set_up(&mut trials, &division, likeness)?
+        set_up(&mut trials, &division, start)?
     };
     let Setup {
         signals,
@@ -198,15 +198,14 @@ fn run_selected(
     outcome
 }
 
-/// Makes the surroundings of a run, or finds those that an earlier start has left for starts of
-/// this likeness.
+/// Makes the surroundings of a run, or finds those that an earlier start like this one has left.
 fn set_up(
     trials: &mut [Option<Trial>],
     division: &Division,
-    likeness: Option<&Likeness>,
+    start: Option<&TrialStart>,
 ) -> Result<Setup, RunError> {
-    let likeness = likeness.filter(|_| division.single);
-    match likeness.and_then(|likeness| resident::enter(likeness, trials)) {
+    let start = start.filter(|_| division.single);
+    match start.and_then(|start| resident::enter(start, trials)) {
         Some(setup) => Ok(setup),
         None => Setup::with_sandbox(trials, division),
     }

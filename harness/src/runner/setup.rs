@@ -245,6 +245,8 @@ pub(crate) struct ProgramSetup {
     pub(crate) zygote: MessageChannel,
     /// Remarks on what this system cannot do.
     pub(crate) notes: Vec<String>,
+    /// Whether the zygote runs the program already.
+    pub(crate) is_ordered: bool,
 }
 
 impl ProgramSetup {
@@ -282,6 +284,7 @@ impl ProgramSetup {
             nursery: NurseryHandle::new(outer.first, None, outer.is_kept),
             zygote: outer.channel,
             notes: outer.notes,
+            is_ordered: false,
         })
     }
 }

@@ -11,3 +11,9 @@ mod stress;
 mod terminal;
 mod world;
 mod wrapper;
+
+/// Returns the variables that each start of `snowglobe exec` has beside those of the tests, as
+/// env(1) takes them. The tests of `resident` have some.
+fn variables() -> Vec<String> {
+    Vec::new()
+}

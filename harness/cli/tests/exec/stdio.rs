@@ -99,6 +99,7 @@ fn sigpipe_is_as_the_caller_has_left_it() {
         let run = |words: &[&str]| {
             let output = Command::new("env")
                 .arg(signals)
+                .args(crate::variables())
                 .args(words)
                 .output()
                 .unwrap();

@@ -21,7 +21,11 @@ fn on_a_terminal(script: &str) -> (File, Child) {
         .env(
             "exec",
             // A test that waits in vain fails then.
-            format!("{} exec --timeout 60s --", env!("CARGO_BIN_EXE_snowglobe")),
+            format!(
+                "env {} {} exec --timeout 60s --",
+                crate::variables().join(" "),
+                env!("CARGO_BIN_EXE_snowglobe")
+            ),
         )
         .stdin(copy())
         .stdout(copy())

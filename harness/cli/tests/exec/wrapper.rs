@@ -16,6 +16,7 @@ pub(crate) fn with_usual_signals() -> Command {
 /// Returns `snowglobe exec` with these words, which a shell would have split.
 pub(crate) fn exec(words: &[&str]) -> Command {
     let mut command = with_usual_signals();
+    command.args(crate::variables());
     command.arg(env!("CARGO_BIN_EXE_snowglobe"));
     command.arg("exec").args(words).stdin(Stdio::null());
     command

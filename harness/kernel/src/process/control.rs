@@ -68,6 +68,29 @@ pub fn lead_process_group() -> Result<()> {
     setpgid(this, this)
 }
 
+/// Makes this process a member of a process group of its session.
+///
+/// # Errors
+/// `EPERM` if there is no such group in the session, or the process leads a session.
+pub fn join_process_group(group: i32) -> Result<()> {
+    // 0 stands for the calling process. The number is one of its own PID namespace
+    // (kernel/sys.c, setpgid).
+    setpgid(Pid::from_raw(0), Pid::from_raw(group))
+}
+
+/// Returns the process group of this process.
+pub fn process_group() -> i32 {
+    nix::unistd::getpgrp().as_raw()
+}
+
+/// Returns the session of this process.
+///
+/// # Errors
+/// Does not happen for the calling process.
+pub fn session() -> Result<i32> {
+    nix::unistd::getsid(None).map(Pid::as_raw)
+}
+
 /// Returns the release of the running kernel, such as `6.8.0-45-generic`.
 pub fn kernel_release() -> Option<String> {
     let name = nix::sys::utsname::uname().ok()?;

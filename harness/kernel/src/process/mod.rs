@@ -51,7 +51,8 @@ pub mod valgrind;
 
 pub use control::{
     become_dumpable, become_subreaper, chdir, die_with_parent, end_of_numbers, execve,
-    kernel_release, lead_process_group, lead_session, outlive_parent,
+    join_process_group, kernel_release, lead_process_group, lead_session, outlive_parent,
+    process_group, session,
 };
 pub use enter::fork_into;
 pub use environment::{remove_env, set_env};

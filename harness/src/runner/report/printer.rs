@@ -59,6 +59,8 @@ pub(crate) struct Printer {
     /// Whether a program reads the report, which is of no use to that program unless it is whole.
     for_programs: bool,
     show_output: bool,
+    /// Whether the run has one trial.
+    is_of_one: bool,
     started: Instant,
 }
 
@@ -75,14 +77,16 @@ impl Printer {
             log: log.transpose()?,
             for_programs: options.format.is_for_programs(),
             show_output: options.show_output,
+            is_of_one: false,
             started: Instant::now(),
         })
     }
 
-    /// Prints that the run begins.
+    /// Prints that the run begins. It is written with the first trial: each write under nextest
+    /// wakes nextest up.
     pub(crate) fn run_started(&mut self, start: &RunStart) {
+        self.is_of_one = start.trials == 1;
         self.reporter.run_started(&mut self.out, start);
-        self.out.flush_some();
     }
 
     /// Prints that a trial begins.
@@ -119,7 +123,10 @@ impl Printer {
             finished.output.clear();
         }
         self.reporter.trial_finished(&mut self.out, &finished);
-        self.out.flush_some();
+        // The end of the run follows at once where there is no other trial.
+        if !self.is_of_one {
+            self.out.flush_some();
+        }
     }
 
     /// Prints on stderr what happens after an interruption.

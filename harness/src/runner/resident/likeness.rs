@@ -1,4 +1,4 @@
-//! Which starts of the program are alike, so that one resident can run the trials of all.
+//! Which starts of the program are alike, so that one resident can serve all.
 
 use std::ffi::{CString, OsStr};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -6,9 +6,10 @@ use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::parent_id;
+use std::path::Path;
 
 use crate::kernel::fd::shared_with;
-use crate::kernel::process::surroundings;
+use crate::kernel::process::{self, signal, surroundings};
 use crate::runner::args::Arguments;
 use crate::runner::nextest;
 use crate::runner::registry::definition_named;
@@ -20,32 +21,102 @@ pub(crate) struct Likeness {
     pub(super) name: String,
     /// Id of the run of nextest.
     pub(super) run: String,
-    /// Name of the trial.
-    pub(super) trial: String,
-    /// Place of the trial's name among the arguments of the program.
-    pub(super) argument: Option<usize>,
     /// Descriptors that nextest has, beside 0, 1 and 2, and all that it starts.
     pub(super) descriptors: Vec<RawFd>,
     /// Variables of the environment that nextest sets for each start, with their values.
     pub(super) variables: Vec<(CString, CString)>,
 }
 
-impl Likeness {
+/// A start of a program with trials, and those that are like it.
+#[derive(Debug)]
+pub(crate) struct TrialStart {
+    pub(super) likeness: Likeness,
+    /// Name of the trial.
+    pub(super) trial: String,
+    /// Place of the trial's name among the arguments of the program.
+    pub(super) argument: Option<usize>,
+}
+
+impl TrialStart {
     /// Returns the likeness of this start, which has opened nothing yet. Returns nothing where
     /// nextest does not ask for a single trial that is written in this program, and where the start
     /// has something of its own that cannot be compared: a descriptor, a tracer.
     pub(crate) fn of_this_start(args: &Arguments) -> Option<Self> {
-        let (run, slot) = (nextest::run()?, nextest::slot()?);
         let [trial] = &*args.filters else {
             return None;
         };
         if !args.exact || args.twice {
             return None;
         }
-        let descriptors = shared_with(parent_id().cast_signed())?;
+        let start = StartOfRun::current()?;
         definition_named(trial)?;
+        let mut argument = None;
+        let likeness = start.likeness("trial", |hasher| {
+            argument = hash_arguments(trial, hasher);
+            Some(())
+        })?;
+        Some(Self {
+            likeness,
+            trial: trial.clone(),
+            argument,
+        })
+    }
+}
+
+impl Likeness {
+    /// Returns the likeness of this start of `snowglobe exec`, which has opened nothing yet.
+    /// `settings` are those of the command line, and decide on the world of the program. Returns
+    /// nothing outside of a nextest run, and where the start has something of its own that cannot
+    /// be compared.
+    pub(crate) fn of_program(program: &OsStr, settings: &impl Hash) -> Option<Self> {
+        // It becomes part of what the resident has, and is another one for each start.
+        if std::env::var_os("LLVM_PROFILE_FILE").is_some() {
+            return None;
+        }
+        StartOfRun::current()?.likeness("program", |hasher| {
+            settings.hash(hasher);
+            // What is beside the program can be read in the sandbox.
+            Path::new(program).parent().hash(hasher);
+            process::session().ok()?.hash(hasher);
+            signal::was_started_without_pipe().hash(hasher);
+            Some(())
+        })
+    }
+}
+
+/// A start that nextest has made.
+struct StartOfRun {
+    run: String,
+    slot: u64,
+    descriptors: Vec<RawFd>,
+}
+
+impl StartOfRun {
+    /// Returns this start, if it is one and has no descriptor that nextest does not have.
+    fn current() -> Option<Self> {
+        let (run, slot) = (nextest::run()?, nextest::slot()?);
+        let descriptors = shared_with(parent_id().cast_signed())?;
+        Some(Self {
+            run,
+            slot,
+            descriptors,
+        })
+    }
+
+    /// Returns the likeness of this start, which is of such a `kind` and has `more` to be compared.
+    fn likeness(
+        self,
+        kind: &str,
+        more: impl FnOnce(&mut DefaultHasher) -> Option<()>,
+    ) -> Option<Likeness> {
+        let Self {
+            run,
+            slot,
+            descriptors,
+        } = self;
         let mut hasher = DefaultHasher::new();
         (
+            kind,
             &run,
             slot,
             parent_id(),
@@ -57,14 +128,12 @@ impl Likeness {
         (program.dev(), program.ino()).hash(&mut hasher);
         (program.mtime(), program.mtime_nsec()).hash(&mut hasher);
         std::env::current_dir().ok()?.hash(&mut hasher);
-        let argument = hash_arguments(trial, &mut hasher);
+        more(&mut hasher)?;
         let variables = hash_environment(&mut hasher);
         surroundings::hash_into(&mut hasher)?;
-        Some(Self {
+        Some(Likeness {
             name: format!("snowglobe-stay-{:016x}", hasher.finish()),
             run,
-            trial: trial.clone(),
-            argument,
             descriptors,
             variables,
         })

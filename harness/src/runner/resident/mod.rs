@@ -12,11 +12,19 @@
 //!
 //! | file | role |
 //! |---|---|
+//! The wrappers of a run, `snowglobe exec`, have residents of their own, which run programs
+//! ([`super::zygote::program_resident`]).
+//!
+//! | file | role |
+//! |---|---|
 //! | `likeness.rs` | which starts are alike |
 //! | `start.rs` | what a start does to have its trial run |
+//! | `programs.rs` | what a start of `snowglobe exec` does to have its program run |
 
 mod likeness;
+mod programs;
 mod start;
 
-pub(crate) use likeness::Likeness;
+pub(crate) use likeness::{Likeness, TrialStart};
+pub(crate) use programs::enter_program;
 pub(crate) use start::enter;

@@ -1,10 +1,10 @@
 //! What a start of the program does so that a resident runs its trial.
 
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use super::Likeness;
+use super::likeness::{Likeness, TrialStart};
 use crate::kernel::errno::{Errno, errno};
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::named_channel::{ClaimedName, NamedPeer, ask_whoever_listens};
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// starts that are alike makes the resident.
 ///
 /// Returns nothing where there is none, and none can be made: the start makes its own zygote.
-pub(crate) fn enter(likeness: &Likeness, trials: &[Option<Trial>]) -> Option<Setup> {
+pub(crate) fn enter(start: &TrialStart, trials: &[Option<Trial>]) -> Option<Setup> {
     let [Some(trial)] = trials else {
         return None;
     };
@@ -40,18 +40,17 @@ pub(crate) fn enter(likeness: &Likeness, trials: &[Option<Trial>]) -> Option<Set
     // The setup catches signals before anything is forked, so that a Ctrl-C leaves no process
     // behind.
     let setup = Setup::without_sandbox().ok()?;
-    let answer = match ask(likeness) {
-        Err(Errno::ECONNREFUSED) => {
-            make(likeness)?;
-            ask(likeness)
-        }
-        answer => answer,
+    let request = ResidentRequest {
+        trial: start.trial.clone(),
+        supervisor: std::process::id(),
+        variables: start.likeness.variables.clone(),
     };
+    let taken_on = ask_or_make(&start.likeness, &request.encode(), &[1, 2], || make(start))?;
     let TakenOn {
         channel,
         process,
         facts,
-    } = answer.ok()?;
+    } = taken_on;
     let ResidentFacts {
         isolation,
         notes,
@@ -70,15 +69,37 @@ pub(crate) fn enter(likeness: &Likeness, trials: &[Option<Trial>]) -> Option<Set
 }
 
 /// Channel, process and facts that a start gets from the resident that has taken it on.
-struct TakenOn {
-    channel: MessageChannel,
+pub(super) struct TakenOn {
+    pub(super) channel: MessageChannel,
     /// Pidfd of the resident.
-    process: OwnedFd,
-    facts: ResidentFacts,
+    pub(super) process: OwnedFd,
+    pub(super) facts: ResidentFacts,
 }
 
-/// Asks the resident to take this start on.
-fn ask(likeness: &Likeness) -> crate::kernel::Result<TakenOn> {
+/// Asks the resident to take this start on, which is made first if there is none yet. The request
+/// goes along with these descriptors, a pidfd of this process, and a proof that this process may
+/// ask.
+pub(super) fn ask_or_make(
+    likeness: &Likeness,
+    request: &[u8],
+    descriptors: &[RawFd],
+    make: impl FnOnce() -> Option<()>,
+) -> Option<TakenOn> {
+    let answer = match ask(likeness, request, descriptors) {
+        Err(Errno::ECONNREFUSED) => {
+            make()?;
+            ask(likeness, request, descriptors)
+        }
+        answer => answer,
+    };
+    answer.ok()
+}
+
+fn ask(
+    likeness: &Likeness,
+    request: &[u8],
+    descriptors: &[RawFd],
+) -> crate::kernel::Result<TakenOn> {
     let NamedPeer { channel, pid, uid } = ask_whoever_listens(&likeness.name)?;
     // The names are everybody's.
     if !ids::is_root_of_our_trials(uid) {
@@ -87,13 +108,8 @@ fn ask(likeness: &Likeness) -> crate::kernel::Result<TakenOn> {
     let errno = |error| errno(&error);
     let users = File::open(format!("/proc/{pid}/ns/user")).map_err(errno)?;
     let this = process::pidfd_open(std::process::id().cast_signed()).map_err(errno)?;
-    let request = ResidentRequest {
-        trial: likeness.trial.clone(),
-        supervisor: std::process::id(),
-        variables: likeness.variables.clone(),
-    };
-    let passed = [1, 2, this.as_raw_fd(), users.as_raw_fd()];
-    channel.send_whole_with(&request.encode(), &passed)?;
+    let passed = [descriptors, &[this.as_raw_fd(), users.as_raw_fd()]].concat();
+    channel.send_whole_with(request, &passed)?;
     let [answered] = wait_readable([channel.as_fd()], Some(PATIENCE))?;
     if !answered {
         return Err(Errno::ETIMEDOUT);
@@ -110,13 +126,22 @@ fn ask(likeness: &Likeness) -> crate::kernel::Result<TakenOn> {
     }
 }
 
+/// Returns whether nextest itself has started this process.
+///
+/// Whoever has started this process in the place of nextest, as a debugger may, waits perhaps for
+/// all that descends from this process, and wants to see it.
+pub(super) fn is_child_of_nextest(run: &str) -> bool {
+    let owner = nextest::process_of(run);
+    let owner = owner.and_then(|owner| process::pid_of(owner.as_fd()));
+    owner.is_some_and(|owner| owner.cast_unsigned() == std::os::unix::process::parent_id())
+}
+
 /// Makes the resident of starts like this one, unless another start does so at the same time.
-fn make(likeness: &Likeness) -> Option<()> {
-    // Whoever has started this process in the place of nextest, as a debugger may, waits perhaps
-    // for all that descends from this process, and wants to see it.
-    let owner = nextest::process_of(&likeness.run)?;
-    let owner = process::pid_of(owner.as_fd())?;
-    if owner.cast_unsigned() != std::os::unix::process::parent_id() {
+fn make(start: &TrialStart) -> Option<()> {
+    let TrialStart {
+        likeness, argument, ..
+    } = start;
+    if !is_child_of_nextest(&likeness.run) {
         return None;
     }
     let name = ClaimedName::take(&likeness.name).ok()?;
@@ -138,7 +163,7 @@ fn make(likeness: &Likeness) -> Option<()> {
                     name,
                     maker,
                     supervisor,
-                    argument: likeness.argument,
+                    argument: *argument,
                     descriptors: likeness.descriptors.clone(),
                 };
                 let setting = |supervisor| {

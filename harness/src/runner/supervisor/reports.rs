@@ -100,7 +100,10 @@ impl ReceivedReports {
             TrialReport::Remarked(Remark::Death(sentence)) => self.deaths.push(sentence),
             TrialReport::Denied(denial) => self.denials.push(denial),
             // The body of a test is no program.
-            TrialReport::StopSeen | TrialReport::Stopped(_) | TrialReport::ProgramEnded(_) => {}
+            TrialReport::StopSeen
+            | TrialReport::Stopped(_)
+            | TrialReport::ProgramEnded(_)
+            | TrialReport::ProgramGone(_) => {}
             TrialReport::Forked { pid, report } => {
                 if self.forks_heard < FORKS_HEARD {
                     self.forks_heard += 1;

@@ -59,6 +59,11 @@ impl NurseryHandle {
         }
     }
 
+    /// Notes whether the last trial has left nobody who has what it was given.
+    pub(crate) fn note_left_nothing(&self, has_left_nothing: bool) {
+        self.left_nothing.set(has_left_nothing);
+    }
+
     /// Ends the nursery after the last trial.
     pub(crate) fn end(&self) {
         if !self.is_guest {
@@ -263,7 +268,7 @@ impl<'a> ZygotePool<'a> {
     ) {
         self.idle[slot] = zygote;
         if let Some(nursery) = self.nursery_of(slot) {
-            nursery.left_nothing.set(has_left_nothing);
+            nursery.note_left_nothing(has_left_nothing);
         }
     }
 

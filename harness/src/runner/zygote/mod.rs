@@ -8,6 +8,7 @@
 //! | `nursery.rs` | the first process of the outer sandbox, which forks and kills zygotes |
 //! | `zygote.rs` | a copy of the nursery that runs one trial after another |
 //! | `resident.rs` | a zygote that runs trials for one start of the program after another |
+//! | `program_resident.rs` | a zygote that runs the programs of one wrapper after another |
 //! | `ordered_trial.rs` | a single trial, from its sandbox to its leftovers |
 //! | `setting.rs` | whatever all trials of a run find alike |
 //! | `orders.rs` | the channel to the supervisor |
@@ -17,6 +18,7 @@ mod hostname;
 pub(crate) mod nursery;
 mod ordered_trial;
 mod orders;
+pub(crate) mod program_resident;
 pub(crate) mod resident;
 mod setting;
 mod zygote;

@@ -14,16 +14,18 @@ use std::path::Path;
 
 use super::hostname::hostname;
 use super::orders::refuse;
-use super::setting::Setting;
+use super::setting::{Beside, Setting};
 use crate::Isolation;
 use crate::events;
 use crate::kernel::fd;
+use crate::kernel::id_map::IdMap;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::mount;
 use crate::kernel::namespace::{self, CloneFlags};
 use crate::kernel::process;
 use crate::kernel::process::seccomp;
 use crate::kernel::process::shared_memory_child;
+use crate::kernel::process::signal;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::refused::{NewProcess, SetupStep};
 use crate::sandbox::trial::body;
@@ -174,11 +176,12 @@ impl OrderedTrial<'_> {
         let hostname = hostname(trial.name());
         let init = Init {
             spec: sandbox_of(trial, &hostname, setting, own),
-            ids: setting.ids,
+            own_ids: own_ids(setting),
             numbers: setting.numbers.of_trial(self.share),
             channel: self.channel,
             reports: init_end,
             supervisor: &setting.supervisor,
+            keeper: setting.beside.as_ref().map(|beside| &beside.keeper),
             signals: &setting.signals,
             program: setting.program,
             lends_output: setting.instead_of_output.is_some(),
@@ -188,18 +191,9 @@ impl OrderedTrial<'_> {
                 told: RefCell::default(),
             }),
         };
-        let give_ids = |pid| match map_ids(setting.ids, options.isolation, pid) {
+        let give_ids = |pid| match map_ids(setting, options.isolation, pid) {
             Ok(()) => {
-                if setting.program.is_some() {
-                    // The init has the caller's descriptors by now. A reader of the program's
-                    // output waits until nobody else has them.
-                    let _ = let_go_of(0..3);
-                }
-                if let Some(null) = &setting.instead_of_output {
-                    // The outputs are let go of too: nextest waits until nobody has the output of a
-                    // test any more.
-                    let _ = [1, 2].map(|number| fd::replace_standard(null.as_fd(), number));
-                }
+                let_go(setting);
                 true
             }
             Err(error) => {
@@ -209,12 +203,14 @@ impl OrderedTrial<'_> {
         };
         // The body takes the trial and the channel out of its own copy of this memory: the zygote
         // keeps both.
-        let run_body = || match (held.take(), body_end.take()) {
-            (Some(trial), Some(channel)) => body::run(trial, self.seed, self.index, channel),
-            (None, _) | (_, None) => process::exit_now(1),
-        };
+        let run_body = || self.run_body(setting, held, body_end);
         let mut is_empty = false;
-        let live = || is_empty = init.live(output.as_ref(), run_body);
+        let live = || {
+            if let Some(Beside { procfs, .. }) = &setting.beside {
+                fd::close_in_copy(&[procfs.as_fd()]);
+            }
+            is_empty = init.live(output.as_ref(), run_body);
+        };
         let namespaces = options.isolation.clone_flags();
         match shared_memory_child::run_in_child(namespaces, give_ids, live) {
             Ok(true) if is_empty => Leftovers::Nothing,
@@ -226,6 +222,41 @@ impl OrderedTrial<'_> {
                 Leftovers::Processes
             }
         }
+    }
+
+    /// Runs the body in the calling process. A program that starts at once uses the memory of the
+    /// zygote until then, and so leaves the channel where it is.
+    fn run_body(
+        &self,
+        setting: &Setting,
+        held: &mut Option<Trial>,
+        channel: &mut Option<MessageChannel>,
+    ) -> ! {
+        let Some(trial) = held.take() else {
+            process::exit_now(1)
+        };
+        if setting.program.is_some_and(|it| it.starts_at_once) {
+            body::become_program(trial, self.index)
+        }
+        match channel.take() {
+            Some(channel) => body::run(trial, self.seed, self.index, channel),
+            None => process::exit_now(1),
+        }
+    }
+}
+
+/// Lets go of what the init of a trial has by now, and nobody else is to have.
+fn let_go(setting: &Setting) {
+    if setting.beside.is_some() {
+        let _ = leave_group();
+    }
+    if setting.program.is_some() {
+        // A reader of the program's output waits until nobody else has the caller's descriptors.
+        let _ = let_go_of(0..3);
+    }
+    if let Some(null) = &setting.instead_of_output {
+        // nextest waits until nobody has the output of a test any more.
+        let _ = [1, 2].map(|number| fd::replace_standard(null.as_fd(), number));
     }
 }
 
@@ -266,14 +297,33 @@ fn sandbox_of<'a>(
     }
 }
 
-/// Maps a range of ids into the user namespace of the process `pid`.
+/// Returns the ids that an init maps itself: a single one, unless its zygote is beside the sandbox.
+/// Such an init has no number in the procfs that it sees.
+fn own_ids(setting: &Setting) -> Option<IdMap> {
+    let is_single = matches!(setting.ids, Ids::One { .. });
+    (is_single && setting.beside.is_none()).then(|| setting.ids.within())
+}
+
+/// Maps ids into the user namespace of the process `pid`, unless it does so itself.
 ///
 /// Only a process of the parent namespace may write more than its own id (`user_namespaces(7)`), so
-/// the zygote does so for the init. An init with a single id writes its map itself.
-fn map_ids(ids: Ids, isolation: Isolation, pid: i32) -> std::io::Result<()> {
-    if matches!(ids, Ids::One { .. }) || !isolation.contains(Isolation::USER) {
+/// the zygote does so for the init.
+fn map_ids(setting: &Setting, isolation: Isolation, pid: i32) -> std::io::Result<()> {
+    if own_ids(setting).is_some() || !isolation.contains(Isolation::USER) {
         return Ok(());
     }
-    let map = ids.within();
-    map.write(map, pid, false)
+    let map = setting.ids.within();
+    match &setting.beside {
+        Some(Beside { procfs, keeper: _ }) => map.write_in(procfs.as_fd(), pid),
+        None => map.write(map, pid, false),
+    }
+}
+
+/// Takes the calling process, a zygote beside the sandbox, out of the process group of a program,
+/// where it was for the clone of the program's init. What the group was sent meanwhile is for its
+/// other members.
+pub(super) fn leave_group() -> crate::kernel::Result<()> {
+    process::lead_process_group()?;
+    signal::take_all_pending();
+    Ok(())
 }

@@ -227,7 +227,7 @@ fn replace_output(stdout: &OwnedFd, stderr: &OwnedFd) -> crate::kernel::Result<(
 }
 
 /// Makes these variables, and no others, those that nextest has set for a start.
-fn set_variables(variables: &[(CString, CString)]) {
+pub(super) fn set_variables(variables: &[(CString, CString)]) {
     let of_start = std::env::vars_os().map(|(name, _)| name);
     let of_start: Vec<_> = of_start
         .filter(|name| nextest::may_set_for_each_start(name))

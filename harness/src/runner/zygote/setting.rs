@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use crate::kernel::process::signal::Signal;
 
+use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::mount;
 use crate::kernel::process::shared_memory_child;
 use crate::kernel::process::signal::SignalFd;
@@ -50,6 +51,9 @@ pub(crate) struct Setting {
     /// `/dev/null`. A resident has it, which runs trials for starts of the program with their own
     /// output.
     pub(crate) instead_of_output: Option<OwnedFd>,
+    /// What is different for a zygote beside the sandbox, which has its number and its process
+    /// group outside.
+    pub(crate) beside: Option<Beside>,
     /// Counter by which PID namespaces are numbered, where the kernel has one.
     pub(crate) number_counter: Option<NumberCounter>,
     /// Pidfd that is readable when the supervisor is gone.
@@ -57,6 +61,15 @@ pub(crate) struct Setting {
     /// Signals of whichever process reads them: a signalfd shows those of its reader
     /// (`signalfd(2)`), so a single descriptor serves all inits.
     pub(crate) signals: SignalFd,
+}
+
+/// What a zygote beside the sandbox has. No trial may have any of it: the procfs shows processes of
+/// the host.
+pub(crate) struct Beside {
+    /// Channel to the keeper of the sandbox.
+    pub(crate) keeper: MessageChannel,
+    /// A procfs in which the children of the zygote have numbers.
+    pub(crate) procfs: OwnedFd,
 }
 
 impl Setting {
@@ -81,6 +94,7 @@ impl Setting {
             hidden,
             program: None,
             instead_of_output: None,
+            beside: None,
             numbers: RunNumbers::divide(end, body::supervisor_pid(), trials),
             number_counter: NumberCounter::open().ok(),
             working_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),

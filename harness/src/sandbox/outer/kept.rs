@@ -68,16 +68,64 @@ pub(crate) fn enter_kept(
     wanted: &Wanted<'_>,
     inside: impl FnOnce(MessageChannel, Ids, Option<Corrections>),
 ) -> Option<(Outer, HostSettings)> {
-    let name = name(keeping, ids, wanted)?;
-    let keeper = match Keeper::find(&name) {
-        Ok(keeper) => keeper,
-        Err(Errno::ECONNREFUSED) => {
-            Keeper::make(&name, (keeping.owner)()?, ids, wanted)?;
-            Keeper::find(&name).ok()?
+    Keeper::find_or_make(keeping, ids, wanted)?.enter(ids, wanted, inside)
+}
+
+/// A process beside a sandbox that is kept: it has the user namespace and the mounts of the
+/// sandbox, and is in the PID namespace of whoever is outside.
+pub(crate) struct BesideKept {
+    /// Channel to the maker of the process.
+    pub(crate) maker: MessageChannel,
+    pub(crate) ids: Ids,
+    pub(crate) corrections: Option<Corrections>,
+    /// Things that could not be had, in a sentence each.
+    pub(crate) notes: Vec<String>,
+    /// Channel to the keeper, who stays as long as the channel is open, and at whose end it ends.
+    pub(crate) keeper: MessageChannel,
+    /// A procfs in which the process and its children have numbers. The one of the sandbox shows
+    /// those who are in the sandbox.
+    pub(crate) procfs: OwnedFd,
+}
+
+/// Forks a process beside the sandbox that is kept for the run, which is made first if it is not
+/// there yet. `live` runs in that process. Returns a pidfd of the process and the channel to it.
+///
+/// Returns nothing where no sandbox can be kept.
+pub(crate) fn fork_beside_kept(
+    keeping: &Keeping<'_>,
+    ids: Ids,
+    wanted: &Wanted<'_>,
+    live: impl FnOnce(BesideKept),
+) -> Option<(OwnedFd, MessageChannel)> {
+    let keeper = Keeper::find_or_make(keeping, ids, wanted)?;
+    let procfs = OwnedFd::from(File::open("/proc").ok()?);
+    let kinds = wanted.namespaces().difference(CloneFlags::CLONE_NEWPID);
+    let Inherited {
+        ids,
+        here,
+        supervisor,
+        ours,
+        theirs,
+    } = Inherited::of(&keeper, ids)?;
+    let Keeper {
+        process,
+        facts,
+        channel,
+    } = keeper;
+    let first = fork_into(&process, kinds, || {
+        close_in_copy(&[ours.as_fd()]);
+        if settle(ids, &here, &supervisor).is_ok() {
+            live(BesideKept {
+                maker: theirs,
+                ids,
+                corrections: facts.corrections.map(Corrections::from_writes),
+                notes: facts.notes,
+                keeper: channel,
+                procfs,
+            });
         }
-        Err(_) => return None,
-    };
-    keeper.enter(ids, wanted, inside)
+    });
+    Some((first.ok()?, ours))
 }
 
 /// Returns the name of the sandbox that this start can share: with whoever has the same ids, sees
@@ -120,9 +168,53 @@ fn name(keeping: &Keeping<'_>, ids: Ids, wanted: &Wanted<'_>) -> Option<String> 
 struct Keeper {
     process: OwnedFd,
     facts: KeptFacts,
+    channel: MessageChannel,
+}
+
+/// Things that a process takes along into a sandbox, and has before its fork.
+struct Inherited {
+    /// Ids that the sandbox has.
+    ids: Ids,
+    here: PathBuf,
+    /// Pidfd of the forking process: in another PID namespace that process has no id.
+    supervisor: OwnedFd,
+    /// Channel between the two.
+    ours: MessageChannel,
+    theirs: MessageChannel,
+}
+
+impl Inherited {
+    fn of(keeper: &Keeper, ids: Ids) -> Option<Self> {
+        let fewer = keeper.facts.fewer_ids;
+        let (ours, theirs) = MessageChannel::pair().ok()?;
+        Some(Self {
+            ids: match ids {
+                Ids::Subordinate(own) if fewer => own.alone(),
+                Ids::Range(_) if fewer => Ids::own_range(),
+                ids => ids,
+            },
+            here: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+            supervisor: process::pidfd_open(std::process::id() as i32).ok()?,
+            ours,
+            theirs,
+        })
+    }
 }
 
 impl Keeper {
+    /// Asks for the sandbox, and makes it first if this is the first start of the run.
+    fn find_or_make(keeping: &Keeping<'_>, ids: Ids, wanted: &Wanted<'_>) -> Option<Self> {
+        let name = name(keeping, ids, wanted)?;
+        match Self::find(&name) {
+            Ok(keeper) => Some(keeper),
+            Err(Errno::ECONNREFUSED) => {
+                Self::make(&name, (keeping.owner)()?, ids, wanted)?;
+                Self::find(&name).ok()
+            }
+            Err(_) => None,
+        }
+    }
+
     /// Asks for the sandbox of that name.
     ///
     /// # Errors
@@ -135,7 +227,11 @@ impl Keeper {
         }
         let (message, passed) = channel.receive_whole_with()?;
         match (KeptFacts::decode(&message), passed.into_iter().next()) {
-            (Some(facts), Some(process)) => Ok(Self { process, facts }),
+            (Some(facts), Some(process)) => Ok(Self {
+                process,
+                facts,
+                channel,
+            }),
             // The keeper has ended in between.
             (None, _) | (_, None) => Err(Errno::EPIPE),
         }
@@ -176,21 +272,25 @@ impl Keeper {
         wanted: &Wanted<'_>,
         inside: impl FnOnce(MessageChannel, Ids, Option<Corrections>),
     ) -> Option<(Outer, HostSettings)> {
-        let Self { process, facts } = self;
+        let Inherited {
+            ids,
+            here,
+            supervisor,
+            ours,
+            theirs,
+        } = Inherited::of(&self, ids)?;
+        let Self {
+            process,
+            facts,
+            channel,
+        } = self;
+        // Only a process that is not in the sandbox has to ask the keeper to stay.
+        drop(channel);
         let settings = HostSettings {
             corrections: facts.corrections.map(Corrections::from_writes),
             shown_through: facts.shown_through,
         };
         let corrections = settings.corrections.clone();
-        let ids = match ids {
-            Ids::Subordinate(own) if facts.fewer_ids => own.alone(),
-            Ids::Range(_) if facts.fewer_ids => Ids::own_range(),
-            ids => ids,
-        };
-        let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-        // Opened before the fork: in the other PID namespace this process has no id.
-        let supervisor = process::pidfd_open(std::process::id() as i32).ok()?;
-        let (ours, theirs) = MessageChannel::pair().ok()?;
         let first = fork_into(&process, wanted.namespaces(), || {
             // The process sees the supervisor's end only if it does not hold that end too.
             close_in_copy(&[ours.as_fd(), process.as_fd()]);
@@ -284,17 +384,23 @@ fn with_corrections(facts: KeptFacts) -> KeptFacts {
 
 /// Hands out the pidfd, until the run ends or nobody needs the sandbox.
 fn serve(listener: &NamedListener, owner: &OwnedFd, facts: &[u8], me: &OwnedFd) {
+    // Channels that their askers may keep, to need the sandbox though they are not in it.
+    let mut asked: Vec<MessageChannel> = Vec::new();
     loop {
         let fds = [listener.as_fd(), owner.as_fd()];
-        match wait_readable(fds, Some(LONELY)) {
+        let woken = wait_readable(fds, Some(LONELY));
+        asked.retain(|channel| !channel.has_ended());
+        match woken {
             Ok([_, true]) => return,
             Ok([true, false]) => {
-                if let Ok(channel) = listener.accept() {
+                if let Ok(channel) = listener.accept()
                     // Whoever has gone in between needs no answer.
-                    let _ = channel.send_whole_with(facts, &[me.as_raw_fd()]);
+                    && channel.send_whole_with(facts, &[me.as_raw_fd()]).is_ok()
+                {
+                    asked.push(channel);
                 }
             }
-            Ok([false, false]) if is_alone() => return,
+            Ok([false, false]) if asked.is_empty() && is_alone() => return,
             Ok([false, false]) | Err(_) => {}
         }
     }

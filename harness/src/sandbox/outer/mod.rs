@@ -30,6 +30,6 @@ mod plain;
 
 pub(crate) use first_process::become_root;
 pub(crate) use idmapped_root::tun_directory;
-pub(crate) use kept::{Keeping, enter_kept};
+pub(crate) use kept::{BesideKept, Keeping, enter_kept, fork_beside_kept};
 pub(crate) use make::{Outer, Wanted, make};
 pub(crate) use plain::plain_views;

@@ -57,6 +57,8 @@ pub(crate) enum Edge {
     ToResident,
     /// From a resident to a start of the program, and to the resident from its maker.
     FromResident,
+    /// From a start of `snowglobe exec` to a resident for programs.
+    ToProgramResident,
 }
 
 /// A whole message of one edge.

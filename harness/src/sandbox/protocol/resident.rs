@@ -27,6 +27,32 @@ impl EdgeMessage for ResidentRequest {
     const EDGE: Edge = Edge::ToResident;
 }
 
+/// From a start of `snowglobe exec` to a resident for programs: run this program. The program's
+/// stdin, stdout and stderr, a pidfd of the start, and the user namespace of the resident come
+/// along, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProgramRequest {
+    /// The program and its arguments.
+    pub(crate) words: Vec<CString>,
+    /// Number of the start's process.
+    pub(crate) supervisor: u32,
+    /// Process group of the start, which the program is to be in.
+    pub(crate) group: i32,
+    /// Variables of the environment that nextest sets for each start, with their values.
+    pub(crate) variables: Vec<(CString, CString)>,
+}
+
+codec_struct!(ProgramRequest {
+    words,
+    supervisor,
+    group,
+    variables,
+});
+
+impl EdgeMessage for ProgramRequest {
+    const EDGE: Edge = Edge::ToProgramResident;
+}
+
 /// From a resident to a start that it takes on. A pidfd of the resident comes along. The resident
 /// has the same from its maker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +86,12 @@ mod tests {
             trial: "a::b".to_owned(),
             supervisor: u32::MAX,
             variables: vec![(c"NEXTEST_ATTEMPT".into(), c"1".into())],
+        });
+        arrives(&ProgramRequest {
+            words: vec![c"./a".into(), c"--exact".into()],
+            supervisor: 1,
+            group: i32::MAX,
+            variables: Vec::new(),
         });
         arrives(&ResidentFacts {
             isolation: "alone".to_owned(),

@@ -131,6 +131,9 @@ pub(crate) enum TrialReport {
     Stopped(i32),
     /// The program that the body has run in a node has come to this end.
     ProgramEnded(ExitKind),
+    /// The body, a program, has come to this end, and the sandbox was empty then: nobody has any
+    /// more what the program was given. The last message.
+    ProgramGone(ExitKind),
 }
 
 codec_enum!(TrialReport {
@@ -148,6 +151,7 @@ codec_enum!(TrialReport {
     10 => Stopped(number),
     11 => ProgramEnded(end),
     12 => StopSeen,
+    13 => ProgramGone(end),
 });
 
 impl EdgeMessage for TrialReport {

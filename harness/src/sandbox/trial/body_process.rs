@@ -97,9 +97,11 @@ impl Init<'_> {
         ]);
         let counter = self.spec.number_counter.map(AsFd::as_fd);
         let denials = self.denials.as_ref().map(|watch| watch.fd.as_fd());
+        let keeper = self.keeper.map(AsFd::as_fd);
         counter
             .into_iter()
             .chain(denials)
+            .chain(keeper)
             .for_each(|fd| close_in_copy(&[fd]));
         run();
         process::exit_now(1)

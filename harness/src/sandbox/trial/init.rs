@@ -22,9 +22,10 @@ use super::body_process::BodyProcess;
 use super::denials::DenialWatch;
 use super::members;
 use super::mounts::SandboxSpec;
-use super::program::{self, ProgramBody, map_own_id};
+use super::program::{self, ProgramBody, map_own_ids};
 use crate::Isolation;
 use crate::kernel::fd;
+use crate::kernel::id_map::IdMap;
 use crate::kernel::message_channel::{MessageChannel, Received};
 use crate::kernel::poll;
 use crate::kernel::process::exit_kind::ExitKind;
@@ -34,7 +35,6 @@ use crate::kernel::process::{self, Reaped};
 use crate::kernel::procfs::process_table;
 use crate::kernel::thread::{show_as_before, shown_as};
 use crate::sandbox::disk;
-use crate::sandbox::ids::Ids;
 use crate::sandbox::node::apart;
 use crate::sandbox::node::factory::Factory;
 use crate::sandbox::process_numbers::{self, TrialNumbers};
@@ -48,8 +48,8 @@ use crate::trial::running::Remark;
 pub(crate) struct Init<'a> {
     /// The sandbox that the init makes of its namespaces.
     pub(crate) spec: SandboxSpec<'a>,
-    /// Ids that the trials of this run have outside.
-    pub(crate) ids: Ids,
+    /// Ids that the init maps itself, if nobody else does.
+    pub(crate) own_ids: Option<IdMap>,
     /// Numbers that the processes of this trial have.
     pub(crate) numbers: TrialNumbers,
     /// Channel to the supervisor, which the zygote has when there is no init.
@@ -58,6 +58,9 @@ pub(crate) struct Init<'a> {
     pub(crate) reports: &'a MessageChannel,
     /// Pidfd of the supervisor.
     pub(crate) supervisor: &'a OwnedFd,
+    /// Channel at whose end the init ends too, where its zygote is beside the sandbox: the kernel
+    /// ends everybody in the sandbox with its keeper, and nobody beside.
+    pub(crate) keeper: Option<&'a MessageChannel>,
     /// Signals that wait for this process.
     pub(crate) signals: &'a SignalFd,
     /// Differences if the body becomes a program for which somebody waits.
@@ -129,7 +132,7 @@ impl Init<'_> {
             process::exit_now(1);
         }
         if self.spec.isolation.contains(Isolation::USER) {
-            map_own_id(self.ids)?;
+            map_own_ids(self.own_ids)?;
         }
         if !self.spec.isolation.contains(Isolation::PID) {
             // Orphans come to us all the same (PR_SET_CHILD_SUBREAPER, prctl(2)).
@@ -219,21 +222,24 @@ impl Init<'_> {
         let channel = self.channel.as_fd();
         let (signals, supervisor) = (self.signals.as_fd(), self.supervisor.as_fd());
         let node_requests = body.node_requests.borrow();
-        // The last three may be there or not. In place of one that is not there the init's own
+        // The last four may be there or not. In place of one that is not there the init's own
         // channel is watched once more, which does no harm.
         let others = [
             listening.then(|| self.reports.as_fd()),
             node_requests.as_ref().map(AsFd::as_fd),
             self.denials.as_ref().map(|watch| watch.fd.as_fd()),
+            self.keeper.map(AsFd::as_fd),
         ];
-        let [reports, nodes, denials] = others.map(|other| other.unwrap_or(channel));
-        let fds = [channel, signals, supervisor, reports, nodes, denials];
+        let [reports, nodes, denials, keeper] = others.map(|other| other.unwrap_or(channel));
+        let fds = [
+            channel, signals, supervisor, reports, nodes, denials, keeper,
+        ];
         let ready = poll::wait_readable(fds, None).unwrap_or_default();
         let there = others.map(|other| other.is_some());
         Wakeup {
             asked: ready[0],
             signalled: ready[1],
-            orphaned: ready[2],
+            orphaned: ready[2] || (there[3] && ready[6]),
             reported: there[0] && ready[3],
             wants_nodes: there[1] && ready[4],
             asks_about_call: there[2] && ready[5],
@@ -422,6 +428,10 @@ impl Init<'_> {
                 fd::close_output();
             }
             let _ = self.channel.send(&TrialReport::ALL_WELL);
+            return true;
+        }
+        if empty && self.program.is_some_and(ProgramBody::leaves_nothing) && finish.is_none() {
+            let _ = self.channel.send(&TrialReport::ProgramGone(end).encode());
             return true;
         }
         let survivors = if empty {

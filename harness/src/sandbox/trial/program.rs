@@ -6,13 +6,13 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use crate::kernel::errno::errno;
 use crate::kernel::fd::replace_standard;
+use crate::kernel::id_map::IdMap;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::poll;
 use crate::kernel::process::signal::{
     Signal, await_signals_to_groups, is_in_our_group, is_stop_pending, kill, take_pending,
 };
 use crate::kernel::process::{self, Pid};
-use crate::sandbox::ids::Ids;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::trial::{InitRequest, TrialReport};
 use crate::sandbox::refused::{Doing, Refused};
@@ -25,6 +25,13 @@ pub(crate) struct ProgramBody {
     pub(crate) keeps_failed: bool,
     /// The body does nothing else before it becomes the program.
     pub(crate) starts_at_once: bool,
+}
+
+impl ProgramBody {
+    /// Returns whether nobody has anything of a program that has ended without children.
+    pub(super) fn leaves_nothing(self) -> bool {
+        self.starts_at_once && !self.keeps_failed
+    }
 }
 
 /// Sends a signal to the body, unless the body has got the signal with its process group.
@@ -113,13 +120,11 @@ pub(super) fn linger(channel: &MessageChannel, supervisor: &OwnedFd) {
     }
 }
 
-/// Maps a single id, which a process may do by itself. A range has been mapped from outside.
-pub(super) fn map_own_id(ids: Ids) -> Result<(), Refused> {
-    match ids {
-        Ids::One { .. } => {}
-        Ids::Subordinate(_) | Ids::Range(_) => return Ok(()),
-    }
-    let map = ids.within();
+/// Maps a single id, which a process may do by itself.
+pub(super) fn map_own_ids(map: Option<IdMap>) -> Result<(), Refused> {
+    let Some(map) = map else {
+        return Ok(());
+    };
     // An unprivileged process may write a gid_map only after it has given up setgroups
     // (user_namespaces(7)), which `true` says.
     map.write(map, "self", true).doing("map the ids")

@@ -17,7 +17,8 @@ use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, signal, sigprocmask};
 pub use nix::sys::signal::{Signal, kill, raise};
 pub use passing::{
     PASSED_ON, await_signals_to_groups, become_program, die_by, is_in_our_group, is_stop_pending,
-    remember_caller, spawn_program, stop_by, take_pending,
+    remember_caller, spawn_program, stop_by, take_all_pending, take_pending,
+    was_started_without_pipe,
 };
 
 /// A descriptor from which signals are read.
@@ -63,7 +64,7 @@ impl AsFd for SignalFd {
 }
 
 /// The signals that the calling thread blocked at some moment.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct BlockedSignals(SigSet);
 
 impl BlockedSignals {

@@ -91,9 +91,27 @@ pub fn spawn_program(command: &mut Command, blocked: &BlockedSignals) -> io::Res
     command.spawn()
 }
 
+/// Returns whether this program was started with SIGPIPE ignored.
+pub fn was_started_without_pipe() -> bool {
+    PIPE_IGNORED.load(Ordering::Relaxed)
+}
+
 /// Takes a signal that is blocked and waits for this process. Returns whether there was one.
 pub fn take_pending(number: i32) -> bool {
-    let only: Mask = 1 << (number.cast_unsigned() - 1);
+    take_one_of(1 << (number.cast_unsigned() - 1)) == Some(number)
+}
+
+/// Takes all of [`PASSED_ON`] that wait for this process, which blocks them.
+pub fn take_all_pending() {
+    // The kernel keeps a signal that is blocked until the process takes it (signal(7)), and the
+    // process would take it for a later one.
+    let all = PASSED_ON.iter();
+    let all = all.fold(0, |all: Mask, signal| all | 1 << (*signal as u32 - 1));
+    while take_one_of(all).is_some() {}
+}
+
+/// Takes one of these signals, which are blocked, and returns its number if one waits.
+fn take_one_of(signals: Mask) -> Option<i32> {
     let now = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
@@ -102,13 +120,13 @@ pub fn take_pending(number: i32) -> bool {
     let taken = unsafe {
         libc::syscall(
             libc::SYS_rt_sigtimedwait,
-            &raw const only,
+            &raw const signals,
             ptr::null_mut::<libc::siginfo_t>(),
             &raw const now,
             size_of::<Mask>(),
         )
     };
-    taken == libc::c_long::from(number)
+    i32::try_from(taken).ok().filter(|number| *number > 0)
 }
 
 /// Returns whether a signal of the terminal that stops a process is blocked and waits for this

@@ -32,4 +32,4 @@ pub(crate) use conclude::end_fork_in_node;
 pub(crate) use here::run_here;
 pub(crate) use home::private as private_home;
 pub(crate) use profiles::{remember_supervisor, supervisor_pid};
-pub(crate) use run::{prepare, prepare_thread, run};
+pub(crate) use run::{become_program, prepare, prepare_thread, run};

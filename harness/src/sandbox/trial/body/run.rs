@@ -96,6 +96,21 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, reports: MessageChannel) 
     process::end_with_this_thread()
 }
 
+/// Runs the trial of a program, which does nothing but become that program.
+///
+/// The calling process lives in the memory of its zygote. So nothing is noted there of the trial
+/// but what is right for the next one too.
+pub(crate) fn become_program(trial: Trial, index: u32) -> ! {
+    profiles::separate(index);
+    within::correct_environment(trial.options());
+    let (_, body) = trial.into_name_and_body();
+    process::never_return(|| {
+        // It ends the process where the program cannot be started.
+        let _ = body.run();
+        process::exit_now(1)
+    })
+}
+
 /// Runs the test function. The name tells std to end backtraces here
 /// (`library/std/src/sys/backtrace.rs`).
 #[inline(never)]
