@@ -66,8 +66,8 @@ impl IdMap {
     /// # Errors
     /// The kernel refused a mapping.
     pub fn write_in(self, procfs: BorrowedFd<'_>, process: i32) -> io::Result<()> {
-        // `setgroups` stays permitted: the kernel wants it denied only of a caller who lacks CAP_SETGID
-        // in the parent namespace (user_namespaces(7)).
+        // `setgroups` stays permitted: the kernel wants it denied only where the writer lacks
+        // CAP_SETGID in the parent namespace (user_namespaces(7)).
         for file in ["uid_map", "gid_map"] {
             let path = FixedStr::<32>::of(format_args!("{process}/{file}\0"));
             let write = |map: &str| Ok(write_file_in(procfs, &path, map)?);

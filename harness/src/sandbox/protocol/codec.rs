@@ -49,16 +49,16 @@ pub(crate) enum Edge {
     ToDisk,
     /// From the server of a disk to its lab.
     FromDisk,
-    /// From a copy of the trial's init to the server of a disk: what a program asks for.
-    ToSyncedDisk,
-    /// From the server of a disk to a copy of the trial's init.
-    FromSyncedDisk,
     /// From a start of the program to a resident.
     ToResident,
     /// From a resident to a start of the program, and to the resident from its maker.
     FromResident,
     /// From a start of `snowglobe exec` to a resident for programs.
     ToProgramResident,
+    /// From a copy of the trial's init to the server of a disk: what a program asks for.
+    ToSyncedDisk,
+    /// From the server of a disk to a copy of the trial's init.
+    FromSyncedDisk,
 }
 
 /// A whole message of one edge.
