@@ -214,6 +214,9 @@ pub(crate) fn hint(errno: Errno) -> Option<String> {
         // open (unix(7), ETOOMANYREFS).
         Errno::EMFILE | Errno::ETOOMANYREFS => return Some(too_few_descriptors()),
         Errno::EAGAIN => "raise the limit of processes, `ulimit -u`",
+        Errno::EROFS => {
+            "the host's files are read-only in a node: name a directory that is there, or one below /tmp, /run or the workspace, or give the node a root filesystem"
+        }
         // execve(2), "Limits on size of arguments and environment".
         Errno::E2BIG => {
             "one argument or variable may have 128 KiB, and all together a quarter of `ulimit -s`: pass more by a file or by the standard input"

@@ -85,6 +85,11 @@ fn place(program: &WrappedProgram) -> Result<Option<Place>, ExecError> {
             "--user does not go with --topology, --node, --volume or --capture: root of the world makes nodes; let the program change its user itself, as by `setpriv`".to_owned(),
         ));
     }
+    if file.is_none() && node.is_some() {
+        return Err(ExecError::Words(
+            "--node names a node of a topology: give --topology FILE as well".to_owned(),
+        ));
+    }
     let mut topology = match file {
         #[cfg(feature = "toml")]
         Some(file) => Topology::from_toml_file(file).map_err(ExecError::Topology)?,
@@ -231,6 +236,15 @@ mod tests {
             let error = error(program);
             assert!(error.contains("absolute path"), "{volume}: {error}");
         }
+    }
+
+    #[test]
+    fn a_node_needs_a_topology() {
+        let program = WrappedProgram {
+            node: Some("client".to_owned()),
+            ..WrappedProgram::default()
+        };
+        assert!(error(program).contains("--topology FILE"));
     }
 
     #[test]

@@ -74,6 +74,12 @@ pub fn exec(program: WrappedProgram) -> Result<std::convert::Infallible, ExecErr
     };
     let inside = Inside::of(&program)?;
     let mut more = program.writable.clone();
+    if let Some(absent) = more.iter().find(|it| !it.exists()) {
+        let absent = absent.display();
+        return Err(ExecError::Words(format!(
+            "--writable is `{absent}`, and there is no such directory: make it first"
+        )));
+    }
     if let Some(directory) = &program.capture {
         make_directory(directory)?;
         more.push(directory.clone());

@@ -46,6 +46,19 @@ fn the_command_line_is_explained() {
 }
 
 #[test]
+fn options_that_lead_nowhere_are_told() {
+    fails(&["--node", "a", "true"], 125, &["--topology FILE"]);
+    fails(
+        &["--writable", "/no/such", "true"],
+        125,
+        &["no such directory", "make it first"],
+    );
+    let volume = exec(&["--volume", "/no-such", "true"]).output().unwrap();
+    says(&stderr(&volume), &["`/no-such`", "name a directory that is there"]);
+    assert_eq!(volume.status.code(), Some(125));
+}
+
+#[test]
 fn a_world_within_a_world_needs_the_outer_ones_leave() {
     let inner = [
         env!("CARGO_BIN_EXE_snowglobe"),
