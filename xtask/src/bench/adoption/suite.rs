@@ -20,16 +20,14 @@ pub(super) struct PublishedSuite {
 }
 
 /// The suites that are measured: further ones are further rows.
-pub(super) const PUBLISHED: [PublishedSuite; 1] = [
-    PublishedSuite {
-        name: "tempfile",
-        version: "3.27.0",
-        what: "65 short tests in 5 programs",
-        // In these a thread panics on purpose, which fails a trial without the option
-        // `allow_panics`.
-        skip: &["dont_double_panic", "test_rm_tempdir_threading"],
-    },
-];
+pub(super) const PUBLISHED: [PublishedSuite; 1] = [PublishedSuite {
+    name: "tempfile",
+    version: "3.27.0",
+    what: "65 short tests in 5 programs",
+    // In these a thread panics on purpose, which fails a trial without the option
+    // `allow_panics`.
+    skip: &["dont_double_panic", "test_rm_tempdir_threading"],
+}];
 
 /// A suite, twice.
 pub(super) struct Suite {
