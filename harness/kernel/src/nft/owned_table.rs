@@ -4,11 +4,8 @@
 //! process.
 
 use std::fmt;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::OnceLock;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, channel};
-use std::thread;
 
 use nix::libc;
 use nix::net::if_::if_nametoindex;
@@ -23,11 +20,6 @@ pub(super) struct OwnedTable {
     name: String,
     family: libc::c_int,
     is_there: bool,
-    /// Whether it was ever there.
-    was_there: bool,
-    /// Dropped after the other descriptor of the socket, as fields are in this order: the one that
-    /// is closed last waits.
-    last: LastCopy,
 }
 
 /// Priority before every chain that a program in the node is likely to have made.
@@ -61,8 +53,6 @@ impl OwnedTable {
             name: format!("{prefix}-{}-{number}", std::process::id()),
             family,
             is_there: false,
-            was_there: false,
-            last: LastCopy(None),
         })
     }
 
@@ -88,7 +78,6 @@ impl OwnedTable {
     pub(super) fn commit(&mut self, batch: Batch) -> Result<(), NetlinkError> {
         self.netlink.commit(batch)?;
         self.is_there = true;
-        self.was_there = true;
         Ok(())
     }
 
@@ -123,40 +112,5 @@ impl Drop for OwnedTable {
     /// a program may share the socket for a while.
     fn drop(&mut self) {
         let _ = self.delete();
-        if self.was_there {
-            let copy = self.netlink.socket.as_fd().try_clone_to_owned();
-            self.last = LastCopy(copy.ok());
-        }
-    }
-}
-
-/// The last descriptor of a socket, which is closed on a thread that does nothing else.
-///
-/// The kernel lets nobody close a socket of nftables until all that was deleted in its namespace is
-/// destroyed, which takes an RCU grace period (nf_tables_api.c, `nft_rcv_nl_event`; 12 to 16 ms on
-/// Linux 6.18, 2026-11-30). What was deleted is without effect by then.
-struct LastCopy(Option<OwnedFd>);
-
-impl Drop for LastCopy {
-    fn drop(&mut self) {
-        if let Some(socket) = self.0.take() {
-            close_elsewhere(socket);
-        }
-    }
-}
-
-fn close_elsewhere(socket: OwnedFd) {
-    static CLOSER: OnceLock<Option<Sender<OwnedFd>>> = OnceLock::new();
-    // One thread for all: namespaces destroy what was deleted side by side, so that the second
-    // close finds its own done.
-    let closer = CLOSER.get_or_init(|| {
-        let (sender, sockets) = channel();
-        let thread = thread::Builder::new().name("close".to_owned());
-        let closing = thread.spawn(move || sockets.into_iter().for_each(drop));
-        closing.ok().map(|_| sender)
-    });
-    // Without the thread the caller waits after all.
-    if let Some(closer) = closer {
-        let _ = closer.send(socket);
     }
 }

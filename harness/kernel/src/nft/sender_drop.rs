@@ -162,7 +162,8 @@ impl SenderDrop {
         self.table.commit(batch)
     }
 
-    /// Removes the rules.
+    /// Removes the rules. The drop of the value that is left waits until the kernel has destroyed
+    /// them, as the end of a [`super::FilterConversation`] does.
     ///
     /// # Errors
     /// The kernel refused to delete the rules.

@@ -225,7 +225,10 @@ impl Partition {
         };
         // Each filter is removed even if another one could not be.
         let places = std::mem::take(&mut self.places);
-        let removed = places.into_iter().map(|place| place.remove().map(drop));
+        // All are removed before any is dropped: the drops wait for the kernel, which destroys the
+        // rules of all namespaces at the same time.
+        let removed: Vec<_> = places.into_iter().map(Place::remove).collect();
+        let removed = removed.into_iter().map(|one| one.map(drop));
         removed.fold(opened, Result::and).map_err(explain)
     }
 
