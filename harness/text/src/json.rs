@@ -203,11 +203,11 @@ impl<'t> JsonReader<'t> {
         let is_of_number = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
         let text = &rest[..rest.find(|c| !is_of_number(c)).unwrap_or(rest.len())];
         let digits = text.strip_prefix('-').unwrap_or(text);
-        // JSON has neither `+1` nor `.5` nor `01`.
-        let is_number = digits.starts_with(|c: char| c.is_ascii_digit())
-            && !(digits.starts_with('0') && digits[1..].starts_with(|c: char| c.is_ascii_digit()))
-            && !text.ends_with('.')
-            && !text.contains(".e");
+        let starts_with_digit = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+        // JSON has neither `+1` nor `.5`, nor `01`, nor `1.` and `1.e2`.
+        let has_zero_ahead = digits.strip_prefix('0').is_some_and(starts_with_digit);
+        let ends_at_point = text.ends_with('.') || text.contains(".e") || text.contains(".E");
+        let is_number = starts_with_digit(digits) && !has_zero_ahead && !ends_at_point;
         let whole = text.parse().map(TreeContent::Integer).ok();
         let content = whole.or_else(|| text.parse().map(TreeContent::Float).ok());
         let content = content.filter(|_| is_number);

@@ -118,18 +118,18 @@ fn a_slow_node_runs_nothing_that_is_paused() -> TestResult {
     for pause in [Fault::pause("n1"), Fault::pause_program("n1", "one")] {
         let slow = lab.inject(Fault::slow("n1", Percent(80.0)))?;
         let pause = lab.inject(pause)?;
-        let before = one.log().iter().count();
+        let before = one.log().len();
         tell(&mut one, "hello")?;
         // Several periods of the slow node, in each of which it would let the program run.
         thread::sleep(300 * MS);
         assert_eq!(
-            one.log().iter().count(),
+            one.log().len(),
             before,
             "under {:?}",
             pause.fault()
         );
         pause.heal()?;
-        lab.wait_until(|| one.log().iter().count() > before)?;
+        lab.wait_until(|| one.log().len() > before)?;
         slow.heal()?;
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use super::engine::Nat;
 use super::packet::V4Packet;
-use super::spec::{Dependence, NOBODY};
+use super::spec::NOBODY;
 use super::table::{BURST, FlowEnd, TableSide};
 
 /// Number of mappings that the caches of a core hold anyway: a quarter of a megabyte.
@@ -59,10 +59,9 @@ impl Nat {
             TableSide::Outside => (packet.destination, packet.source),
         };
         let shares = side == TableSide::Inside || self.spec.shares_ports();
-        let part = match self.spec.mapping_of(protocol) {
-            Dependence::EndpointIndependent => NOBODY,
-            _ if !shares => NOBODY,
-            dependence => dependence.part_of(remote),
+        let part = match shares {
+            true => self.spec.mapping_of(protocol).part_of(remote),
+            false => NOBODY,
         };
         Some(FlowEnd {
             at,
