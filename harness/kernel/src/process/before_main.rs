@@ -79,7 +79,7 @@ unsafe extern "C" {
 
 /// Runs the constructors of the program that the loader has not called yet, in its order.
 ///
-/// Does nothing where the functions of [`BEFORE_MAIN`] have returned: the loader has called all
+/// Does nothing where the functions of `BEFORE_MAIN` have returned: the loader has called all
 /// constructors then.
 pub fn run_remaining_constructors() {
     // A constructor may start a trial of its own accord, and no constructor runs twice.

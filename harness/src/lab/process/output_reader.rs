@@ -237,7 +237,8 @@ impl Pump {
             let Some(status) = program.ended_by(Some(Instant::now() + REPORT)) else {
                 return true;
             };
-            // The trial is told first: a test that hangs, or whose process ends, says nothing later.
+            // The trial is told first: a test that hangs, or whose process ends, says nothing
+            // later.
             if let Some(sentence) = program.death(status) {
                 running::tell_of_death(sentence);
             }
