@@ -122,12 +122,7 @@ fn a_slow_node_runs_nothing_that_is_paused() -> TestResult {
         tell(&mut one, "hello")?;
         // Several periods of the slow node, in each of which it would let the program run.
         thread::sleep(300 * MS);
-        assert_eq!(
-            one.log().len(),
-            before,
-            "under {:?}",
-            pause.fault()
-        );
+        assert_eq!(one.log().len(), before, "under {:?}", pause.fault());
         pause.heal()?;
         lab.wait_until(|| one.log().len() > before)?;
         slow.heal()?;
