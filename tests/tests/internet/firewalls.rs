@@ -265,7 +265,7 @@ fn a_firewall_has_a_name_in_toml() -> TestResult {
     assert_eq!(Topology::from_toml(&topology.to_toml()?)?, topology);
     let error = Topology::from_toml(&text.replace("udp_blocked", "udp_block")).unwrap_err();
     let said = "line 7, column 20: there is no firewall `udp_block`; those with names are open, \
-                inbound_block, udp_blocked, web_only, and others are tables";
+                home, inbound_block, udp_blocked, web_only, and others are tables";
     assert_eq!(error.to_string(), said);
     Ok(())
 }

@@ -63,12 +63,13 @@ fn a_home_with_another_nat_lets_in_whom_that_nat_lets_in() -> TestResult {
         if nat.filtering != Dependence::EndpointIndependent {
             continue;
         }
-        // A rule holds all the same.
+        // A rule holds all the same, and so does a block that was asked for.
         let rule = FirewallRule::inbound(FirewallAction::Drop).udp();
-        let strict = Firewall::inbound_block().rule(rule);
-        world.lab.set_firewall(world.router, strict)?;
-        let strict = Dependence::AddressAndPortDependent;
-        assert_eq!(found_out(&world)[1], strict, "{name}");
+        for firewall in [Firewall::home().rule(rule), Firewall::inbound_block()] {
+            world.lab.set_firewall(world.router, firewall.clone())?;
+            let strict = Dependence::AddressAndPortDependent;
+            assert_eq!(found_out(&world)[1], strict, "{name} behind {firewall:?}");
+        }
     }
     Ok(())
 }

@@ -142,8 +142,13 @@ pub fn xlat_phone() -> Situation {
 /// Returns this phone with a carrier that gives it IPv6 alone, and a host at home.
 fn mobile(phone: NodeSpec) -> Situation {
     let mut base = Base::new();
+    // The NAT64 of a carrier lets in whom its own filter lets in (RFC 6146, section 3.5).
+    let firewall = Firewall {
+        leaves_v4_to_nat: true,
+        ..Firewall::inbound_block()
+    };
     let carrier = RouterSpec::new("carrier")
-        .firewall(Firewall::inbound_block())
+        .firewall(firewall)
         .nat64(Nat64Spec::new());
     let carrier = base.topology.router(carrier);
     base.topology.uplink(carrier, base.internet);

@@ -26,7 +26,8 @@ struct Gate {
 
 /// Returns the rules of a firewall: of a router with these uplinks, or of a host.
 ///
-/// With `strangers`, a NAT of ours decides by its own filter who of outside reaches whom inside.
+/// With `strangers`, a NAT of ours lets in by its own filter who of outside reaches whom inside, and
+/// the firewall may leave that to the NAT.
 pub(super) fn rules(
     firewall: &Firewall,
     uplinks: Option<&Vec<u32>>,
@@ -34,6 +35,7 @@ pub(super) fn rules(
 ) -> Vec<HookRule> {
     let Firewall {
         inbound,
+        leaves_v4_to_nat,
         outbound,
         rules: asked,
         portal,
@@ -58,7 +60,8 @@ pub(super) fn rules(
         }
         // This comes after the rules that were asked for, and before the fate of all the rest. To
         // the connection tracking of the kernel, such packets begin connections.
-        if strangers && gate.heading == Heading::Inbound && gate.hook == RuleHook::Forward {
+        let is_way_in = gate.heading == Heading::Inbound && gate.hook == RuleHook::Forward;
+        if strangers && *leaves_v4_to_nat && is_way_in {
             let v4 = vec![RuleMatch::V6(false)];
             rules.extend(gate.rules(v4, FirewallAction::Accept, "nat", *log));
         }

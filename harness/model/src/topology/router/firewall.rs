@@ -16,10 +16,9 @@ pub const PORTAL_PORT: u16 = 8088;
 ///
 /// Replies to what was let through always pass, and so do ICMP errors about it and the answers of
 /// DHCPv6 servers. Rules are looked at in their order, and the first that fits decides; what fits
-/// none has the fate that `inbound` and `outbound` name. Behind a NAT of snowglobe, `inbound` is
-/// not about IPv4: the NAT's own [`filtering`](crate::nat::NatSpec::filtering) decides who of
-/// outside reaches a mapping, so that a full cone is one behind a home's firewall, too; rules hold
-/// all the same. A changed firewall also ends connections that it would not have let begin.
+/// none has the fate that `inbound` and `outbound` name. The firewall of a home
+/// ([`Firewall::home`]) leaves IPv4 to the filter of the NAT. A changed firewall also ends
+/// connections that it would not have let begin.
 ///
 /// ```
 /// use snowglobe_model::topology::{Firewall, FirewallAction, FirewallRule, RouterSpec};
@@ -39,6 +38,10 @@ pub struct Firewall {
     /// The fate of what begins outside and fits no rule.
     #[serde(skip_serializing_if = "is_default")]
     pub inbound: FirewallAction,
+    /// Whether the NAT's own [`filtering`](crate::nat::NatSpec::filtering) decides, in the place of
+    /// `inbound`, who of outside reaches a mapping of IPv4. A router alone has a NAT.
+    #[serde(skip_serializing_if = "is_default")]
+    pub leaves_v4_to_nat: bool,
     /// The fate of what begins inside and fits no rule.
     #[serde(skip_serializing_if = "is_default")]
     pub outbound: FirewallAction,
@@ -132,11 +135,20 @@ impl Firewall {
         Self::default()
     }
 
-    /// Returns a firewall that drops what begins outside, as home routers do.
+    /// Returns a firewall that drops what begins outside, whatever a NAT would let in.
     pub fn inbound_block() -> Self {
         Self {
             inbound: FirewallAction::Drop,
             ..Self::open()
+        }
+    }
+
+    /// Returns the firewall of a home router: it drops what begins outside, but leaves IPv4 to the
+    /// filter of the NAT, so that a full cone is one. Rules hold for IPv4 all the same.
+    pub fn home() -> Self {
+        Self {
+            leaves_v4_to_nat: true,
+            ..Self::inbound_block()
         }
     }
 

@@ -131,12 +131,12 @@ impl RouterSpec {
         NodeSpec::new(name).into()
     }
 
-    /// Returns the specification of a home router: it translates IPv4 addresses, and drops what
-    /// begins outside.
+    /// Returns the specification of a home router: it translates IPv4 addresses, and has the
+    /// firewall [`Firewall::home`].
     pub fn home(name: impl Into<String>) -> Self {
         Self::new(name)
             .nat(preset::home())
-            .firewall(Firewall::inbound_block())
+            .firewall(Firewall::home())
     }
 
     /// Sets the translation of IPv4 addresses at the uplinks.

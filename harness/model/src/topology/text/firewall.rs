@@ -8,8 +8,9 @@ use crate::topology::router::Firewall;
 type NamedFirewall = (&'static str, fn() -> Firewall);
 
 /// The firewalls that have names.
-const NAMED: [NamedFirewall; 4] = [
+const NAMED: [NamedFirewall; 5] = [
     ("open", Firewall::open),
+    ("home", Firewall::home),
     ("inbound_block", Firewall::inbound_block),
     ("udp_blocked", Firewall::udp_blocked),
     ("web_only", Firewall::web_only),
