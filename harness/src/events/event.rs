@@ -152,6 +152,15 @@ pub enum EventKind {
         /// Sentence of the node's first process that names the way taken, and the reason.
         sentence: String,
     },
+    /// The kernel refused what a service of a node asked for: an address, a route or a rule of
+    /// DHCP, DHCPv6 or a port mapping. At the end of a lab and without power, interfaces are gone,
+    /// and this is harmless.
+    ServiceFailed {
+        /// Name of the service, and of the node or the interface whose service it is.
+        service: String,
+        /// The kernel's refusal.
+        error: String,
+    },
     /// The DHCP client of an interface has got an address, or has lost the one that it had.
     Leased {
         /// Name of the node.
@@ -214,6 +223,7 @@ impl EventKind {
             | Self::DiskLost { .. }
             | Self::PacketRuled { .. }
             | Self::FirewallDropped { .. }
+            | Self::ServiceFailed { .. }
             | Self::Leased { .. }
             | Self::LeasedV6 { .. }
             | Self::Delegated { .. }
@@ -297,6 +307,7 @@ impl fmt::Display for EventKind {
             }
             Self::PartitionLate { within } => late(*within, f),
             Self::FellBack { node, sentence } => write!(f, "node `{node}`: {sentence}"),
+            Self::ServiceFailed { service, error } => write!(f, "{service}: {error}"),
             Self::Leased {
                 node,
                 interface,

@@ -78,7 +78,7 @@ fn keep_note(text: &str) {
 fn tell(kind: &EventKind) {
     if kind.is_for_the_verdict() {
         running::note(&kind.to_string());
-    } else if matches!(kind, EventKind::CarrierChanged { .. }) {
+    } else if let EventKind::CarrierChanged { .. } | EventKind::ServiceFailed { .. } = kind {
         eprintln!("{kind}");
     }
 }

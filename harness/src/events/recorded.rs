@@ -52,6 +52,7 @@ fn line(kind: &EventKind) -> Option<RecordLine> {
         | EventKind::DiskLost { .. }
         | EventKind::PartitionLate { .. }
         | EventKind::FellBack { .. }
+        | EventKind::ServiceFailed { .. }
         | EventKind::Leased { .. }
         | EventKind::LeasedV6 { .. }
         | EventKind::Delegated { .. } => (LineKind::OpenEnded, "the lab".to_owned()),

@@ -56,7 +56,7 @@ pub(crate) fn keep(schedule: &Schedule) {
     }
     // A schedule that cannot be kept is printed still.
     if let Err(error) = write(&path, schedule) {
-        eprintln!("the schedule cannot be kept: {error}");
+        running::note(&format!("the schedule cannot be kept: {error}"));
         return;
     }
     running::leave_last_words(&format!("schedule: {}", path.display()));

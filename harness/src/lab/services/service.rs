@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::events::{EventKind, note_in_all};
 use crate::kernel::errno::errno;
 use crate::kernel::frames::{PollEvents, Poller};
 use crate::kernel::sync::{Lock, Notifier};
@@ -287,7 +288,10 @@ impl ServiceThread {
         let serve = move || {
             // The descriptors are in no other set, and the set has room: nothing is refused.
             if let Err(errno) = own.serve(&mut work) {
-                eprintln!("the thread of {said} has ended: {errno}");
+                note_in_all(EventKind::ServiceFailed {
+                    service: format!("the thread of {said} has ended"),
+                    error: errno.to_string(),
+                });
             }
         };
         let thread = std::thread::Builder::new()

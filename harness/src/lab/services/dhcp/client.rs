@@ -166,8 +166,10 @@ impl ClientState {
 
     fn complain(&self, name: &str, done: std::result::Result<(), NetlinkError>) {
         if let Err(error) = done {
-            // The lab may be at its end, with interfaces gone; otherwise the test sees it.
-            eprintln!("DHCP client of `{}`, {name}: {error}", self.node);
+            self.journal.record(EventKind::ServiceFailed {
+                service: format!("DHCP client of `{}`, {name}", self.node),
+                error: error.to_string(),
+            });
         }
     }
 }

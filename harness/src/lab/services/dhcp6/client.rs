@@ -294,10 +294,12 @@ impl Dhcp6ClientThread {
         let Err(error) = done else {
             return false;
         };
-        // The lab may be at its end, with interfaces gone; otherwise the test sees it.
         let name = self.interfaces.get(at).map(|it| it.interface.name.as_str());
         let name = name.unwrap_or_default();
-        eprintln!("DHCPv6 client of `{}`, {name}: {error}", self.state.node);
+        self.state.journal.record(EventKind::ServiceFailed {
+            service: format!("DHCPv6 client of `{}`, {name}", self.state.node),
+            error: error.to_string(),
+        });
         true
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use crate::events::Journal;
+use crate::events::{EventKind, Journal};
 use crate::kernel::netlink::Netlink;
 use crate::kernel::sync::{Lock, Notifier};
 use crate::lab::error::{LabError, LabErrorKind, Result};
@@ -205,7 +205,10 @@ impl GivenKeeper for Dhcp6ClientState {
         let prefix = prefix.filter(|it| it.downlinks.lock().contains(&index));
         let prefix = prefix.map_or(Ok(()), |it| it.follow(&mut netlink));
         for error in [address.err(), prefix.err()].into_iter().flatten() {
-            eprintln!("DHCPv6 client of `{}`: {error}", self.node);
+            self.journal.record(EventKind::ServiceFailed {
+                service: format!("DHCPv6 client of `{}`", self.node),
+                error: error.to_string(),
+            });
         }
     }
 }

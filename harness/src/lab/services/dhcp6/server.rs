@@ -7,7 +7,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::events::since_start;
+use crate::events::{EventKind, note_in_all, since_start};
 use crate::kernel::frames::Poller;
 use crate::kernel::netlink::{Batch, Device, Netlink, NetlinkError, RouteRequest};
 use crate::lab::error::{LabError, Result};
@@ -144,8 +144,10 @@ impl Dhcp6ServerThread {
 
     fn complain(&self, done: std::result::Result<(), NetlinkError>) {
         if let Err(error) = done {
-            // The lab may be at its end, with interfaces gone; otherwise the test sees it.
-            eprintln!("DHCPv6 server of `{}`: {error}", self.node);
+            note_in_all(EventKind::ServiceFailed {
+                service: format!("DHCPv6 server of `{}`", self.node),
+                error: error.to_string(),
+            });
         }
     }
 }

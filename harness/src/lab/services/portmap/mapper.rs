@@ -9,6 +9,7 @@ use super::kernel::KernelEngine;
 use super::rules::{TABLE, rules};
 use super::server;
 use super::site::{InsideNetwork, LeaseSite, NatCarrier};
+use crate::events::{EventKind, note_in_all};
 use crate::kernel::clock::monotonic;
 use crate::kernel::netlink::NetlinkError;
 use crate::kernel::nft::HookRule;
@@ -223,8 +224,10 @@ impl Leases {
             }
         };
         if let Err(error) = forgotten.and_then(|()| self.install(&site, now)) {
-            // The router may be without power, or at the end of its lab.
-            eprintln!("the leases of ports of a router: {error}");
+            note_in_all(EventKind::ServiceFailed {
+                service: "the leases of ports of a router".to_owned(),
+                error: error.to_string(),
+            });
         }
         done
     }
