@@ -152,7 +152,7 @@ fn what_is_wrong_has_a_line_and_a_column() {
     );
     says(
         "[shape]\nkind = \"star\"\nnodes = 3\nmore = 4\n",
-        "line 1, column 1: unknown field `more`",
+        "line 4, column 1: unknown field `more`",
     );
     says(
         "[shape]\nkind = \"blob\"\n",
@@ -168,7 +168,7 @@ fn what_is_wrong_has_a_line_and_a_column() {
     );
     says(
         "[[node]]\nname = \"a\"\nmounts = [{ at = \"/data\" }]\n",
-        "line 3, column 10: mount `/data` needs exactly one of",
+        "line 3, column 11: mount `/data` needs exactly one of",
     );
     says(
         "[[node]]\nname = \"a\"\nmounts = [{ at = \"/data\", tmpfs = \"7 apples\" }]\n",
