@@ -70,7 +70,8 @@ fn exit_codes_and_signals_come_out_of_a_node() {
 
 #[test]
 fn a_signal_to_the_wrapper_reaches_a_program_in_a_node() {
-    let script = "trap 'exit 33' TERM; echo ready; while :; do read x; done";
+    // A signal that comes just before bash blocks in `read` is heard when that `read` ends.
+    let script = "trap 'exit 33' TERM; echo ready; while :; do read -t 1 x; done";
     let mut command = in_node(&["--node", "bob"], PAIR, &["bash", "-c", script]);
     let piped = std::process::Stdio::piped;
     let mut child = command.stdin(piped()).stdout(piped()).spawn().unwrap();

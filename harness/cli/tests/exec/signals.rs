@@ -36,7 +36,8 @@ fn counter(signals: &str, group: bool) -> (Child, BufReader<std::process::ChildS
         .split(' ')
         .map(|name| format!("trap 'echo {name}' {name}; "))
         .collect();
-    let script = format!("{traps} echo ready; until read line; do :; done; echo end");
+    // A signal that comes just before bash blocks in `read` is heard when that `read` ends.
+    let script = format!("{traps} echo ready; until read -t 1 line; do :; done; echo end");
     // A test that waits in vain fails then.
     let mut command = exec(&["--timeout", "60s", "--", "bash", "-c", &script]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());

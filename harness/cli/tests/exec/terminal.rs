@@ -86,7 +86,7 @@ fn control_c_kills_the_program_and_the_wrapper() {
 
 #[test]
 fn control_c_is_the_programs_to_handle_once() {
-    let script = "$exec bash -c 'trap \"echo trapped\" INT; echo ready; until read x; do :; done; exit 6'; echo code $?";
+    let script = "$exec bash -c 'trap \"echo trapped\" INT; echo ready; until read -t 1 x; do :; done; exit 6'; echo code $?";
     let (mut terminal, mut child) = on_a_terminal(script);
     read_until(&mut terminal, "ready");
     terminal.write_all(b"\x03").unwrap();
@@ -153,7 +153,7 @@ fn a_program_that_stops_its_own_group_is_continued_with_it() {
 
 #[test]
 fn a_signal_reaches_the_program_after_one_of_the_terminal() {
-    let script = "$exec bash -c 'trap \"echo trapped\" INT; echo ready; until read x; do :; done; exit 6'; echo code $?";
+    let script = "$exec bash -c 'trap \"echo trapped\" INT; echo ready; until read -t 1 x; do :; done; exit 6'; echo code $?";
     let (mut terminal, mut child) = on_a_terminal(script);
     read_until(&mut terminal, "ready");
     terminal.write_all(b"\x03").unwrap();
