@@ -189,8 +189,7 @@
 //! are any, whatever attribute or macro has made them, the target does not compile, and the error
 //! names each with its file and line. To know them, the macros let the compiler expand the target
 //! once more; without `harness = false` they do so where attributes of other crates stand beside
-//! ours. A target whose `main` is `fn main() {}`, or another one that never asks for the trials,
-//! fails at its end.
+//! ours.
 //!
 //! # Ordinary users
 //!

@@ -39,18 +39,12 @@ fn mentions(library: &Path, text: &[u8]) -> bool {
 /// Compiles a source as cargo does for a target with `harness = false`. Returns what the compiler
 /// has said, and whether it was content.
 fn compile(dir: &Path, source: &str) -> (bool, String) {
-    // As a library, for nothing needs to be linked.
-    compile_as("rlib", dir, source)
-}
-
-/// Compiles a source so to a crate of this type.
-fn compile_as(kind: &str, dir: &Path, source: &str) -> (bool, String) {
     let path = dir.join("sample.rs");
     std::fs::write(&path, source).unwrap();
     let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into()));
+    // As a library, for nothing needs to be linked.
     rustc
-        .args(["--crate-name=sample", "--edition=2024"])
-        .arg(format!("--crate-type={kind}"))
+        .args(["--crate-name=sample", "--crate-type=rlib", "--edition=2024"])
         .args(["--emit=dep-info,link", "--cfg=test", "-Awarnings"])
         .arg(format!(
             "-Cincremental={}",
@@ -189,35 +183,6 @@ fn tests_beside_a_main_of_the_users_own_are_named() {
         fn main() {}",
         &[("plain", 4)],
     );
-}
-
-/// Compiles a program with a trial and this `main`, as cargo does with `harness = false`, and runs
-/// the program. Returns its exit code and what it has said.
-fn with_main(main: &str) -> (Option<i32>, String) {
-    let dir = snowglobe_tests::shared_dir();
-    let source = format!(
-        "#[snowglobe::test]
-        fn ours() {{ panic!() }}
-        {main}"
-    );
-    let (compiles, text) = compile_as("bin", dir.path(), &source);
-    assert!(compiles, "{text}");
-    let output = Command::new(dir.path().join("sample")).output().unwrap();
-    (
-        output.status.code(),
-        String::from_utf8(output.stderr).unwrap(),
-    )
-}
-
-#[test]
-fn trials_for_which_no_main_asks_are_a_failure() {
-    let (code, text) = with_main("fn main() {}");
-    assert_eq!(code, Some(101), "{text}");
-    let said = "sample.rs:1: the target has `harness = false`, and its `main` asks for no trials; \
-                write `snowglobe::main!();` in the place of `fn main`";
-    assert!(text.contains(said), "{text}");
-    let asks = "fn main() { assert_eq!(snowglobe::registered().len(), 1); }";
-    assert_eq!(with_main(asks), (Some(0), String::new()));
 }
 
 #[test]

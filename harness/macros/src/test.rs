@@ -121,7 +121,6 @@ fn emit(options: &TestOptions, function: &Function, conditions: &TokenStream) ->
                 file: ::core::file!(),
                 line: ::core::line!(),
                 body: || __body,
-                only_by_main: __only_by_main,
                 options: &::snowglobe::Options::NEW __calls,
             };
         };",
@@ -132,10 +131,6 @@ fn emit(options: &TestOptions, function: &Function, conditions: &TokenStream) ->
             ("__shim", &shim),
             ("__function", &function.tokens()),
             ("__path", &path),
-            (
-                "__only_by_main",
-                &fill(&Rustc::present().drops_tests().to_string(), &[]),
-            ),
             ("__given_name", &given_name),
             ("__body", &body),
             ("__calls", &options.calls),

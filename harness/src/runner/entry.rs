@@ -7,7 +7,7 @@ use super::conclusion::Conclusion;
 use super::list;
 use super::registry::registered_for;
 use super::run::{Caller, run_for};
-use crate::trial::{Trial, note_reader};
+use crate::trial::Trial;
 
 /// Runs what the command line asks for, and returns the exit code.
 ///
@@ -15,7 +15,6 @@ use crate::trial::{Trial, note_reader};
 /// or nothing; `more` makes the trials that are known at run time only.
 #[doc(hidden)]
 pub fn main(doubt: &str, more: impl FnOnce() -> Vec<Trial>) -> ExitCode {
-    note_reader();
     let outcome = Arguments::from_env().and_then(|args| {
         if args.help {
             list::write("the help", &Arguments::help())?;

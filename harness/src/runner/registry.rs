@@ -1,11 +1,10 @@
 //! The trials that `#[snowglobe::test]` has written down in this program.
 
 use super::args::Arguments;
-use crate::trial::{Definition, TRIALS, Trial, note_reader};
+use crate::trial::{Definition, TRIALS, Trial};
 
 /// Returns the trials that `#[snowglobe::test]` has written down in this program.
 pub fn registered() -> Vec<Trial> {
-    note_reader();
     TRIALS.iter().map(Trial::registered).collect()
 }
 

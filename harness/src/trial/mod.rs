@@ -8,7 +8,6 @@
 //! | `feature.rs` | names of what not every kernel can do |
 //! | `failed.rs` | what a test function may return, and how an error becomes a failure |
 //! | `from_inside.rs` | functions that a test calls on the trial that runs it |
-//! | `unread.rs` | the failure of a program that asks for none of its trials |
 //! | `running.rs` | state of the trial that this process runs |
 //! | `record.rs` | what a trial that runs twice leaves for a comparison |
 //! | `time_scale.rs` | the factor by which waits and time limits are stretched |
@@ -22,7 +21,6 @@ pub(crate) mod record;
 pub(crate) mod running;
 pub(crate) mod time_scale;
 mod trial;
-mod unread;
 
 pub use failed::{Failed, Outcome, TestResult};
 pub use feature::Feature;
@@ -32,4 +30,3 @@ pub(crate) use options::TestUser;
 pub use options::{Need, Options, ShouldPanic, Weight};
 pub(crate) use trial::TestBody;
 pub use trial::{Definition, TRIALS, Trial};
-pub(crate) use unread::note_reader;

@@ -297,8 +297,6 @@ pub struct Definition {
     pub line: u32,
     /// Test function, with its result made uniform.
     pub body: fn() -> Result<(), Failed>,
-    /// Whether the program has no standard harness, and only its `main` can run the trial.
-    pub only_by_main: bool,
     /// Options of the trial. They lie elsewhere, since the loader writes to the pages in which this
     /// entry lies: it relocates the addresses in it, and the kernel copies each page for that.
     pub options: &'static Options,

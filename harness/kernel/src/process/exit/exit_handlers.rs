@@ -155,9 +155,8 @@ impl Dynamic {
 
     /// Returns whether the program has nothing for the end, and imports nothing to register it by.
     fn has_no_work(&self) -> bool {
-        // One function is the compiler's, which undoes what its start has done (crtstuff.c), and
-        // one is that of `before_end!`, which has no work in a process that ends with `exit`.
-        let own_functions = self.functions_for_end > 2 * size_of::<usize>();
+        // One function is the compiler's, which undoes what its start has done (crtstuff.c).
+        let own_functions = self.functions_for_end > size_of::<usize>();
         !own_functions && self.symbols != 0 && self.names != 0 && !self.imports_any(&REGISTER)
     }
 

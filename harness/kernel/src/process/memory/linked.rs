@@ -73,17 +73,6 @@ macro_rules! linked_slice {
     };
 }
 
-/// Registers a function that runs while the process ends, after `main` and after the handlers of
-/// atexit(3). A program has one such function at most: `exit` counts on it.
-#[macro_export]
-macro_rules! before_end {
-    ($function:path) => {
-        #[used]
-        #[unsafe(link_section = ".fini_array")]
-        static BEFORE_END: extern "C" fn() = $function;
-    };
-}
-
 /// Registers a function that runs before `main`, on the only thread of the process.
 #[macro_export]
 macro_rules! before_main {
