@@ -26,8 +26,8 @@ struct Gate {
 
 /// Returns the rules of a firewall: of a router with these uplinks, or of a host.
 ///
-/// With `strangers`, a NAT of ours lets in by its own filter who of outside reaches whom inside, and
-/// the firewall may leave that to the NAT.
+/// With `strangers`, a NAT of ours lets in by its own filter who of outside reaches whom inside,
+/// and the firewall may leave that to the NAT.
 pub(super) fn rules(
     firewall: &Firewall,
     uplinks: Option<&Vec<u32>>,
