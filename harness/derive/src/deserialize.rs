@@ -37,7 +37,9 @@ fn body(item: &DerivedType) -> Result<String, String> {
         ));
     }
     match &item.kind {
-        DerivedKind::Struct(fields) => fields_body(&item.name, "Self", fields, attributes, None),
+        DerivedKind::Struct(fields) => {
+            fields_body(item.name_in_errors(), "Self", fields, attributes, None)
+        }
         DerivedKind::Enum(variants) if attributes.untagged => untagged(item, variants),
         DerivedKind::Enum(variants) => tagged(item, variants),
     }
@@ -119,7 +121,7 @@ fn untagged(item: &DerivedType, variants: &[Variant]) -> Result<String, String> 
     for variant in variants {
         let path = format!("Self::{}", variant.ident);
         let body = fields_body(
-            &item.name,
+            item.name_in_errors(),
             &path,
             &variant.fields,
             &SerdeAttributes::default(),
@@ -133,7 +135,7 @@ fn untagged(item: &DerivedType, variants: &[Variant]) -> Result<String, String> 
     }
     let why = format!(
         "data did not match any variant of untagged enum {}",
-        item.name
+        item.name_in_errors()
     );
     let _ = write!(code, "::core::result::Result::Err(tree.error(&{why:?}))");
     Ok(code)
@@ -170,11 +172,11 @@ fn tagged(item: &DerivedType, variants: &[Variant]) -> Result<String, String> {
                 )
             }
             (fields, None) => {
-                let body = fields_body(&item.name, &path, fields, &inner, None)?;
+                let body = fields_body(item.name_in_errors(), &path, fields, &inner, None)?;
                 format!("{{ let tree = ::snowglobe_text::content(tree, inner)?; {body} }}")
             }
             (fields, Some(_)) => {
-                let body = fields_body(&item.name, &path, fields, &inner, tag)?;
+                let body = fields_body(item.name_in_errors(), &path, fields, &inner, tag)?;
                 format!("{{ {body} }}")
             }
         };
