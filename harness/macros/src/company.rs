@@ -110,10 +110,7 @@ pub(crate) fn arrange(
 
 /// Makes one attribute of two of ours.
 fn merge(options: &TokenStream, second: &Attribute, function: &Function) -> Result<TokenStream> {
-    let more = match &second.meta {
-        AttributeMeta::List(list) => list.clone(),
-        AttributeMeta::Path | AttributeMeta::NameValue(_) => TokenStream::new(),
-    };
+    let more = second.list();
     if !options.is_empty() && !more.is_empty() {
         let message = "#[snowglobe::test] stands here twice: give one of them all options";
         return Err(SourceError::over(second.tokens(), message));

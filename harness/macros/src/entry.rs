@@ -3,20 +3,20 @@
 use proc_macro::{Ident, Span, TokenStream, TokenTree};
 
 use crate::others;
-use crate::tokens::{fill, split_at_commas, string};
+use crate::tokens::{Angles, fill, split_at_commas, string};
 
 /// Makes `main` of the given expressions, each of which makes trials.
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
     // A name that the caller's expressions cannot mean: they may well call a function `trials`.
     let trials = TokenTree::from(Ident::new("trials", Span::mixed_site())).into();
-    let extend = |source: Vec<TokenTree>| {
-        let source = source.into_iter().collect();
+    let extend = |source: TokenStream| {
         fill(
             "__trials.extend((__source)());",
             &[("__trials", &trials), ("__source", &source)],
         )
     };
-    let extensions = split_at_commas(input).into_iter().map(extend).collect();
+    let sources = split_at_commas(input, Angles::of_expression());
+    let extensions = sources.into_iter().map(extend).collect();
     fill(
         "__error
 

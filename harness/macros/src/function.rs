@@ -2,7 +2,9 @@
 
 use proc_macro::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 
-use crate::tokens::{Angles, Cursor, Result, SourceError, group, is_punct, is_word};
+use crate::tokens::{
+    Angles, Cursor, Result, SourceError, group, is_punct, is_word, split_at_commas,
+};
 
 /// An attribute, `#[…]`.
 #[derive(Clone)]
@@ -73,6 +75,14 @@ impl Attribute {
         match &self.path[..] {
             [only] if !self.is_global => Some(only),
             _ => None,
+        }
+    }
+
+    /// Returns the tokens in the brackets of the attribute, `#[path(…)]`, if it has any.
+    pub(crate) fn list(&self) -> TokenStream {
+        match &self.meta {
+            AttributeMeta::List(list) => list.clone(),
+            AttributeMeta::Path | AttributeMeta::NameValue(_) => TokenStream::new(),
         }
     }
 
@@ -152,19 +162,7 @@ impl Function {
 
     /// Returns the arguments, each with its attributes.
     pub(crate) fn arguments(&self) -> Vec<TokenStream> {
-        let mut arguments = vec![Vec::new()];
-        let mut angles = Angles::of_type();
-        for token in self.inputs.stream() {
-            if angles.is_outside() && is_punct(Some(&token), ',') {
-                arguments.push(Vec::new());
-                continue;
-            }
-            angles.pass(&token);
-            arguments.last_mut().expect("there is one").push(token);
-        }
-        arguments.retain(|argument| !argument.is_empty());
-        let stream = |argument: Vec<TokenTree>| argument.into_iter().collect();
-        arguments.into_iter().map(stream).collect()
+        split_at_commas(self.inputs.stream(), Angles::of_type())
     }
 
     pub(crate) fn tokens(&self) -> TokenStream {

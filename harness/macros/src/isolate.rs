@@ -3,7 +3,7 @@
 use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
 
 use crate::company::{MAKERS, is_named, is_ours, is_plain_test};
-use crate::function::{Attribute, AttributeMeta, all_tokens};
+use crate::function::{Attribute, all_tokens};
 use crate::tokens::{Cursor, Result, SourceError, fill, group, is_punct, is_word};
 
 /// Expands the attribute, or returns the error and the module as it was.
@@ -162,10 +162,7 @@ fn convert(options: &TokenStream, attributes: &mut Vec<Attribute>) {
         attributes[at] = ours(options);
     } else if let Some(at) = attributes.iter().position(is_tokio_test) {
         // Its options are options of ours.
-        let of_tokio = match &attributes[at].meta {
-            AttributeMeta::List(list) => list.clone(),
-            AttributeMeta::Path | AttributeMeta::NameValue(_) => TokenStream::new(),
-        };
+        let of_tokio = attributes[at].list();
         attributes[at] = match (of_tokio.is_empty(), options.is_empty()) {
             (true, _) => ours(options),
             (false, true) => ours(&of_tokio),

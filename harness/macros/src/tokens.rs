@@ -112,17 +112,16 @@ pub(crate) fn group(token: Option<&TokenTree>, delimiter: Delimiter) -> Option<&
     }
 }
 
-/// Splits a list at its commas, but not at those between angle brackets.
-pub(crate) fn split_at_commas(tokens: TokenStream) -> Vec<Vec<TokenTree>> {
-    let mut parts = vec![Vec::new()];
-    let mut depth = Angles::default();
+/// Splits a list at its commas, but not at those between `angles`.
+pub(crate) fn split_at_commas(tokens: TokenStream, mut angles: Angles) -> Vec<TokenStream> {
+    let mut parts = vec![TokenStream::new()];
     for token in tokens {
-        if depth.is_outside() && is_punct(Some(&token), ',') {
-            parts.push(Vec::new());
+        if angles.is_outside() && is_punct(Some(&token), ',') {
+            parts.push(TokenStream::new());
             continue;
         }
-        depth.pass(&token);
-        parts.last_mut().expect("there is a part").push(token);
+        angles.pass(&token);
+        parts.last_mut().expect("there is a part").extend([token]);
     }
     parts.retain(|part| !part.is_empty());
     parts
@@ -138,6 +137,10 @@ pub(crate) struct Angles {
 }
 
 impl Angles {
+    pub(crate) fn of_expression() -> Self {
+        Self::default()
+    }
+
     pub(crate) fn of_type() -> Self {
         Self {
             is_type: true,
