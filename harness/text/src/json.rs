@@ -209,7 +209,9 @@ impl<'t> JsonReader<'t> {
         let ends_at_point = text.ends_with('.') || text.contains(".e") || text.contains(".E");
         let is_number = starts_with_digit(digits) && !has_zero_ahead && !ends_at_point;
         let whole = text.parse().map(TreeContent::Integer).ok();
-        let content = whole.or_else(|| text.parse().map(TreeContent::Float).ok());
+        // A number beyond the largest of `f64` would be read as infinity, which JSON does not have.
+        let float = || text.parse().ok().filter(|it: &f64| it.is_finite());
+        let content = whole.or_else(|| float().map(TreeContent::Float));
         let content = content.filter(|_| is_number);
         let content = content.ok_or_else(|| self.error("expected value"))?;
         self.at += text.len();
@@ -317,6 +319,10 @@ mod tests {
             "-01",
             "--1",
             "1-2",
+            "1e308",
+            "1e309",
+            "-1e400",
+            "1e-400",
             "\"ü\"",
             "[1 2]",
             "{\"a\" 1}",
