@@ -18,8 +18,8 @@ pub(crate) fn check(spec: &DhcpSpec, site: Site, place: &str, problems: &mut Pro
         renew_after,
         pool,
     } = spec;
-    let times = [Some(*lease), *renew_after];
-    given::check::<Ipv4Addr>(times, pool.as_deref(), site, place, problems);
+    let pool = pool.as_deref();
+    given::check::<Ipv4Addr>(*lease, *renew_after, pool, site, place, problems);
 }
 
 /// Checks that servers have something to give, and that clients have a server.

@@ -44,9 +44,18 @@ pub(crate) fn parse_range<A: GivenAddress>(text: &str) -> Result<[A; 2], String>
     Ok([first, last])
 }
 
+/// Returns the seconds of a lease, and those after which a client asks for more: half of them if
+/// no time is given for that.
+pub(crate) fn seconds(lease: Duration, renew_after: Option<Duration>) -> [u32; 2] {
+    // Longer times are refused before they come here.
+    let whole = |time: Duration| u32::try_from(time.as_secs()).unwrap_or(u32::MAX - 1);
+    [lease, renew_after.unwrap_or(lease / 2)].map(whole)
+}
+
 /// Checks the times (the lease, and after which it is renewed) and the pool of one server.
 pub(crate) fn check<A: GivenAddress>(
-    times: [Option<Duration>; 2],
+    lease: Duration,
+    renew_after: Option<Duration>,
     pool: Option<&str>,
     site: Site,
     place: &str,
@@ -56,12 +65,13 @@ pub(crate) fn check<A: GivenAddress>(
     let possible = |time: &Duration| {
         LEASES.contains(&time.as_secs()) && *time == Duration::from_secs(time.as_secs())
     };
-    let [lease, renew_after] = times.map(Option::unwrap_or_default);
     if !possible(&lease) {
         problems.add(Kind::Invalid, site, || {
             format!("the {protocol} server of {place} gives leases of {lease:?}; a lease is whole seconds, at least one")
         });
-    } else if times[1].is_some() && (!possible(&renew_after) || renew_after >= lease) {
+    } else if let Some(renew_after) = renew_after
+        && (!possible(&renew_after) || renew_after >= lease)
+    {
         problems.add(Kind::Invalid, site, || {
             format!("the {protocol} server of {place} has leases of {lease:?} renewed after {renew_after:?}; take whole seconds, fewer than the lease has")
         });

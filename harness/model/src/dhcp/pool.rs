@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::dhcp::given::parse_range;
+use crate::dhcp::given::{parse_range, seconds};
 use crate::dhcp::spec::DhcpSpec;
 use crate::plan::stack::InterfacePlan;
 use crate::plan::{Plan, StackId};
@@ -70,6 +70,7 @@ impl LeasePool {
             let mut all = near.flat_map(InterfacePlan::v4).chain(far);
             if own { Some(server) } else { all.next() }
         });
+        let [lease, renew_after] = seconds(spec.lease, spec.renew_after);
         Some(Self {
             server,
             prefix,
@@ -78,8 +79,8 @@ impl LeasePool {
             router: forwards.then_some(server),
             dns: dns.collect(),
             domain: plan.domain.clone(),
-            lease: seconds(spec.lease),
-            renew_after: seconds(spec.renew_after.unwrap_or(spec.lease / 2)),
+            lease,
+            renew_after,
         })
     }
 
@@ -107,10 +108,6 @@ impl LeasePool {
 fn whole(subnet: &Subnet) -> Option<[Ipv4Addr; 2]> {
     let (first, last) = subnet.host_range();
     Some([v4(subnet.host(first))?, v4(subnet.host(last))?])
-}
-
-fn seconds(time: std::time::Duration) -> u32 {
-    u32::try_from(time.as_secs()).unwrap_or(u32::MAX)
 }
 
 fn v4(ip: IpAddr) -> Option<Ipv4Addr> {

@@ -202,10 +202,8 @@ impl Dhcp6Server {
             valid: seconds,
         });
         // Section 21.4 recommends half of the shortest preferred time, and eight tenths.
-        let tenths = |number: u64| u32::try_from(u64::from(seconds) * number / 10);
-        let [half, most] = [5, 8].map(|number| tenths(number).unwrap_or(seconds));
-        let renew_after = self.renew_after.unwrap_or(half);
-        answer.times = [renew_after, most.max(renew_after)];
+        let rebind = u32::try_from(u64::from(seconds) * 8 / 10).unwrap_or(seconds);
+        answer.times = [self.renew_after, rebind.max(self.renew_after)];
     }
 
     /// Tells what a client wants to know besides.

@@ -24,8 +24,8 @@ pub(crate) fn check(spec: &Dhcp6Spec, site: Site, place: &str, problems: &mut Pr
         delegate,
         rapid_commit: _,
     } = spec;
-    let times = [Some(*lease), *renew_after];
-    given::check::<Ipv6Addr>(times, pool.as_deref(), site, place, problems);
+    let pool = pool.as_deref();
+    given::check::<Ipv6Addr>(*lease, *renew_after, pool, site, place, problems);
     if let Some(Err(wrong)) = delegate.as_ref().map(|it| it.parsed()) {
         problems.add(Kind::Invalid, site, || {
             format!("the DHCPv6 server of {place} {wrong}")

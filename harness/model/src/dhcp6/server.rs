@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
+use crate::dhcp::given;
 use crate::dhcp6::message::{AssociationKind, duid, first, single};
 use crate::dhcp6::network::Dhcp6Network;
 use crate::dhcp6::spec::{Delegation, Dhcp6Spec};
@@ -35,7 +36,7 @@ pub struct Dhcp6Server {
     pub(super) duid: Vec<u8>,
     pub(super) networks: Vec<Dhcp6Network>,
     pub(super) seconds: u32,
-    pub(super) renew_after: Option<u32>,
+    pub(super) renew_after: u32,
     pub(super) rapid_commit: bool,
     delegation: Option<(Delegation, Subnet)>,
     given: HashMap<LeaseKey, GivenRange>,
@@ -68,7 +69,7 @@ impl Dhcp6Server {
             duid: duid(mac),
             networks: Vec::new(),
             seconds: 0,
-            renew_after: None,
+            renew_after: 0,
             rapid_commit: false,
             delegation: None,
             given: HashMap::new(),
@@ -81,9 +82,7 @@ impl Dhcp6Server {
     /// Gives something else from now on. Networks keep their numbers, and new ones come last.
     pub fn change(&mut self, spec: &Dhcp6Spec, networks: Vec<Dhcp6Network>) {
         self.networks = networks;
-        self.seconds = spec.seconds();
-        let renew_after = spec.renew_after.map(|it| it.as_secs());
-        self.renew_after = renew_after.and_then(|it| u32::try_from(it).ok());
+        [self.seconds, self.renew_after] = given::seconds(spec.lease, spec.renew_after);
         self.rapid_commit = spec.rapid_commit;
         let delegation = spec.delegate.clone();
         // A range that cannot be is refused before it comes here.

@@ -122,11 +122,6 @@ impl Dhcp6Spec {
     pub fn delegated_range(&self) -> Option<Subnet> {
         self.delegate.as_ref()?.parsed().ok()
     }
-
-    /// Returns the seconds of a lease.
-    pub(crate) fn seconds(&self) -> u32 {
-        u32::try_from(self.lease.as_secs()).unwrap_or(u32::MAX - 1)
-    }
 }
 
 impl Delegation {
