@@ -117,31 +117,17 @@ impl Nemesis {
             }
             false => self.links.clone(),
         };
+        let those = |have: fn(&Targets, &str) -> bool| -> Vec<NodeRef> {
+            let named = |node: &&NodeRef| targets.name_of(node).is_some_and(|it| have(targets, it));
+            nodes.iter().filter(named).cloned().collect()
+        };
         Ok(DrawnFrom {
-            clocks: self.with_clocks(&nodes, targets),
+            clocks: those(Targets::has_clock),
             disks: self.with_disks(&nodes, targets),
-            name_servers: self.with_name_servers(&nodes, targets),
+            name_servers: those(Targets::has_name_server),
             nodes,
             links,
         })
-    }
-
-    /// Returns those of the nodes whose clocks faults can change.
-    fn with_clocks(&self, nodes: &[NodeRef], targets: &Targets) -> Vec<NodeRef> {
-        let has_clock = |node: &&NodeRef| {
-            let name = targets.name_of(node);
-            name.is_some_and(|name| targets.has_clock(name))
-        };
-        nodes.iter().filter(has_clock).cloned().collect()
-    }
-
-    /// Returns those of the nodes that have name servers.
-    fn with_name_servers(&self, nodes: &[NodeRef], targets: &Targets) -> Vec<NodeRef> {
-        let has_server = |node: &&NodeRef| {
-            let name = targets.name_of(node);
-            name.is_some_and(|name| targets.has_name_server(name))
-        };
-        nodes.iter().filter(has_server).cloned().collect()
     }
 
     /// Returns the volumes with faults of the nodes.
