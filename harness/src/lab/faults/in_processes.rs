@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use crate::impair::Percent;
 use crate::kernel::process::limits::{ProcessLimit, data_of};
 use crate::kernel::process::signal::Signal;
-use crate::kernel::procfs::process_table;
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::faults::guard::{FaultThread, Healing};
 use crate::lab::node::node::Node;
@@ -130,7 +129,7 @@ impl Limited {
         lowered: impl Fn(i32) -> Option<u64>,
     ) -> Result<Self> {
         let mut limits = node.programs().lowered().lock();
-        match limits.begin(limit, &processes(node), lowered) {
+        match limits.begin(limit, &node.processes(), lowered) {
             Ok(Some(number)) => Ok(Self {
                 node: Arc::clone(node),
                 number,
@@ -148,16 +147,10 @@ impl Limited {
     }
 }
 
-/// Returns the processes of a node, by their ids in the trial, without the node's first process.
-fn processes(node: &Node) -> Vec<i32> {
-    let first = node.pid().map(u32::cast_signed);
-    first.map(process_table::descendants).unwrap_or_default()
-}
-
 impl Healing for Limited {
     fn heal(self: Box<Self>) -> Result<()> {
         let mut limits = self.node.programs().lowered().lock();
-        limits.end(self.number, &processes(&self.node));
+        limits.end(self.number, &self.node.processes());
         Ok(())
     }
 }

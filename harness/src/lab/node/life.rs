@@ -39,6 +39,12 @@ impl Node {
         self.let_go_on(&holds)
     }
 
+    /// Returns the processes of the node, by their ids in the trial, without the first one.
+    pub(crate) fn processes(&self) -> Vec<i32> {
+        let first = self.pid().map(u32::cast_signed);
+        first.map(process_table::descendants).unwrap_or_default()
+    }
+
     /// Stops all processes of the node for a fault, until [`release`](Self::release).
     pub(crate) fn hold(&self) -> Result<()> {
         // Locked until all have stopped: no release may come in between.
@@ -80,9 +86,8 @@ impl Node {
             }
             // One by one: a signal to all would wake those that are held by themselves too.
             ref held => {
-                let first = self.pid().map(u32::cast_signed);
-                let all = first.map(process_table::descendants).unwrap_or_default();
-                for pid in all.into_iter().filter(|pid| !held.contains(pid)) {
+                let others = self.processes().into_iter();
+                for pid in others.filter(|pid| !held.contains(pid)) {
                     // A process that has ended meanwhile needs no signal.
                     let _ = kill(Pid::from_raw(pid), Signal::SIGCONT);
                 }
