@@ -131,6 +131,13 @@ fn a_torn_block_is_new_in_part() -> TestResult {
     Ok(())
 }
 
+/// Returns a node with two disks.
+fn with_two_disks() -> NodeSpec {
+    NodeSpec::new("two")
+        .volume("/tmp/one", Volume::named("one").with_faults())
+        .volume("/tmp/other", Volume::named("other").with_faults())
+}
+
 /// Writes a file in the node and leaves it in the cache.
 fn write(node: &snowglobe::lab::Node, path: &str) -> std::io::Result<()> {
     node.run(|| fs::write(path, "text"))
@@ -142,10 +149,7 @@ fn a_sync_of_all_filesystems_keeps_all_disks_of_its_node() -> TestResult {
         return Ok(());
     }
     let mut topology = Topology::new();
-    let two = NodeSpec::new("two")
-        .volume("/tmp/one", Volume::named("one").with_faults())
-        .volume("/tmp/other", Volume::named("other").with_faults());
-    topology.node(two);
+    topology.node(with_two_disks());
     let apart = Volume::named("apart").with_faults();
     topology.node(NodeSpec::new("apart").volume("/tmp/apart", apart));
     let lab = topology.start()?;
@@ -181,10 +185,7 @@ fn a_sync_of_one_filesystem_keeps_that_disk_alone() -> TestResult {
         return Ok(());
     }
     let mut topology = Topology::new();
-    let two = NodeSpec::new("two")
-        .volume("/tmp/one", Volume::named("one").with_faults())
-        .volume("/tmp/other", Volume::named("other").with_faults());
-    topology.node(two);
+    topology.node(with_two_disks());
     let lab = topology.start()?;
     let two = lab.node("two").ok_or("no two")?;
     write(two, "/tmp/one/file")?;

@@ -5,19 +5,23 @@ use snowglobe::dhcp6::Dhcp6Spec;
 use snowglobe::ndp::AdvertiseSpec;
 use snowglobe::prelude::*;
 
+/// Returns a node that gives addresses of both families.
+fn serves(name: &str) -> NodeSpec {
+    let node = NodeSpec::new(name).dhcp(DhcpSpec::new());
+    let node = node.dhcp6(Dhcp6Spec::new());
+    node.advertise(AdvertiseSpec::new().managed())
+}
+
+/// Returns a node that asks for addresses of both families.
+fn asks(name: &str) -> NodeSpec {
+    let node = NodeSpec::new(name).addresses(AddressSource::Dhcp);
+    node.addresses_v6(AddressSource::Dhcp)
+}
+
 #[snowglobe::test]
 fn servers_serve_a_network_that_is_added_later() -> TestResult {
     let mut topology = Topology::new();
-    let router = NodeSpec::new("router")
-        .forward(true)
-        .dhcp(DhcpSpec::new())
-        .dhcp6(Dhcp6Spec::new())
-        .advertise(AdvertiseSpec::new().managed());
-    let router = topology.node(router);
-    let asks = |name: &str| {
-        let node = NodeSpec::new(name).addresses(AddressSource::Dhcp);
-        node.addresses_v6(AddressSource::Dhcp)
-    };
+    let router = topology.node(serves("router").forward(true));
     let first = topology.node(asks("first"));
     topology.link(first, router);
     let mut lab = topology.start()?;
@@ -51,14 +55,8 @@ fn servers_serve_a_network_that_is_added_later() -> TestResult {
 #[snowglobe::test]
 fn a_host_asks_on_an_interface_that_is_added_later() -> TestResult {
     let mut topology = Topology::new();
-    let [near, far] = ["near", "far"].map(|name| {
-        let server = NodeSpec::new(name)
-            .dhcp(DhcpSpec::new())
-            .dhcp6(Dhcp6Spec::new());
-        topology.node(server.advertise(AdvertiseSpec::new().managed()))
-    });
-    let host = NodeSpec::new("host").addresses(AddressSource::Dhcp);
-    let host = topology.node(host.addresses_v6(AddressSource::Dhcp));
+    let [near, far] = ["near", "far"].map(|name| topology.node(serves(name)));
+    let host = topology.node(asks("host"));
     topology.link(host, near);
     let other = topology.node("other");
     topology.link(other, far);
@@ -76,16 +74,7 @@ fn a_host_asks_on_an_interface_that_is_added_later() -> TestResult {
 #[snowglobe::test]
 fn servers_serve_a_network_that_is_added_after_another_is_removed() -> TestResult {
     let mut topology = Topology::new();
-    let router = NodeSpec::new("router")
-        .forward(true)
-        .dhcp(DhcpSpec::new())
-        .dhcp6(Dhcp6Spec::new())
-        .advertise(AdvertiseSpec::new().managed());
-    let router = topology.node(router);
-    let asks = |name: &str| {
-        let node = NodeSpec::new(name).addresses(AddressSource::Dhcp);
-        node.addresses_v6(AddressSource::Dhcp)
-    };
+    let router = topology.node(serves("router").forward(true));
     let [first, second] = ["first", "second"].map(|name| topology.node(asks(name)));
     let gone = topology.link(first, router);
     topology.link(second, router);
