@@ -61,14 +61,12 @@ impl Inside {
         let blocked = self.blocked.clone();
         move |words| start(words, &blocked)
     }
-
-    /// Returns whether the body becomes the program, and makes no lab for it.
-    pub(super) fn is_in_no_lab(&self) -> bool {
-        self.place.is_none()
-    }
 }
 
 fn place(program: &WrappedProgram) -> Result<Option<Place>, ExecError> {
+    if program.is_in_no_lab() {
+        return Ok(None);
+    }
     let WrappedProgram {
         topology: file,
         node,
@@ -77,9 +75,6 @@ fn place(program: &WrappedProgram) -> Result<Option<Place>, ExecError> {
         user,
         ..
     } = program;
-    if file.is_none() && volumes.is_empty() && capture.is_none() && node.is_none() {
-        return Ok(None);
-    }
     if user.is_some() {
         return Err(ExecError::Words(
             "--user does not go with --topology, --node, --volume or --capture: root of the world makes nodes; let the program change its user itself, as by `setpriv`".to_owned(),

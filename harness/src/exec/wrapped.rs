@@ -39,6 +39,20 @@ pub struct WrappedProgram {
     pub writable: Vec<PathBuf>,
 }
 
+impl WrappedProgram {
+    /// Returns whether the body becomes the program, and makes no lab for it.
+    pub(super) fn is_in_no_lab(&self) -> bool {
+        let Self {
+            topology,
+            node,
+            volumes,
+            capture,
+            ..
+        } = self;
+        topology.is_none() && node.is_none() && volumes.is_empty() && capture.is_none()
+    }
+}
+
 /// Returns how many copies of a program run at a time in a stress test: as many as trials of a run.
 pub fn usual_copies() -> usize {
     usual_threads()
@@ -64,13 +78,17 @@ pub fn exec(program: WrappedProgram) -> Result<std::convert::Infallible, ExecErr
         true => Options::NEW.nested(),
         false => Options::NEW,
     };
-    // Before anything is opened.
-    let likeness = match account {
-        None if has_usual_end(&program) => Likeness::of_program(
+    let body = ProgramBody {
+        keeps_failed: program.keep,
+        starts_at_once: account.is_none() && program.is_in_no_lab(),
+    };
+    // The likeness is read before anything is opened.
+    let likeness = match body.leaves_nothing() {
+        true => Likeness::of_program(
             program.words.first().unwrap_or(&OsString::new()),
             &(program.nested, &program.writable),
         ),
-        _ => None,
+        false => None,
     };
     let inside = Inside::of(&program)?;
     let mut more = program.writable.clone();
@@ -90,8 +108,7 @@ pub fn exec(program: WrappedProgram) -> Result<std::convert::Infallible, ExecErr
         .map(Path::new)
         .unwrap_or(Path::new(""));
     let paths = || Paths::of_program(file, &more);
-    let setup = likeness.filter(|_| inside.is_in_no_lab());
-    let setup = setup.and_then(|likeness| {
+    let setup = likeness.and_then(|likeness| {
         let runner = || Runner {
             options,
             become_program: Arc::new(inside.without_words()),
@@ -103,19 +120,10 @@ pub fn exec(program: WrappedProgram) -> Result<std::convert::Infallible, ExecErr
     }
     let paths = paths();
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let body = ProgramBody {
-        keeps_failed: program.keep,
-        starts_at_once: account.is_none() && inside.is_in_no_lab(),
-    };
     let mut trial = Trial::test(name, move || body::run(inside)).with_options(options);
     trial.set_account(account);
     let setup = ProgramSetup::make(trial, &paths, body)?;
     Watch::new(setup, program.timeout, program.keep)?.until_the_end()
-}
-
-/// Returns whether the world goes when its program has ended, and nothing but the program is in it.
-fn has_usual_end(program: &WrappedProgram) -> bool {
-    !program.keep && program.capture.is_none()
 }
 
 fn make_directory(directory: &Path) -> Result<(), ExecError> {

@@ -29,7 +29,7 @@ pub(crate) struct ProgramBody {
 
 impl ProgramBody {
     /// Returns whether nobody has anything of a program that has ended without children.
-    pub(super) fn leaves_nothing(self) -> bool {
+    pub(crate) fn leaves_nothing(self) -> bool {
         self.starts_at_once && !self.keeps_failed
     }
 }
