@@ -97,35 +97,24 @@ pub(crate) fn fork_beside_kept(
     wanted: &Wanted<'_>,
     live: impl FnOnce(BesideKept),
 ) -> Option<(OwnedFd, MessageChannel)> {
-    let keeper = Keeper::find_or_make(keeping, ids, wanted)?;
-    let procfs = OwnedFd::from(File::open("/proc").ok()?);
-    let kinds = wanted.namespaces().difference(CloneFlags::CLONE_NEWPID);
-    let Inherited {
-        ids,
-        here,
-        supervisor,
-        ours,
-        theirs,
-    } = Inherited::of(&keeper, ids)?;
     let Keeper {
         process,
         facts,
         channel,
-    } = keeper;
-    let first = fork_into(&process, kinds, || {
-        close_in_copy(&[ours.as_fd()]);
-        if settle(ids, &here, &supervisor).is_ok() {
-            live(BesideKept {
-                maker: theirs,
-                ids,
-                corrections: facts.corrections.map(Corrections::from_writes),
-                notes: facts.notes,
-                keeper: channel,
-                procfs,
-            });
-        }
-    });
-    Some((first.ok()?, ours))
+    } = Keeper::find_or_make(keeping, ids, wanted)?;
+    let procfs = OwnedFd::from(File::open("/proc").ok()?);
+    let ids = ids_within(&facts, ids);
+    let kinds = wanted.namespaces().difference(CloneFlags::CLONE_NEWPID);
+    fork_settled(&process, kinds, ids, |maker| {
+        live(BesideKept {
+            maker,
+            ids,
+            corrections: facts.corrections.map(Corrections::from_writes),
+            notes: facts.notes,
+            keeper: channel,
+            procfs,
+        });
+    })
 }
 
 /// Returns the name of the sandbox that this start can share: with whoever has the same ids, sees
@@ -169,36 +158,6 @@ struct Keeper {
     process: OwnedFd,
     facts: KeptFacts,
     channel: MessageChannel,
-}
-
-/// Things that a process takes along into a sandbox, and has before its fork.
-struct Inherited {
-    /// Ids that the sandbox has.
-    ids: Ids,
-    here: PathBuf,
-    /// Pidfd of the forking process: in another PID namespace that process has no id.
-    supervisor: OwnedFd,
-    /// Channel between the two.
-    ours: MessageChannel,
-    theirs: MessageChannel,
-}
-
-impl Inherited {
-    fn of(keeper: &Keeper, ids: Ids) -> Option<Self> {
-        let fewer = keeper.facts.fewer_ids;
-        let (ours, theirs) = MessageChannel::pair().ok()?;
-        Some(Self {
-            ids: match ids {
-                Ids::Subordinate(own) if fewer => own.alone(),
-                Ids::Range(_) if fewer => Ids::own_range(),
-                ids => ids,
-            },
-            here: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
-            supervisor: process::pidfd_open(std::process::id() as i32).ok()?,
-            ours,
-            theirs,
-        })
-    }
 }
 
 impl Keeper {
@@ -272,13 +231,6 @@ impl Keeper {
         wanted: &Wanted<'_>,
         inside: impl FnOnce(MessageChannel, Ids, Option<Corrections>),
     ) -> Option<(Outer, HostSettings)> {
-        let Inherited {
-            ids,
-            here,
-            supervisor,
-            ours,
-            theirs,
-        } = Inherited::of(&self, ids)?;
         let Self {
             process,
             facts,
@@ -286,27 +238,55 @@ impl Keeper {
         } = self;
         // Only a process that is not in the sandbox has to ask the keeper to stay.
         drop(channel);
+        let ids = ids_within(&facts, ids);
         let settings = HostSettings {
             corrections: facts.corrections.map(Corrections::from_writes),
             shown_through: facts.shown_through,
         };
         let corrections = settings.corrections.clone();
-        let first = fork_into(&process, wanted.namespaces(), || {
-            // The process sees the supervisor's end only if it does not hold that end too.
-            close_in_copy(&[ours.as_fd(), process.as_fd()]);
-            if settle(ids, &here, &supervisor).is_ok() {
-                inside(theirs, ids, corrections);
-            }
-        });
+        let (first, channel) = fork_settled(&process, wanted.namespaces(), ids, |theirs| {
+            inside(theirs, ids, corrections);
+        })?;
         let outer = Outer {
-            first: first.ok()?,
-            channel: ours,
+            first,
+            channel,
             ids,
             notes: facts.notes,
             is_kept: true,
         };
         Some((outer, settings))
     }
+}
+
+/// Returns the ids that a sandbox has for a start that wants these.
+fn ids_within(facts: &KeptFacts, wanted: Ids) -> Ids {
+    match wanted {
+        Ids::Subordinate(own) if facts.fewer_ids => own.alone(),
+        Ids::Range(_) if facts.fewer_ids => Ids::own_range(),
+        ids => ids,
+    }
+}
+
+/// Forks a process into namespaces of `keeper`, of these kinds. `live` runs there with a channel to
+/// the calling process. Returns a pidfd of the process and the other end of the channel.
+fn fork_settled(
+    keeper: &OwnedFd,
+    kinds: CloneFlags,
+    ids: Ids,
+    live: impl FnOnce(MessageChannel),
+) -> Option<(OwnedFd, MessageChannel)> {
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    // The pidfd is opened before the fork: in another PID namespace this process has no id.
+    let supervisor = process::pidfd_open(std::process::id() as i32).ok()?;
+    let (ours, theirs) = MessageChannel::pair().ok()?;
+    let first = fork_into(keeper, kinds, || {
+        // The process sees the supervisor's end only if it does not hold that end too.
+        close_in_copy(&[ours.as_fd(), keeper.as_fd()]);
+        if settle(ids, &here, &supervisor).is_ok() {
+            live(theirs);
+        }
+    });
+    Some((first.ok()?, ours))
 }
 
 /// Makes a process that has entered the sandbox one that a trial can be forked from.
