@@ -10,8 +10,6 @@
 //! nextest, however that ends ([`crate::sandbox::outer`]). It ends by itself when nobody has asked
 //! for a while.
 //!
-//! | file | role |
-//! |---|---|
 //! The wrappers of a run, `snowglobe exec`, have residents of their own, which run programs
 //! ([`super::zygote::program_resident`]).
 //!

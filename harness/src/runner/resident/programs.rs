@@ -12,7 +12,7 @@ use crate::runner::nextest;
 use crate::runner::setup::{Outside, ProgramSetup};
 use crate::runner::supervisor::NurseryHandle;
 use crate::runner::zygote::program_resident::{ProgramLegacy, Runner, stay_for_programs};
-use crate::runner::zygote::resident::READY;
+use crate::runner::zygote::staying::READY;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::outer::{Keeping, Wanted, fork_beside_kept};
 use crate::sandbox::paths::Paths;
