@@ -296,7 +296,7 @@ pub fn diff<'p>(before: &'p StackPlan, after: &'p StackPlan) -> StackDiff<'p> {
     let mut removed = only(&before, &has);
     removed.retain(|op| !op.is_replaced());
     let mut added = only(&after, &had);
-    let again = lost_with_addresses(&removed, &before, &after);
+    let again = lost_with_addresses(&removed, &after, &had, &has);
     removed.extend(&again);
     added.extend(&again);
     removed.reverse();
@@ -308,8 +308,9 @@ pub fn diff<'p>(before: &'p StackPlan, after: &'p StackPlan) -> StackDiff<'p> {
 /// fib_inetaddr_event).
 fn lost_with_addresses<'p>(
     removed: &[StackOp<'p>],
-    before: &[StackOp<'p>],
     after: &[StackOp<'p>],
+    had: &HashSet<StackOp<'_>>,
+    has: &HashSet<StackOp<'_>>,
 ) -> Vec<StackOp<'p>> {
     let v4_of = |op: &StackOp<'_>| {
         let StackOp::Address(id, address) = op else {
@@ -317,9 +318,14 @@ fn lost_with_addresses<'p>(
         };
         address.ip.is_ipv4().then_some(*id)
     };
-    let loses: HashSet<InterfaceId> = removed.iter().filter_map(v4_of).collect();
-    let stays = |op: &&StackOp<'_>| !removed.contains(op);
-    let keeps: HashSet<InterfaceId> = before.iter().filter(stays).filter_map(v4_of).collect();
+    let mut loses_all: HashSet<InterfaceId> = removed.iter().filter_map(v4_of).collect();
+    // Most changes take no address away.
+    if loses_all.is_empty() {
+        return Vec::new();
+    }
+    for id in had.intersection(has).filter_map(v4_of) {
+        loses_all.remove(&id);
+    }
     let goes = |op: &StackOp<'_>| {
         if let StackOp::Groups(id) = op {
             return Some(*id);
@@ -329,10 +335,8 @@ fn lost_with_addresses<'p>(
         };
         route.to.network().is_ipv4().then_some(*id)
     };
-    let had: HashSet<&StackOp<'_>> = before.iter().collect();
-    let again = after.iter().filter(|op| {
-        let lost = goes(op).is_some_and(|id| loses.contains(&id) && !keeps.contains(&id));
-        lost && had.contains(op)
-    });
+    let again = after
+        .iter()
+        .filter(|op| goes(op).is_some_and(|id| loses_all.contains(&id)) && had.contains(*op));
     again.copied().collect()
 }
