@@ -259,6 +259,20 @@ impl Plan {
         }
     }
 
+    /// Returns the uplink of a stack on whose network an address is: a further address of the
+    /// router is found there, and nowhere else.
+    pub fn uplink_to<'p>(
+        &self,
+        stack: &'p StackPlan,
+        address: IpAddr,
+    ) -> Option<&'p InterfacePlan> {
+        let mut uplinks = stack.interfaces.iter().filter(|it| it.uplink);
+        uplinks.find(|it| {
+            let mut subnets = self[it.segment].subnets.iter();
+            subnets.any(|subnet| subnet.contains(address))
+        })
+    }
+
     /// Returns the `/etc/resolv.conf` of a stack.
     pub fn resolv_conf_of(&self, stack: StackId) -> String {
         super::resolv_conf::resolv_conf_of(self, stack)

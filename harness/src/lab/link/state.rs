@@ -16,7 +16,6 @@ use crate::lab::link::carrier::active::ActiveCarrier;
 use crate::lab::link::carrier::choose::check_netem;
 use crate::lab::link::carrier::detach::detach;
 use crate::lab::link::carrier::inner_end::{self, InnerEnd};
-use crate::lab::link::carrier::shortcut::translates;
 use crate::lab::link::counters::counters;
 use crate::lab::link::cuts::Cuts;
 use crate::lab::link::ends::LinkEnds;
@@ -79,7 +78,7 @@ impl LinkState {
 
     /// Takes over the ends of a changed plan.
     pub(crate) fn set_ends(&mut self, ends: LinkEnds) {
-        if translates(&ends) {
+        if ends.cable().translates() {
             // The wire translates frames. Where an inner end is gone, no frame can pass it.
             let _ = self.active.leave_shortcut(&ends);
         }

@@ -154,15 +154,10 @@ impl RouterNat<'_> {
     /// The kernel carries the NAT, or the address is in no subnet of an uplink.
     pub fn rebind_address(&self, address: Ipv4Addr) -> Result<()> {
         let plan = self.lab.plan();
-        let mut uplinks = plan
-            .stack(self.router)
-            .interfaces
-            .iter()
-            .filter(|it| it.uplink);
-        let mut subnets = uplinks.by_ref().flat_map(|it| &plan[it.segment].subnets);
+        let uplink = plan.uplink_to(plan.stack(self.router), address.into());
         // The NAT answers ARP on the network of the uplink, and no route leads there to any other
         // address: every answer would be lost without a word.
-        if !subnets.any(|it| it.contains(address.into())) {
+        if uplink.is_none() {
             let subject = Subject::Node(self.lab[self.router].name().to_owned());
             let why = format!(
                 "cannot rebind its NAT to {address}, which is in no subnet of an uplink: nobody would find it there; take an address of the uplink's network"

@@ -142,16 +142,9 @@ pub(crate) fn check_pools(topology: &Topology, plan: &Plan, problems: &mut Probl
             continue;
         };
         let (name, subject) = whose(topology, stack.owner);
-        let uplinks = || stack.interfaces.iter().filter(|it| it.uplink);
         let site = Site::new(subject, "network");
         for address in nat.pool.iter().map(|it| IpAddr::from(*it)) {
-            let fits = |it: &InterfacePlan| {
-                plan[it.segment]
-                    .subnets
-                    .iter()
-                    .any(|it| it.contains(address))
-            };
-            let Some(uplink) = uplinks().find(|it| fits(it)) else {
+            let Some(uplink) = plan.uplink_to(stack, address) else {
                 problems.add(Kind::Invalid, site, || {
                     format!("the NAT of {name} has `{address}` in its pool, which is in no subnet of an uplink of the router, so that no packet would find it; take addresses of the uplink's network")
                 });

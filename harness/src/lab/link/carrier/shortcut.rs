@@ -95,12 +95,7 @@ impl Shortcut {
 pub(crate) fn is_idle(ends: &LinkEnds, impairments: &[Impairment; 2]) -> bool {
     // A frame to a switch has the address of any host behind the switch.
     let is_between_hosts = Side::BOTH.iter().all(|side| !ends.is_port(*side));
-    is_between_hosts && impairments.iter().all(Impairment::is_none) && !translates(ends)
-}
-
-/// Tells whether frames are translated on the wire of the link.
-pub(crate) fn translates(ends: &LinkEnds) -> bool {
-    ends.cable().nat.is_some() || ends.cable().prefixes.is_some()
+    is_between_hosts && impairments.iter().all(Impairment::is_none) && !ends.cable().translates()
 }
 
 /// Returns the address of the host to which frames go that come to the inner end of `side`.
