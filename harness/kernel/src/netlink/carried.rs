@@ -132,7 +132,9 @@ impl Netlink {
             own.extend(leads.then(|| next_hop_id(it)).flatten());
             leads
         });
-        let _ = self.list(&NEXT_HOP, &[0; 8], all, |it| is_group_of(it, &own));
+        if !own.is_empty() {
+            let _ = self.list(&NEXT_HOP, &[0; 8], all, |it| is_group_of(it, &own));
+        }
         for family in [libc::AF_INET as u8, libc::AF_INET6 as u8] {
             let mut question = [0; 12];
             question[0] = family;
@@ -277,7 +279,7 @@ impl Netlink {
         let flags = encoding::words(&[0, device.index, settings.flags & MASK, MASK]);
         batch.push("restore the flags of", device.name, RTM_NEWLINK, 0, &flags);
         self.execute(batch)?;
-        Ok(self.send_in_rounds(device, &settings.requests))
+        Ok(self.send_in_rounds(device, settings.requests.iter().collect()))
     }
 
     /// Sends requests again and again as long as one more of them succeeds: a route may lead to a
@@ -285,9 +287,8 @@ impl Netlink {
     fn send_in_rounds(
         &mut self,
         device: Device<'_>,
-        requests: &[CarriedRequest],
+        mut waiting: Vec<&CarriedRequest>,
     ) -> Vec<NetlinkError> {
-        let mut waiting: Vec<&CarriedRequest> = requests.iter().collect();
         loop {
             let before = waiting.len();
             let mut refusals = Vec::new();

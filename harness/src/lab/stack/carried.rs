@@ -12,7 +12,6 @@ use crate::kernel::fd::member_of;
 use crate::kernel::netlink::{CarriedSettings, Device, Netlink, NetlinkError};
 use crate::kernel::netns::Netns;
 use crate::lab::error::{LabError, Result};
-use crate::topology::plan::InterfacePlan;
 
 /// Everything that stands on an interface, as it was when somebody looked.
 #[derive(Debug)]
@@ -64,35 +63,6 @@ impl InterfaceState {
 
     pub(crate) fn altnames(&self) -> &[String] {
         self.settings.altnames()
-    }
-
-    /// Gives the interface itself its next hops again, which the kernel has removed as the carrier
-    /// was away. Returns what the kernel refused.
-    pub(crate) fn give_next_hops_back(
-        mut self,
-        netns: BorrowedFd<'_>,
-        index: u32,
-        explain: impl Fn(NetlinkError) -> LabError,
-    ) -> Result<Vec<NetlinkError>> {
-        self.settings.retain_next_hops();
-        let device = Device {
-            index,
-            name: self.name(),
-        };
-        let mut netlink = Netlink::open_in(netns).map_err(explain)?;
-        Ok(netlink.give_back(device, &self.settings))
-    }
-
-    /// Counts what stands on the interface beyond what the plan has given it.
-    pub(crate) fn beyond(&self, plan: &InterfacePlan, mtu: u32) -> usize {
-        let planned = plan.addresses.len() + plan.routes.len() + plan.altnames.len();
-        let changed = [
-            self.settings.mtu() != Some(mtu),
-            self.settings.mac() != Some(plan.mac),
-            self.settings.name() != plan.name,
-        ];
-        let changed = changed.into_iter().filter(|is| *is).count();
-        changed + self.settings.amount().saturating_sub(planned)
     }
 
     /// Gives an interface that has the index and the name of the other one what stood on that.

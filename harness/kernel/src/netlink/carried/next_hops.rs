@@ -10,25 +10,24 @@ use crate::netlink::link::Device;
 /// `RTA_NH_ID` (linux/rtnetlink.h): a route over a next hop.
 pub(super) const RTA_NH_ID: u16 = 30;
 
-impl CarriedSettings {
-    /// Keeps the next hops of the settings, and the routes over them, and nothing else.
-    pub fn retain_next_hops(&mut self) {
-        self.requests.retain(|it| {
+impl Netlink {
+    /// Gives the interface with this index its next hops again, and the routes over them. Returns
+    /// what the kernel refused.
+    pub fn give_next_hops_back(
+        &mut self,
+        index: u32,
+        settings: &CarriedSettings,
+    ) -> Vec<NetlinkError> {
+        let device = Device {
+            index,
+            name: settings.name(),
+        };
+        let lost = settings.requests.iter().filter(|it| {
             let is_over_one = |list: &[u8]| numbered(list).any(|(kind, _)| kind == RTA_NH_ID);
             it.kind == NEXT_HOP.new
                 || it.kind == ROUTE.new && it.payload.get(ROUTE.header..).is_some_and(is_over_one)
         });
-    }
-}
-
-impl Netlink {
-    /// Gives an interface what it has lost, and returns what the kernel refused.
-    pub fn give_back(
-        &mut self,
-        device: Device<'_>,
-        settings: &CarriedSettings,
-    ) -> Vec<NetlinkError> {
-        self.send_in_rounds(device, &settings.requests)
+        self.send_in_rounds(device, lost.collect())
     }
 }
 

@@ -17,7 +17,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use crate::kernel::netlink::{Batch, Device, VethEnd};
+use crate::kernel::netlink::{Batch, CarriedSettings, Device, VethEnd};
 use crate::kernel::netns::Netns;
 use crate::lab::error::{LabError, Result};
 use crate::lab::link::carrier::attach::{LargestBatch, PendingCarrier, inner_veth};
@@ -92,9 +92,22 @@ fn beyond(ends: &LinkEnds, side: Side) -> Result<usize> {
     let Some(plan) = ends.interface(side) else {
         return Ok(0);
     };
-    let explain = |e| ends.refused(side, e);
-    let state = InterfaceState::of(ends.require_netns(side)?, ends.device(side), explain)?;
-    Ok(state.beyond(plan, ends.cable().mtu))
+    let settings = settings(ends, side)?;
+    let planned = plan.addresses.len() + plan.routes.len() + plan.altnames.len();
+    let changed = [
+        settings.mtu() != Some(ends.cable().mtu),
+        settings.mac() != Some(plan.mac),
+        settings.name() != plan.name,
+    ];
+    let changed = changed.into_iter().filter(|is| *is).count();
+    Ok(changed + settings.amount().saturating_sub(planned))
+}
+
+/// Reads what rtnetlink knows of the interface of an end, which is enough where the interface
+/// stays: its sysctls and memberships stay as well.
+fn settings(ends: &LinkEnds, side: Side) -> Result<CarriedSettings> {
+    let settings = ends.open(side)?.settings_of(ends.device(side));
+    settings.map_err(|e| ends.refused(side, e))
 }
 
 /// Tells whether a line of `/proc/net/packet` is of a socket that is bound to an interface. The
@@ -122,9 +135,7 @@ pub(crate) fn keep_one(
     let explain = |e| ends.refused(anew, e);
     // 1. Nothing is touched before this is read.
     let state = InterfaceState::of(ends.require_netns(anew)?, ends.device(anew), explain)?;
-    let explain_kept = |e| ends.refused(kept, e);
-    let kept_netns = ends.require_netns(kept)?;
-    let kept_state = InterfaceState::of(kept_netns, ends.device(kept), explain_kept)?;
+    let settings = settings(ends, kept)?;
     // 2. The kernel forgets the neighbours of an interface that loses its carrier
     // (net/core/neighbour.c, neigh_carrier_down).
     let neighbours = KeptNeighbours::of(ends, kept)?;
@@ -147,8 +158,9 @@ pub(crate) fn keep_one(
         ends.await_if_up(side)?;
     }
     drop(neighbours);
-    let kept_index = ends.device(kept).index;
-    let refused = kept_state.give_next_hops_back(kept_netns, kept_index, explain_kept)?;
+    // The kernel has removed the next hops of the kept interface as its carrier was away.
+    let index = ends.device(kept).index;
+    let refused = ends.open(kept)?.give_next_hops_back(index, &settings);
     restored.refused.extend(refused);
     let pending = match largest {
         LargestBatch::OnePacket => PendingCarrier::Netem(namespace),
