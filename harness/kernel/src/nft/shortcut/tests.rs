@@ -60,6 +60,11 @@ fn a_frame_is_carried_or_received_and_counts_once() {
         let middle = netns();
         let mut netlink = Netlink::open_in(middle.as_fd()).expect("the middle");
         let [alice, bob] = [1, 2].map(|node| host(&mut netlink, node));
+        // An interface drops what is sent over it until its qdisc is active, which comes after the
+        // carrier (net/core/link_watch.c, linkwatch_do_dev).
+        netlink
+            .wait_until_up(&INNER, soon())
+            .expect("inner ends up");
         FilterConversation::default()
             .carry_between(middle.as_fd(), "shortcut", INNER)
             .expect("rules that forward");
