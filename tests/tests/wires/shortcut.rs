@@ -227,3 +227,19 @@ fn whoever_has_a_say_in_packets_has_the_next_one() -> TestResult {
     assert_eq!(recording.packets().len(), 1, "a listener");
     Ok(())
 }
+
+/// An inner end whose qdisc is not active yet drops what is forwarded over it.
+#[snowglobe::test(timeout = "2m")]
+fn the_first_packets_pass_an_idle_wire() -> TestResult {
+    for _ in 0..50 {
+        let pair = idle()?;
+        let [a, b] = pair.sockets()?;
+        let mut heard = [0];
+        a.send(&[1])?;
+        b.recv(&mut heard)?;
+        b.send(&[2])?;
+        a.recv(&mut heard)?;
+        assert_eq!(heard, [2]);
+    }
+    Ok(())
+}
