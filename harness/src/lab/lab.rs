@@ -391,10 +391,11 @@ impl Lab {
         failed
     }
 
-    /// Tells links and stacks what a changed plan says of them.
-    pub(crate) fn refresh(&mut self) {
+    /// Tells links and stacks what a changed plan says of them. All are told, also after an error.
+    pub(crate) fn refresh(&mut self) -> Result<()> {
+        let mut told = Ok(());
         for link in &mut self.links {
-            link.refresh(&self.plan);
+            told = told.and(link.refresh(&self.plan));
         }
         for (stack, plan) in self.stacks.iter().zip(&self.plan.stacks) {
             stack.refresh(plan);
@@ -406,6 +407,7 @@ impl Lab {
         for node in &self.nodes {
             node.own_services().refresh(&self.plan, &removed);
         }
+        told
     }
 
     /// Starts the threads that firewalls of the plan need, and ends those of others.
@@ -437,8 +439,8 @@ impl Lab {
     }
 
     /// Tells a link what a changed plan says of it.
-    pub(crate) fn refresh_link(&mut self, id: LinkId) {
-        self.links[id.index()].refresh(&self.plan);
+    pub(crate) fn refresh_link(&mut self, id: LinkId) -> Result<()> {
+        self.links[id.index()].refresh(&self.plan)
     }
 }
 

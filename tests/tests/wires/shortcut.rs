@@ -8,7 +8,8 @@ use std::thread;
 use snowglobe::impair::Counters;
 use snowglobe::lab::Carrier;
 use snowglobe::prelude::*;
-use snowglobe::topology::Engine;
+use snowglobe::topology::nat::preset;
+use snowglobe::topology::{Engine, NodeId};
 
 use crate::Pair;
 
@@ -232,14 +233,62 @@ fn whoever_has_a_say_in_packets_has_the_next_one() -> TestResult {
 #[snowglobe::test(timeout = "2m")]
 fn the_first_packets_pass_an_idle_wire() -> TestResult {
     for _ in 0..50 {
+        send_first_packets(&idle()?)?;
+    }
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_translation_that_begins_has_the_next_packet() -> TestResult {
+    let mut topology = Topology::new();
+    let (client, router) = (topology.node("client"), topology.router("router"));
+    let internet = topology.internet();
+    topology.link(client, router);
+    let idle = LinkSpec::new().engine(Engine::PacketSocket);
+    topology.uplink_with(router, internet, idle);
+    let mut lab = topology.start()?;
+    let bind = |id: NodeId| lab[id].run(|| UdpSocket::bind("0.0.0.0:0"));
+    let (a, b) = (bind(client)?, bind(internet)?);
+    let to = (lab[internet].ip(), b.local_addr()?.port());
+    b.set_read_timeout(Some(Duration::from_secs(20)))?;
+    lab.change_router(router, |spec| spec.nat(preset::full_cone()))?;
+    a.send_to(b"hello", to)?;
+    let (_, from) = b.recv_from(&mut [0; 8])?;
+    let mappings = lab.nat(router)?.mappings()?;
+    assert_eq!(SocketAddr::from(mappings[0].outside), from);
+    Ok(())
+}
+
+/// Fails if the first packet to bob does not come, or the answer to it.
+fn send_first_packets(pair: &Pair) -> TestResult {
+    let [a, b] = pair.sockets()?;
+    let mut heard = [0];
+    a.send(&[1])?;
+    b.recv(&mut heard)?;
+    b.send(&[2])?;
+    a.recv(&mut heard)?;
+    assert_eq!(heard, [2]);
+    Ok(())
+}
+
+#[snowglobe::test]
+fn the_first_packets_pass_an_idle_wire_that_was_down() -> TestResult {
+    for _ in 0..10 {
         let pair = idle()?;
-        let [a, b] = pair.sockets()?;
-        let mut heard = [0];
-        a.send(&[1])?;
-        b.recv(&mut heard)?;
-        b.send(&[2])?;
-        a.recv(&mut heard)?;
-        assert_eq!(heard, [2]);
+        pair.link().down()?;
+        pair.link().up()?;
+        send_first_packets(&pair)?;
+    }
+    Ok(())
+}
+
+#[snowglobe::test]
+fn the_first_packets_pass_an_idle_wire_after_a_power_cut() -> TestResult {
+    for _ in 0..10 {
+        let pair = idle()?;
+        pair.lab[pair.bob].crash()?;
+        pair.lab[pair.bob].restart()?;
+        send_first_packets(&pair)?;
     }
     Ok(())
 }

@@ -141,9 +141,9 @@ impl Lab {
             .follow(&topology, &self.removed_links(), Some(id))?;
         let mut change = Change::begin(self, topology, plan);
         // The link must know its new bridge before it can be plugged in there.
-        self.refresh_link(id);
-        let moved = self[id]
-            .replug(port)
+        let moved = self
+            .refresh_link(id)
+            .and_then(|()| self[id].replug(port))
             .and_then(|()| change.follow(self))
             .and_then(|()| self[id].announce())
             .and_then(|()| enable_missing_gro(self))

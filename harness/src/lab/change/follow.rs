@@ -61,7 +61,7 @@ impl Change {
             }
             change_stack(lab, id, old, &self.new)?;
         }
-        lab.refresh();
+        lab.refresh()?;
         lab.carry_nats()?;
         lab.watch_firewalls()?;
         lab.follow_port_mapping()
@@ -97,7 +97,7 @@ impl Change {
                 let _ = sysctls::write(lab, id, sysctl);
             }
         }
-        lab.refresh();
+        let _ = lab.refresh();
         let _ = lab.follow_port_mapping();
     }
 }

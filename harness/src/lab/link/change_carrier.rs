@@ -3,13 +3,13 @@
 use crate::events::EventKind;
 use crate::impair::Direction;
 use crate::lab::error::Result;
-use crate::lab::link::carrier::active::ActiveCarrier;
 use crate::lab::link::carrier::choose::choose;
 use crate::lab::link::carrier::keep::side_to_keep;
 use crate::lab::link::carrier::switch::switch_carrier;
 use crate::lab::link::state::LinkState;
 use crate::lab::stack::carried::Restored;
 use crate::lab::stack::monitors::Monitor;
+use crate::model::carrier::Carrier;
 use crate::model::side::Side;
 use crate::topology::Engine;
 
@@ -18,40 +18,40 @@ impl LinkState {
     /// steps.
     pub(super) fn switch_carrier(&mut self, engine: Engine) -> Result<()> {
         let wanted = Direction::BOTH.map(|direction| self.wanted(direction));
-        let carrier = choose(&self.ends, self.services.wire_namespace(), engine, &wanted)?;
+        let carrier = choose(self.ends(), self.services.wire_namespace(), engine, &wanted)?;
         let kept = self.side_to_keep()?;
         // The counts of cuts and the last frames for monitors are read while the interfaces exist.
         self.cuts.detach();
         self.monitors.iter_mut().for_each(Monitor::detach);
         // Nobody carries the link until the switch has succeeded: an error must not leave a carrier
         // that is half gone.
-        let before = std::mem::replace(&mut self.active, ActiveCarrier::Nobody);
+        let before = self.carried.take();
         let from = before.kind();
-        let (ends, namespace) = (&self.ends, self.services.wire_namespace());
+        let (ends, namespace) = (self.carried.ends(), self.services.wire_namespace());
         let switched = switch_carrier(ends, namespace, before, carrier, &wanted, self.down, kept)?;
-        self.active = switched.active;
+        self.carried.put(switched.active);
         if let Some(restored) = switched.restored {
             self.take_restored(restored, &switched.made_again);
         }
         // At a switch, only the port of a link that is down was set down again. The new carrier
         // stands between the port and the node, which must see a pulled cable still.
         if self.down {
-            self.set_node_carrier(false)?;
+            self.carried.without_shortcut()?.set_node_carrier(false)?;
         }
         // Faults come back before monitors, so that no capture shows a frame that a fault keeps
         // out.
-        self.cuts.reapply(&self.ends, &self.active)?;
+        self.cuts.reapply(&self.carried.without_shortcut()?)?;
         for side in switched.made_again {
-            if let Some(stack) = self.ends.stack(side) {
-                stack.reattach_filters(self.ends.device(side))?;
-                stack.reattach_monitors(self.ends.device(side))?;
+            if let Some(stack) = self.ends().stack(side) {
+                stack.reattach_filters(self.ends().device(side))?;
+                stack.reattach_monitors(self.ends().device(side))?;
             }
         }
         self.reattach_monitors()?;
         self.services.journal().record(EventKind::CarrierChanged {
-            link: self.ends.name().to_owned(),
+            link: self.ends().name().to_owned(),
             from: Some(from),
-            to: self.active.kind(),
+            to: self.carrier(),
         });
         Ok(())
     }
@@ -59,17 +59,17 @@ impl LinkState {
     /// Returns the side whose interface stays, where the interfaces of a plain link are in two
     /// nodes.
     fn side_to_keep(&mut self) -> Result<Option<Side>> {
-        if !matches!(self.active, ActiveCarrier::Veth) {
+        if self.carrier() != Carrier::Veth {
             return Ok(None);
         }
         // The packet sockets of our own captures are attached again, and do not count.
         self.monitors.iter_mut().for_each(Monitor::detach);
         for side in Side::BOTH {
-            if let Some(stack) = self.ends.stack(side) {
-                stack.detach_monitors(self.ends.device(side));
+            if let Some(stack) = self.ends().stack(side) {
+                stack.detach_monitors(self.ends().device(side));
             }
         }
-        let kept = side_to_keep(&self.ends);
+        let kept = side_to_keep(self.ends());
         let sides = match kept {
             // That of the other side is made anew, and gets its monitors then.
             Ok(Some(kept)) => vec![kept],
@@ -79,8 +79,8 @@ impl LinkState {
             self.reattach_monitors()?;
         }
         for side in sides {
-            if let Some(stack) = self.ends.stack(side) {
-                stack.reattach_monitors(self.ends.device(side))?;
+            if let Some(stack) = self.ends().stack(side) {
+                stack.reattach_monitors(self.ends().device(side))?;
             }
         }
         kept
@@ -93,7 +93,7 @@ impl LinkState {
         self.members.extend(members);
         let node = made_again
             .first()
-            .and_then(|side| self.ends.hostname(*side));
+            .and_then(|side| self.ends().hostname(*side));
         for refusal in refused {
             self.services.journal().record(EventKind::FellBack {
                 node: node.unwrap_or_default().to_owned(),

@@ -10,9 +10,9 @@ use crate::impair::{Direction, Traffic};
 use crate::kernel::netlink::NetlinkError;
 use crate::kernel::nft::IngressDrop;
 use crate::lab::error::Result;
+use crate::lab::link::carried_link::WithoutShortcut;
 use crate::lab::link::carrier::active::ActiveCarrier;
 use crate::lab::link::carrier::inner_end::InnerEnd;
-use crate::lab::link::ends::LinkEnds;
 
 /// The cuts of a link, each by direction.
 #[derive(Debug, Default)]
@@ -75,11 +75,10 @@ impl Cuts {
     pub(crate) fn cut(
         &mut self,
         direction: Direction,
-        ends: &LinkEnds,
-        carrier: &ActiveCarrier,
+        carried: &WithoutShortcut<'_>,
     ) -> Result<()> {
         if self.wanted[direction.index()] == 0 {
-            self.apply(direction, ends, carrier)?;
+            self.apply(direction, carried)?;
         }
         // Counted after the first cut has succeeded, so that a refused guard counts for nothing.
         self.wanted[direction.index()] += 1;
@@ -90,37 +89,32 @@ impl Cuts {
     pub(crate) fn heal(
         &mut self,
         direction: Direction,
-        ends: &LinkEnds,
-        carrier: &ActiveCarrier,
+        carried: &WithoutShortcut<'_>,
     ) -> Result<()> {
         self.wanted[direction.index()] -= 1;
         if self.wanted[direction.index()] > 0 {
             return Ok(());
         }
-        if let Some(wire) = carrier.wire() {
+        if let Some(wire) = carried.active().wire() {
             wire.heal(direction);
         }
         let removed = self.filters[direction.index()].remove();
-        removed.map_err(|e| ends.link_refused(e))
+        removed.map_err(|e| carried.ends().link_refused(e))
     }
 
     /// Cuts all directions again that are to be cut, after the link has got another carrier.
-    pub(crate) fn reapply(&mut self, ends: &LinkEnds, carrier: &ActiveCarrier) -> Result<()> {
+    pub(crate) fn reapply(&mut self, carried: &WithoutShortcut<'_>) -> Result<()> {
         for direction in Direction::BOTH {
             if self.wanted[direction.index()] > 0 {
-                self.apply(direction, ends, carrier)?;
+                self.apply(direction, carried)?;
             }
         }
         Ok(())
     }
 
-    fn apply(
-        &mut self,
-        direction: Direction,
-        ends: &LinkEnds,
-        carrier: &ActiveCarrier,
-    ) -> Result<()> {
-        let before = match carrier {
+    fn apply(&mut self, direction: Direction, carried: &WithoutShortcut<'_>) -> Result<()> {
+        let ends = carried.ends();
+        let before = match carried.active() {
             ActiveCarrier::Nobody => return Ok(()),
             ActiveCarrier::Tap { wire } | ActiveCarrier::PacketSocket { wire, .. } => {
                 wire.cut(direction);

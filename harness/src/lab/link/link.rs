@@ -48,9 +48,9 @@ impl Link {
     }
 
     /// Takes over what a changed plan says of the link.
-    pub(crate) fn refresh(&mut self, plan: &Plan) {
+    pub(crate) fn refresh(&mut self, plan: &Plan) -> Result<()> {
         self.ends.refresh(plan);
-        self.state().set_ends(self.ends.clone());
+        self.state().set_ends(self.ends.clone())
     }
 
     pub(crate) fn ends(&self) -> &LinkEnds {

@@ -12,6 +12,7 @@
 //! | `state` | what was asked for, and what is in force |
 //! | `change_carrier` | another carrier for a link that is in use |
 //! | `carrier/` | what carries the packets, and how carriers change |
+//! | `carried_link` | the ends with the carrier, and who may have the carrier |
 //! | `ends` | the two ends, and the settings of their interfaces |
 //! | `announce` | what switches and neighbours are told of a node |
 //! | `cuts` | cuts, whatever carries the link |
@@ -21,6 +22,7 @@
 //! | `services` | the wire namespace, shared by all links of a lab |
 
 pub(crate) mod announce;
+pub(crate) mod carried_link;
 pub(crate) mod carrier;
 pub(crate) mod change_carrier;
 pub(crate) mod counters;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use crate::kernel::netlink::Batch;
 use crate::kernel::sync::Lock;
 use crate::lab::error::Result;
-use crate::lab::link::ends::LinkEnds;
 use crate::lab::link::services::LinkServices;
 use crate::lab::link::state::LinkState;
 use crate::lab::stack::power::{Face, PluggedCable};
@@ -16,11 +15,15 @@ use crate::model::side::Side;
 
 impl PluggedCable for Lock<LinkState> {
     fn power_off(&self, stack: &Arc<Stack>) -> Result<()> {
-        let state = self.lock();
-        for side in state.sides_in(stack) {
+        let mut state = self.lock();
+        let sides = state.sides_in(stack);
+        // As when a link goes down: see `LinkState::take_down`.
+        let carried = state.carried.without_shortcut()?;
+        let ends = carried.ends();
+        for side in sides {
             let mut batch = Batch::new();
-            batch.set_down(state.ends().device(side));
-            state.ends().execute(side, batch)?;
+            batch.set_down(ends.device(side));
+            ends.execute(side, batch)?;
         }
         Ok(())
     }
@@ -109,7 +112,7 @@ impl LinkState {
             return Vec::new();
         }
         let is_there = |side: &Side| {
-            let there = self.ends.stack(*side);
+            let there = self.ends().stack(*side);
             there.is_some_and(|there| Arc::ptr_eq(there, stack))
         };
         Side::BOTH.into_iter().filter(is_there).collect()
@@ -119,20 +122,16 @@ impl LinkState {
         &self.services
     }
 
-    pub(crate) fn ends(&self) -> &LinkEnds {
-        &self.ends
-    }
-
     /// Makes cuts and partitions again at interfaces that are in another namespace now.
     pub(crate) fn reapply_faults(&mut self, sides: &[Side]) -> Result<()> {
         // A wire cuts where it is, and has not moved.
-        if self.active.wire().is_none() {
+        if !self.carried.has_wire() {
             self.cuts.detach();
-            self.cuts.reapply(&self.ends, &self.active)?;
+            self.cuts.reapply(&self.carried.without_shortcut()?)?;
         }
         for side in sides.iter().copied() {
-            if let Some(stack) = self.ends.stack(side) {
-                stack.reattach_filters(self.ends.device(side))?;
+            if let Some(stack) = self.ends().stack(side) {
+                stack.reattach_filters(self.ends().device(side))?;
             }
         }
         Ok(())
@@ -141,13 +140,13 @@ impl LinkState {
     /// Attaches monitors again at interfaces that are in another namespace now.
     pub(crate) fn reattach_monitors_at(&mut self, sides: &[Side]) -> Result<()> {
         for side in sides.iter().copied() {
-            if let Some(stack) = self.ends.stack(side) {
-                stack.reattach_monitors(self.ends.device(side))?;
+            if let Some(stack) = self.ends().stack(side) {
+                stack.reattach_monitors(self.ends().device(side))?;
             }
         }
         // A monitor of what the kernel carries sits at the first end; a wire's is where the wire
         // is.
-        if self.active.wire().is_none() && sides.contains(&Side::A) {
+        if !self.carried.has_wire() && sides.contains(&Side::A) {
             self.reattach_monitors()?;
         }
         Ok(())

@@ -12,11 +12,10 @@ use crate::events::{EventKind, Journal};
 use crate::impair::{Counters, Direction, Impairment};
 use crate::kernel::netlink::Batch;
 use crate::lab::error::{LabError, Result};
+use crate::lab::link::carried_link::CarriedLink;
 use crate::lab::link::carrier::active::ActiveCarrier;
 use crate::lab::link::carrier::choose::check_netem;
 use crate::lab::link::carrier::detach::detach;
-use crate::lab::link::carrier::inner_end::{self, InnerEnd};
-use crate::lab::link::counters::counters;
 use crate::lab::link::cuts::Cuts;
 use crate::lab::link::ends::LinkEnds;
 use crate::lab::link::services::LinkServices;
@@ -33,9 +32,8 @@ use crate::wire::{Lateness, WireHandle};
 /// State of a link: wishes of the test, and what is in force.
 #[derive(Debug)]
 pub(crate) struct LinkState {
-    pub(super) ends: LinkEnds,
+    pub(super) carried: CarriedLink,
     pub(super) services: LinkServices,
-    pub(super) active: ActiveCarrier,
     pub(super) down: bool,
     engine: Engine,
     /// Impairments by direction, without degradations.
@@ -63,9 +61,8 @@ impl LinkState {
             None => (Default::default(), Engine::Auto),
         };
         Self {
-            ends,
+            carried: CarriedLink::new(ends, active),
             services,
-            active,
             down: false,
             engine,
             asked,
@@ -77,17 +74,17 @@ impl LinkState {
     }
 
     /// Takes over the ends of a changed plan.
-    pub(crate) fn set_ends(&mut self, ends: LinkEnds) {
-        if ends.cable().translates() {
-            // The wire translates frames. Where an inner end is gone, no frame can pass it.
-            let _ = self.active.leave_shortcut(&ends);
-        }
-        self.ends = ends;
+    pub(crate) fn set_ends(&mut self, ends: LinkEnds) -> Result<()> {
+        self.carried.set_ends(ends)
+    }
+
+    pub(crate) fn ends(&self) -> &LinkEnds {
+        self.carried.ends()
     }
 
     /// Returns the kind of carrier.
     pub(crate) fn carrier(&self) -> Carrier {
-        self.active.kind()
+        self.carried.kind()
     }
 
     pub(crate) fn is_removed(&self) -> bool {
@@ -103,27 +100,28 @@ impl LinkState {
     }
 
     fn removed(&self) -> LabError {
-        LabError::removed(self.ends.subject())
+        LabError::removed(self.ends().subject())
     }
 
     /// Returns the userspace wire. Whatever else carries the link is replaced by one, unless netem
     /// was asked for.
     pub(crate) fn require_wire(&mut self, what_for: &str) -> Result<&WireHandle> {
-        match &self.active {
-            ActiveCarrier::Tap { .. } => {}
-            ActiveCarrier::PacketSocket { .. } => self.active.leave_shortcut(&self.ends)?,
-            ActiveCarrier::Nobody => return Err(self.removed()),
-            ActiveCarrier::Veth | ActiveCarrier::Netem { .. } => {
+        match self.carrier() {
+            Carrier::Tap | Carrier::PacketSocket => {}
+            Carrier::Nobody => return Err(self.removed()),
+            Carrier::Veth | Carrier::Netem => {
                 if self.engine == Engine::Netem {
                     let why = format!(
                         "was asked to be carried by netem, which knows no {what_for}; take `Engine::Auto` or `Engine::Wire`"
                     );
-                    return Err(LabError::not_supported(self.ends.subject(), why));
+                    return Err(LabError::not_supported(self.ends().subject(), why));
                 }
                 self.switch_carrier(Engine::Wire)?;
             }
         }
-        self.active.wire().ok_or_else(|| self.removed())
+        let (ends, active) = self.carried.without_shortcut()?.into_parts();
+        let wire = active.wire();
+        wire.ok_or_else(|| LabError::removed(ends.subject()))
     }
 
     /// Returns the packet rules of the userspace wire, which [`require_wire`](Self::require_wire)
@@ -136,7 +134,7 @@ impl LinkState {
     /// Records each ruling of the book as an event.
     pub(crate) fn record_rulings(&self, book: &RuleBook) {
         let journal = Arc::clone(self.services.journal());
-        let link: Arc<str> = self.ends.name().into();
+        let link: Arc<str> = self.ends().name().into();
         book.on_ruling(move |direction, ruling| {
             journal.record(EventKind::PacketRuled {
                 link: Arc::clone(&link),
@@ -196,16 +194,20 @@ impl LinkState {
         // The sum of a possible impairment and of possible degradations may be impossible.
         for (direction, wanted) in Direction::BOTH.into_iter().zip(&wanted) {
             wanted.validate().map_err(|wrong| {
-                LabError::invalid_value(self.ends.subject(), Some(direction), wrong)
+                LabError::invalid_value(self.ends().subject(), Some(direction), wrong)
             })?;
         }
-        if !wanted.iter().all(Impairment::is_none) {
-            self.active.leave_shortcut(&self.ends)?;
+        let is_idle = wanted.iter().all(Impairment::is_none);
+        // A wire beside a shortcut has nothing to do already, and the kernel goes on to carry its
+        // frames.
+        if is_idle && self.carried.has_shortcut() {
+            return Ok(());
         }
-        match &mut self.active {
-            ActiveCarrier::Nobody => Err(self.removed()),
+        let (ends, active) = self.carried.without_shortcut()?.into_parts();
+        match active {
+            ActiveCarrier::Nobody => Err(LabError::removed(ends.subject())),
             // A veth pair does nothing to packets, which is what is wanted.
-            ActiveCarrier::Veth if wanted.iter().all(Impairment::is_none) => Ok(()),
+            ActiveCarrier::Veth if is_idle => Ok(()),
             ActiveCarrier::Veth => self.switch_carrier(self.engine),
             ActiveCarrier::Tap { wire } | ActiveCarrier::PacketSocket { wire, .. } => {
                 for (direction, wanted) in Direction::BOTH.into_iter().zip(&wanted) {
@@ -214,7 +216,7 @@ impl LinkState {
                 Ok(())
             }
             ActiveCarrier::Netem { egress, .. } => {
-                let mtu = self.ends.cable().mtu;
+                let mtu = ends.cable().mtu;
                 // Only `Auto` may leave netem. Who asked for netem gets an error instead, from the
                 // check below.
                 if self.engine == Engine::Auto
@@ -223,10 +225,10 @@ impl LinkState {
                     // netem is left for good: the wire can do all that netem can.
                     return self.switch_carrier(Engine::Wire);
                 }
-                check_netem(&self.ends, &wanted)?;
+                check_netem(ends, &wanted)?;
                 for (egress, wanted) in egress.iter_mut().zip(&wanted) {
                     let changed = egress.change(wanted);
-                    changed.map_err(|e| self.ends.link_refused(e))?;
+                    changed.map_err(|e| ends.link_refused(e))?;
                 }
                 Ok(())
             }
@@ -238,18 +240,17 @@ impl LinkState {
     pub(crate) fn listen(&mut self, listener: Arc<dyn Listener>) -> Result<u64> {
         // A monitor of what the kernel carries sits at the first end: frames that leave there go
         // from a to b.
-        self.active.leave_shortcut(&self.ends)?;
-        let index = self.ends.device(Side::A).index;
-        let mut monitor = Monitor::new(self.ends.name(), index, listener);
-        connect(&mut monitor, &self.ends, &self.active)?;
+        let carried = self.carried.without_shortcut()?;
+        let ends = carried.ends();
+        let mut monitor = Monitor::new(ends.name(), ends.device(Side::A).index, listener);
+        carried.connect(&mut monitor)?;
         Ok(self.monitors.add(monitor))
     }
 
     /// Removes the monitor of a listener.
     pub(crate) fn forget(&mut self, number: u64) {
-        let monitor = self.monitors.remove(number);
-        if let (Some(monitor), Some(wire)) = (monitor, self.active.wire()) {
-            wire.forget(monitor.listener());
+        if let Some(monitor) = self.monitors.remove(number) {
+            self.carried.forget(monitor.listener());
         }
     }
 
@@ -259,9 +260,9 @@ impl LinkState {
     }
 
     pub(super) fn reattach_monitors(&mut self) -> Result<()> {
-        let (ends, active) = (&self.ends, &self.active);
+        let carried = self.carried.without_shortcut()?;
         let mut monitors = self.monitors.iter_mut();
-        monitors.try_for_each(|monitor| connect(monitor, ends, active))
+        monitors.try_for_each(|monitor| carried.connect(monitor))
     }
 
     /// Counts one more guard that wants a direction cut.
@@ -269,8 +270,7 @@ impl LinkState {
         if self.is_removed() {
             return Err(self.removed());
         }
-        self.active.leave_shortcut(&self.ends)?;
-        self.cuts.cut(direction, &self.ends, &self.active)
+        self.cuts.cut(direction, &self.carried.without_shortcut()?)
     }
 
     /// Counts one guard less that wants a direction cut. A link that was removed has nothing to
@@ -279,13 +279,13 @@ impl LinkState {
         if self.is_removed() {
             return Ok(());
         }
-        self.cuts.heal(direction, &self.ends, &self.active)
+        self.cuts.heal(direction, &self.carried.without_shortcut()?)
     }
 
     /// Returns what has passed in a direction since the link has its carrier.
     pub(crate) fn counters(&mut self, direction: Direction) -> Result<Counters> {
         let cut = self.cuts.counts(direction);
-        counters(direction, &self.ends, &mut self.active, cut)
+        self.carried.counters(direction, cut)
     }
 
     /// Takes the link down: both interfaces between nodes, the port at a switch.
@@ -293,14 +293,15 @@ impl LinkState {
         if self.down {
             return Ok(());
         }
-        self.active.leave_shortcut(&self.ends)?;
+        let carried = self.carried.without_shortcut()?;
+        let ends = carried.ends();
         // At a switch only the port goes down, so that the node keeps its addresses and routes.
-        for side in self.ends.switched() {
+        for side in ends.switched() {
             let mut batch = Batch::new();
-            batch.set_down(self.ends.device(side));
-            self.ends.execute(side, batch)?;
+            batch.set_down(ends.device(side));
+            ends.execute(side, batch)?;
         }
-        self.set_node_carrier(false)?;
+        carried.set_node_carrier(false)?;
         self.down = true;
         Ok(())
     }
@@ -311,49 +312,15 @@ impl LinkState {
             return Ok(());
         }
         // The node's interface first, so that the node can answer as soon as its port is up.
-        self.set_node_carrier(true)?;
-        for side in self.ends.switched() {
-            self.ends.raise(side)?;
+        let carried = self.carried.without_shortcut()?;
+        carried.set_node_carrier(true)?;
+        let ends = carried.ends();
+        for side in ends.switched() {
+            ends.raise(side)?;
         }
         self.down = false;
-        self.ends.await_up(&self.ends.switched())?;
-        self.ends.give_back();
-        Ok(())
-    }
-
-    /// Takes the carrier from the node's interface, or gives it back, where a port at a switch goes
-    /// down.
-    ///
-    /// A veth end loses its carrier when its peer goes down: veth(4). Other carriers stand between
-    /// the port and the node's interface, so that the node would not notice.
-    pub(super) fn set_node_carrier(&self, on: bool) -> Result<()> {
-        if self.ends.only_port().is_none() {
-            return Ok(());
-        }
-        for side in Side::BOTH {
-            if self.ends.is_port(side) {
-                continue;
-            }
-            match &self.active {
-                ActiveCarrier::Veth | ActiveCarrier::Nobody => {}
-                ActiveCarrier::Tap { .. } => {
-                    let mut batch = Batch::new();
-                    batch.set_carrier(self.ends.device(side), on);
-                    self.ends.execute(side, batch)?;
-                }
-                ActiveCarrier::PacketSocket { namespace, .. }
-                | ActiveCarrier::Netem { namespace, .. } => {
-                    let inner = InnerEnd::new(&self.ends, side);
-                    let mut batch = Batch::new();
-                    if on {
-                        batch.set_up(inner.device());
-                    } else {
-                        batch.set_down(inner.device());
-                    }
-                    inner_end::execute(&self.ends, namespace, batch)?;
-                }
-            }
-        }
+        ends.await_up(&ends.switched())?;
+        ends.give_back();
         Ok(())
     }
 
@@ -363,34 +330,19 @@ impl LinkState {
         self.cuts.detach();
         self.monitors = Monitors::default();
         self.members.clear();
-        let before = std::mem::replace(&mut self.active, ActiveCarrier::Nobody);
-        detach(&self.ends, before)
+        let before = self.carried.take();
+        detach(self.carried.ends(), before)
     }
 
     /// Ends the link with its lab, and returns how late its wire was. Guards of faults may live on,
     /// with nothing to guard.
     pub(crate) fn close(&mut self) -> Option<Lateness> {
         // The wire is asked before it is dropped, which ends its books.
-        let lateness = self.active.wire().map(WireHandle::lateness);
+        let lateness = self.carried.lateness();
         self.monitors = Monitors::default();
         self.members.clear();
-        self.active = ActiveCarrier::Nobody;
+        drop(self.carried.take());
         self.cuts = Cuts::default();
         lateness
-    }
-}
-
-/// Attaches a monitor to a wire, or to the first end of what the kernel carries.
-fn connect(monitor: &mut Monitor, ends: &LinkEnds, active: &ActiveCarrier) -> Result<()> {
-    match active {
-        ActiveCarrier::Nobody => Err(LabError::removed(ends.subject())),
-        ActiveCarrier::Tap { wire } | ActiveCarrier::PacketSocket { wire, .. } => {
-            wire.listen(Arc::clone(monitor.listener()));
-            Ok(())
-        }
-        ActiveCarrier::Veth | ActiveCarrier::Netem { .. } => {
-            // The port of a switch may be another one since the last time.
-            monitor.attach_to(ends.require_netns(Side::A)?, ends.device(Side::A).index)
-        }
     }
 }

@@ -51,6 +51,16 @@ impl ActiveCarrier {
         }
     }
 
+    /// Returns whether the kernel carries frames beside the wire.
+    pub(crate) fn has_shortcut(&self) -> bool {
+        match self {
+            Self::PacketSocket { shortcut, .. } => {
+                shortcut.as_ref().is_some_and(Shortcut::is_taken)
+            }
+            Self::Veth | Self::Netem { .. } | Self::Tap { .. } | Self::Nobody => false,
+        }
+    }
+
     /// Makes all frames come to the wire, if one carries the link.
     pub(crate) fn leave_shortcut(&mut self, ends: &LinkEnds) -> Result<()> {
         match self {
@@ -59,7 +69,11 @@ impl ActiveCarrier {
                 shortcut: Some(shortcut),
                 ..
             } => shortcut.leave(ends, namespace),
-            _ => Ok(()),
+            Self::PacketSocket { shortcut: None, .. }
+            | Self::Veth
+            | Self::Netem { .. }
+            | Self::Tap { .. }
+            | Self::Nobody => Ok(()),
         }
     }
 

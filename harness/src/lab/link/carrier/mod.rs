@@ -35,7 +35,8 @@
 //!
 //! A wire over packet sockets that has nothing to do yet needs no other carrier to be fast: the
 //! kernel carries its frames (`shortcut`). The first impairment, cut, rule, listener or NAT ends
-//! that for good, by `ActiveCarrier::leave_shortcut`, before it is in force; the carrier stays.
+//! that for good before it is in force; the carrier stays. `CarriedLink` sees to it: without that,
+//! nobody gets the carrier.
 //!
 //! A program on the interface must not lose what it has there: a virtual address, a route of BGP, a
 //! packet socket. A plain cable between two nodes is one veth pair all the same, and not two pairs

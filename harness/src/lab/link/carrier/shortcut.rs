@@ -53,6 +53,11 @@ impl Shortcut {
         })
     }
 
+    /// Returns whether the kernel carries frames.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.is_taken
+    }
+
     /// Leaves all frames to the wire that are sent from now on.
     pub(crate) fn leave(&mut self, ends: &LinkEnds, namespace: &OwnedFd) -> Result<()> {
         if !self.is_taken {
