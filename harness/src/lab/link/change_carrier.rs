@@ -5,7 +5,7 @@ use crate::impair::Direction;
 use crate::lab::error::Result;
 use crate::lab::link::carrier::choose::choose;
 use crate::lab::link::carrier::keep::side_to_keep;
-use crate::lab::link::carrier::switch::switch_carrier;
+use crate::lab::link::carrier::replace::replace_carrier;
 use crate::lab::link::state::LinkState;
 use crate::lab::stack::carried::Restored;
 use crate::lab::stack::monitors::Monitor;
@@ -14,24 +14,24 @@ use crate::model::side::Side;
 use crate::topology::Engine;
 
 impl LinkState {
-    /// Replaces the carrier by one for `engine`. The folder `carrier` explains the order of the
-    /// steps.
-    pub(super) fn switch_carrier(&mut self, engine: Engine) -> Result<()> {
+    /// Changes the carrier to one for `engine`, and attaches again what is attached to the link.
+    /// The folder `carrier` explains the order of the steps.
+    pub(super) fn change_carrier(&mut self, engine: Engine) -> Result<()> {
         let wanted = Direction::BOTH.map(|direction| self.wanted(direction));
         let carrier = choose(self.ends(), self.services.wire_namespace(), engine, &wanted)?;
         let kept = self.side_to_keep()?;
         // The counts of cuts and the last frames for monitors are read while the interfaces exist.
         self.cuts.detach();
         self.monitors.iter_mut().for_each(Monitor::detach);
-        // Nobody carries the link until the switch has succeeded: an error must not leave a carrier
+        // Nobody carries the link until the new carrier is there: an error must not leave a carrier
         // that is half gone.
         let before = self.carried.take();
         let from = before.kind();
         let (ends, namespace) = (self.carried.ends(), self.services.wire_namespace());
-        let switched = switch_carrier(ends, namespace, before, carrier, &wanted, self.down, kept)?;
-        self.carried.put(switched.active);
-        if let Some(restored) = switched.restored {
-            self.take_restored(restored, &switched.made_again);
+        let replaced = replace_carrier(ends, namespace, before, carrier, &wanted, self.down, kept)?;
+        self.carried.put(replaced.active);
+        if let Some(restored) = replaced.restored {
+            self.take_restored(restored, &replaced.made_again);
         }
         // At a switch, only the port of a link that is down was set down again. The new carrier
         // stands between the port and the node, which must see a pulled cable still.
@@ -41,7 +41,7 @@ impl LinkState {
         // Faults come back before monitors, so that no capture shows a frame that a fault keeps
         // out.
         self.cuts.reapply(&self.carried.without_shortcut()?)?;
-        for side in switched.made_again {
+        for side in replaced.made_again {
             if let Some(stack) = self.ends().stack(side) {
                 stack.reattach_filters(self.ends().device(side))?;
                 stack.reattach_monitors(self.ends().device(side))?;

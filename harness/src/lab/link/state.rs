@@ -116,7 +116,7 @@ impl LinkState {
                     );
                     return Err(LabError::not_supported(self.ends().subject(), why));
                 }
-                self.switch_carrier(Engine::Wire)?;
+                self.change_carrier(Engine::Wire)?;
             }
         }
         let (ends, active) = self.carried.without_shortcut()?.into_parts();
@@ -208,7 +208,7 @@ impl LinkState {
             ActiveCarrier::Nobody => Err(LabError::removed(ends.subject())),
             // A veth pair does nothing to packets, which is what is wanted.
             ActiveCarrier::Veth if is_idle => Ok(()),
-            ActiveCarrier::Veth => self.switch_carrier(self.engine),
+            ActiveCarrier::Veth => self.change_carrier(self.engine),
             ActiveCarrier::Tap { wire } | ActiveCarrier::PacketSocket { wire, .. } => {
                 for (direction, wanted) in Direction::BOTH.into_iter().zip(&wanted) {
                     wire.change(direction, wanted);
@@ -223,7 +223,7 @@ impl LinkState {
                     && wanted.iter().any(|it| find_unsupported(it, mtu).is_some())
                 {
                     // netem is left for good: the wire can do all that netem can.
-                    return self.switch_carrier(Engine::Wire);
+                    return self.change_carrier(Engine::Wire);
                 }
                 check_netem(ends, &wanted)?;
                 for (egress, wanted) in egress.iter_mut().zip(&wanted) {

@@ -14,7 +14,7 @@
 //! # When the carrier of a running link changes
 //!
 //! A test asks for something that the present carrier cannot do: an impairment, a packet rule. Then
-//! `LinkState::switch_carrier` (in `link::change_carrier`) does this, and the files here do the
+//! `LinkState::change_carrier` (in `link::change_carrier`) does this, and the files here do the
 //! parts:
 //!
 //! 1. `choose` finds the carrier: the engine asked for, what this kernel has, what netem can do. Of
@@ -22,7 +22,7 @@
 //!    link as it was, since nothing has been touched.
 //! 2. Cuts and monitors are taken from the interfaces, while these still exist: their counts and
 //!    the last frames would be lost with the interfaces.
-//! 3. `switch` replaces the carrier, in one of four ways. A plain cable at a switch is taken
+//! 3. `replace` replaces the carrier, in one of four ways. A plain cable at a switch is taken
 //!    apart at the switch (`splice`), and the node notices nothing; its inner ends then lie in
 //!    the hub, not in the wire namespace. Of a plain cable between two nodes one interface is
 //!    kept (`keep`), and the other is made again. From netem to packet sockets only what is
@@ -52,7 +52,7 @@
 //! | `choose` | finds the carrier for an engine and impairments |
 //! | `attach` | makes the ends for a carrier, and joins them |
 //! | `detach` | takes a carrier away |
-//! | `switch` | replaces a carrier, in the order that is explained there |
+//! | `replace` | replaces a carrier, in the order that is explained there |
 //! | `splice` | puts a carrier into a plain cable at a switch |
 //! | `keep` | puts a carrier into a plain cable between two nodes |
 //! | `shortcut` | the kernel's way beside a wire that has nothing to do |
@@ -65,6 +65,6 @@ pub(crate) mod choose;
 pub(crate) mod detach;
 pub(crate) mod inner_end;
 pub(crate) mod keep;
+pub(crate) mod replace;
 pub(crate) mod shortcut;
 pub(crate) mod splice;
-pub(crate) mod switch;

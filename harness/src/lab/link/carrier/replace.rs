@@ -23,7 +23,7 @@ use crate::model::carrier::Carrier;
 use crate::model::side::Side;
 
 /// A carrier that has taken the place of another one.
-pub(crate) struct Switched {
+pub(crate) struct Replaced {
     pub(crate) active: ActiveCarrier,
     /// Sockets and refusals of an interface that was made again.
     pub(crate) restored: Option<Restored>,
@@ -33,7 +33,7 @@ pub(crate) struct Switched {
 
 /// Replaces the carrier `before` by `carrier`, and returns when packets pass. A link that is down
 /// stays down.
-pub(crate) fn switch_carrier(
+pub(crate) fn replace_carrier(
     ends: &LinkEnds,
     namespace: &WireNamespace,
     before: ActiveCarrier,
@@ -41,8 +41,8 @@ pub(crate) fn switch_carrier(
     impairments: &[Impairment; 2],
     down: bool,
     kept: Option<Side>,
-) -> Result<Switched> {
-    let untouched = |active| Switched {
+) -> Result<Replaced> {
+    let untouched = |active| Replaced {
         active,
         restored: None,
         made_again: Vec::new(),
@@ -58,13 +58,13 @@ pub(crate) fn switch_carrier(
         }
         (ActiveCarrier::Veth, carrier, None, Some(kept)) => {
             let (pending, restored) = keep_one(ends, namespace.get()?, kept, carrier)?;
-            Ok(Switched {
+            Ok(Replaced {
                 active: pending.join(ends, impairments)?,
                 restored: Some(restored),
                 made_again: vec![kept.other()],
             })
         }
-        (before, carrier, _, _) => Ok(Switched {
+        (before, carrier, _, _) => Ok(Replaced {
             active: make_again(ends, namespace, before, carrier, impairments, down)?,
             restored: None,
             made_again: Side::BOTH.to_vec(),
