@@ -48,4 +48,4 @@ pub use crate::lab::Dhcp6;
 #[doc(inline)]
 pub use crate::model::dhcp::AddressSource;
 #[doc(inline)]
-pub use crate::model::dhcp6::{Delegation, Dhcp6Lease, Dhcp6Spec};
+pub use crate::model::dhcp6::{Delegation, DelegationError, Dhcp6Lease, Dhcp6Spec};

@@ -59,5 +59,6 @@
 pub use crate::lab::Dns;
 #[doc(inline)]
 pub use crate::model::dns::{
-    Dns64Spec, DnsEffect, DnsFault, DnsOutcome, DnsQuery, DnsSpec, RecordKind, Zone,
+    Dns64Spec, DnsEffect, DnsFault, DnsFaultError, DnsOutcome, DnsQuery, DnsSpec, NameError,
+    RecordError, RecordKind, UnknownRecordKind, Zone,
 };

@@ -212,9 +212,9 @@
 //! ```
 
 #[doc(inline)]
-pub use snowglobe_model::clock::{ClockFault, TimeShift};
+pub use snowglobe_model::clock::{ClockFault, ClockFaultError, TimeShift};
 #[doc(inline)]
-pub use snowglobe_model::disk::{DiskFault, Loss, Unsynced};
+pub use snowglobe_model::disk::{DiskFault, DiskFaultError, Loss, Unsynced};
 #[doc(inline)]
 pub use snowglobe_model::fault::{
     Fault, LinkRef, Nemesis, NodeRef, Schedule, ScheduleError, ScheduleErrorKind, ScheduledFault,

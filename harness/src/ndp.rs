@@ -13,4 +13,4 @@
 
 pub use crate::lab::Advertiser;
 #[doc(inline)]
-pub use crate::model::ndp::AdvertiseSpec;
+pub use crate::model::ndp::{AdvertiseSpec, AdvertisedPrefixError};

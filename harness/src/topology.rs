@@ -290,9 +290,10 @@ pub use snowglobe_model::topology::situation;
 #[doc(inline)]
 pub use snowglobe_model::topology::{
     CaptivePortal, Dscp, Ecn, EndSpec, Endpoint, Engine, Families, Firewall, FirewallAction,
-    FirewallProtocol, FirewallRule, Heading, LinkId, LinkSpec, Mac, Mount, MountSource, Neighbours,
-    NodeId, NodeSpec, Owner, PORTAL_PORT, PathMtu, PodId, PodSpec, RegionMap, Regions, Rootfs,
-    RouteSpec, RouterSettings, RouterSpec, Routing, Size, StartCommand, Subnet, SwitchId,
-    SwitchSpec, Topology, TopologyError, TopologyErrorKind, TopologySubject, Users, Volume,
+    FirewallProtocol, FirewallRule, Heading, LinkId, LinkSpec, Mac, MacError, Mount, MountError,
+    MountSource, Neighbours, NodeId, NodeSpec, Owner, PORTAL_PORT, PathMtu, PodId, PodSpec,
+    RegionMap, Regions, Rootfs, RouteSpec, RouterSettings, RouterSpec, Routing, Size, SizeError,
+    StartCommand, Subnet, SubnetError, SwitchId, SwitchSpec, Topology, TopologyError,
+    TopologyErrorKind, TopologySubject, Users, Volume,
 };
 pub use snowglobe_model::v6::{self, ClatSpec, Nat64Spec, PrefixTranslation, V6Nat};

@@ -3,6 +3,7 @@
 //! Several faults may be in force at a time and end in any order. So each fault is a step from one
 //! clock to the next, and the clock of a node is made anew of the steps that are left.
 
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
@@ -50,21 +51,43 @@ impl ClockFault {
     ///
     /// # Errors
     /// The drift is larger than [`MOST_DRIFT`](Self::MOST_DRIFT), or one of monotonic clocks.
-    pub fn validate(self) -> Result<(), String> {
+    pub fn validate(self) -> Result<(), ClockFaultError> {
         match self {
-            Self::MonotonicDrift(_) => Err(
-                "monotonic clocks that drift, and the timers of the kernel (sleeps, time-outs) cannot drift with them; \
-                 the time of day can (`ClockFault::Drift`), and a machine that is too slow for others is one under `Fault::slow`"
-                    .to_owned(),
-            ),
-            Self::Drift(drift) if drift.abs() > Self::MOST_DRIFT => Err(format!(
-                "a drift of {drift} parts per million, and {} are the most",
-                Self::MOST_DRIFT
-            )),
+            Self::MonotonicDrift(_) => Err(ClockFaultError::MonotonicDrift),
+            Self::Drift(drift) if drift.abs() > Self::MOST_DRIFT => {
+                Err(ClockFaultError::Drift(drift))
+            }
             Self::Offset(_) | Self::Jump(_) | Self::Drift(_) | Self::Freeze => Ok(()),
         }
     }
 }
+
+/// The reason why no clock can have a [`ClockFault`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockFaultError {
+    /// The monotonic clocks are to drift.
+    MonotonicDrift,
+    /// The drift, in parts per million, is larger than [`ClockFault::MOST_DRIFT`].
+    Drift(i32),
+}
+
+impl fmt::Display for ClockFaultError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MonotonicDrift => f.write_str(
+                "monotonic clocks that drift, and the timers of the kernel (sleeps, time-outs) cannot drift with them; \
+                 the time of day can (`ClockFault::Drift`), and a machine that is too slow for others is one under `Fault::slow`",
+            ),
+            Self::Drift(drift) => write!(
+                f,
+                "a drift of {drift} parts per million, and {} are the most",
+                ClockFault::MOST_DRIFT
+            ),
+        }
+    }
+}
+
+impl Error for ClockFaultError {}
 
 /// Tells the fault without its subject: `off by -1h`.
 impl fmt::Display for ClockFault {
@@ -237,7 +260,10 @@ mod tests {
     fn a_drift_beyond_the_limit_is_refused() {
         assert!(ClockFault::Drift(-1_000_001).validate().is_err());
         assert!(ClockFault::Drift(1_000_000).validate().is_ok());
-        let refused = ClockFault::MonotonicDrift(50).validate().unwrap_err();
+        let refused = ClockFault::MonotonicDrift(50)
+            .validate()
+            .unwrap_err()
+            .to_string();
         assert!(refused.contains("timers of the kernel"), "{refused}");
     }
 }

@@ -104,6 +104,8 @@ impl fmt::Display for Subject {
 struct LabFailure {
     subject: Option<Subject>,
     cause: LabCause,
+    /// The error that caused this one, unless it is the data of the cause.
+    source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 /// Data of an error. `what` is a verb with its object: ``run `nginx` on `bob` ``.
@@ -151,7 +153,7 @@ enum LabCause {
     /// A value has no meaning for the subject, or for one of its directions.
     InvalidValue {
         direction: Option<Direction>,
-        why: String,
+        refusal: Box<dyn Error + Send + Sync>,
     },
     Failed {
         kind: LabErrorKind,
@@ -176,7 +178,15 @@ impl LabError {
         Self(Box::new(LabFailure {
             subject: None,
             cause,
+            source: None,
         }))
+    }
+
+    /// Adds the error that caused this one.
+    #[must_use]
+    pub(crate) fn caused_by(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Box::new(source));
+        self
     }
 
     /// Names the part of the lab that the error is about, unless it has been named.
@@ -296,10 +306,10 @@ impl LabError {
     pub(crate) fn invalid_value(
         subject: Subject,
         direction: Option<Direction>,
-        why: impl fmt::Display,
+        refusal: impl Error + Send + Sync + 'static,
     ) -> Self {
-        let why = why.to_string();
-        Self::new(LabCause::InvalidValue { direction, why }).about(subject)
+        let refusal = Box::new(refusal);
+        Self::new(LabCause::InvalidValue { direction, refusal }).about(subject)
     }
 
     /// Makes the error that something failed for a reason other than an error number; `what` is a
@@ -429,14 +439,11 @@ impl fmt::Display for LabError {
                 direction: None,
                 why,
             } => write!(f, "{subject} {why}"),
-            LabCause::InvalidValue {
-                direction: Some(direction),
-                why,
-            } => write!(f, "{subject}, {direction}: {why}"),
-            LabCause::InvalidValue {
-                direction: None,
-                why,
-            } => write!(f, "{subject}: {why}"),
+            LabCause::InvalidValue { direction, refusal } => {
+                write!(f, "{subject}")?;
+                direction.map_or(Ok(()), |direction| write!(f, ", {direction}"))?;
+                write!(f, ": {refusal}")
+            }
             LabCause::Failed { kind: _, what, why } => write!(f, "failed to {what}: {why}"),
         }
     }
@@ -466,13 +473,13 @@ impl Error for LabError {
             LabCause::Refused { errno, .. } => Some(errno),
             LabCause::Network { error, .. } => Some(error),
             LabCause::Observe { error, .. } => Some(error),
+            LabCause::InvalidValue { refusal, .. } => Some(&**refusal),
             LabCause::Io { .. }
             | LabCause::TimedOut { .. }
             | LabCause::Removed { .. }
             | LabCause::Crashed { .. }
             | LabCause::Unfit { .. }
-            | LabCause::InvalidValue { .. }
-            | LabCause::Failed { .. } => None,
+            | LabCause::Failed { .. } => Some(self.0.source.as_deref()?),
         }
     }
 }

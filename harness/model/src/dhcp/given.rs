@@ -1,5 +1,7 @@
 //! What the servers of both families are told to give: addresses of a range, each for a time.
 
+use std::error::Error;
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use std::time::Duration;
@@ -15,31 +17,56 @@ const LEASES: std::ops::Range<u64> = 1..u32::MAX as u64;
 pub(crate) trait GivenAddress: FromStr + PartialOrd {
     /// The protocol of the servers.
     const PROTOCOL: &'static str;
-    /// Reason why a text is refused that is no range of such addresses.
-    const NO_RANGE: &'static str;
+    /// The error for a text that is no range of such addresses.
+    const NO_RANGE: PoolError;
 }
 
 impl GivenAddress for Ipv4Addr {
     const PROTOCOL: &'static str = "DHCP";
-    const NO_RANGE: &'static str = "is no range of addresses; write `10.0.0.100-10.0.0.199`";
+    const NO_RANGE: PoolError = PoolError::NoRange;
 }
 
 impl GivenAddress for Ipv6Addr {
     const PROTOCOL: &'static str = "DHCPv6";
-    const NO_RANGE: &'static str =
-        "is no range of IPv6 addresses; write `2001:db8::100-2001:db8::1ff`";
+    const NO_RANGE: PoolError = PoolError::NoRangeOfIpv6;
 }
+
+/// The reason why a text is no pool of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PoolError {
+    /// The text is not written as a range of IPv4 addresses is.
+    NoRange,
+    /// The text is not written as a range of IPv6 addresses is.
+    NoRangeOfIpv6,
+    /// The last address is below the first.
+    Reversed,
+}
+
+/// Tells the error as the rest of a sentence that begins with the text.
+impl fmt::Display for PoolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoRange => "is no range of addresses; write `10.0.0.100-10.0.0.199`",
+            Self::NoRangeOfIpv6 => {
+                "is no range of IPv6 addresses; write `2001:db8::100-2001:db8::1ff`"
+            }
+            Self::Reversed => "ends before it begins; the lower address goes first",
+        })
+    }
+}
+
+impl Error for PoolError {}
 
 /// Reads a pool: its first and its last address.
 ///
 /// # Errors
-/// The text is no pool. The error is the rest of a sentence that begins with the text.
-pub(crate) fn parse_range<A: GivenAddress>(text: &str) -> Result<[A; 2], String> {
+/// The text is no pool.
+pub(crate) fn parse_range<A: GivenAddress>(text: &str) -> Result<[A; 2], PoolError> {
     let (first, last) = text.split_once('-').ok_or(A::NO_RANGE)?;
-    let parse = |text: &str| text.trim().parse::<A>().map_err(|_| A::NO_RANGE.to_owned());
+    let parse = |text: &str| text.trim().parse::<A>().map_err(|_| A::NO_RANGE);
     let (first, last) = (parse(first)?, parse(last)?);
     if first > last {
-        return Err("ends before it begins; the lower address goes first".into());
+        return Err(PoolError::Reversed);
     }
     Ok([first, last])
 }
@@ -79,7 +106,7 @@ pub(crate) fn check<A: GivenAddress>(
     if let Some(pool) = pool
         && let Err(wrong) = parse_range::<A>(pool)
     {
-        problems.add(Kind::Invalid, site, || {
+        problems.add_caused(Kind::Invalid, site, wrong, |wrong| {
             let pool = show(pool);
             format!("the pool {pool} of the {protocol} server of {place} {wrong}")
         });

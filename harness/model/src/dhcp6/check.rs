@@ -27,7 +27,7 @@ pub(crate) fn check(spec: &Dhcp6Spec, site: Site, place: &str, problems: &mut Pr
     let pool = pool.as_deref();
     given::check::<Ipv6Addr>(*lease, *renew_after, pool, site, place, problems);
     if let Some(Err(wrong)) = delegate.as_ref().map(|it| it.parsed()) {
-        problems.add(Kind::Invalid, site, || {
+        problems.add_caused(Kind::Invalid, site, wrong, |wrong| {
             format!("the DHCPv6 server of {place} {wrong}")
         });
     }

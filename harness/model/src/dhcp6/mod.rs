@@ -28,4 +28,4 @@ pub mod spec;
 mod tests;
 
 pub use server::Dhcp6Lease;
-pub use spec::{Delegation, Dhcp6Spec};
+pub use spec::{Delegation, DelegationError, Dhcp6Spec};

@@ -1,10 +1,12 @@
 //! Specifications of DHCPv6 servers.
 
+use std::error::Error;
+use std::fmt;
 use std::time::Duration;
 
 use snowglobe_derive::{Deserialize, Serialize};
 
-use crate::topology::Subnet;
+use crate::topology::{Subnet, SubnetError};
 
 /// A DHCPv6 server that runs in a node: it gives addresses to hosts and delegates prefixes to
 /// routers, on the networks of the node.
@@ -128,30 +130,70 @@ impl Delegation {
     /// Returns the range, of which each part is at least a /64.
     ///
     /// # Errors
-    /// The range has no such parts. The error is the rest of a sentence that begins with the
-    /// server.
-    pub fn parsed(&self) -> Result<Subnet, String> {
+    /// The range has no such parts.
+    pub fn parsed(&self) -> Result<Subnet, DelegationError> {
         let Self { prefix, length } = self;
-        let range: Subnet = prefix
-            .parse()
-            .map_err(|wrong| format!("delegates parts of a prefix, but {wrong}"))?;
+        let length = *length;
+        let range: Subnet = prefix.parse().map_err(DelegationError::Malformed)?;
         if !range.is_ipv6() {
-            return Err(format!(
-                "delegates parts of `{range}`, which is no prefix of IPv6"
-            ));
+            return Err(DelegationError::NotIpv6(range));
         }
-        if *length > 64 {
+        if length > 64 {
             // RFC 4291, section 2.5.4: the other 64 bits are the host's.
-            return Err(format!(
-                "delegates prefixes of {length} bits, which are too short for a network: hosts make addresses of a /64; delegate a /64 or more, such as a /56"
-            ));
+            return Err(DelegationError::TooShort(length));
         }
-        if *length < range.prefix() {
-            return Err(format!(
-                "is to delegate a /{length} out of `{range}`, which is smaller; take a larger range, or delegate a /{} at most",
-                range.prefix()
-            ));
+        if length < range.prefix() {
+            return Err(DelegationError::LargerThanRange { range, length });
         }
         Ok(range)
+    }
+}
+
+/// The reason why a server cannot delegate the prefixes of a [`Delegation`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DelegationError {
+    /// The range is no subnet.
+    Malformed(SubnetError),
+    /// The range is not one of IPv6.
+    NotIpv6(Subnet),
+    /// Prefixes of this length are too short for a network.
+    TooShort(u8),
+    /// Prefixes of this length are larger than the range.
+    LargerThanRange {
+        /// The range.
+        range: Subnet,
+        /// The length of the prefixes, in bits.
+        length: u8,
+    },
+}
+
+/// Tells the error as the rest of a sentence that begins with the server.
+impl fmt::Display for DelegationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(source) => write!(f, "delegates parts of a prefix, but {source}"),
+            Self::NotIpv6(range) => write!(
+                f,
+                "delegates parts of `{range}`, which is no prefix of IPv6"
+            ),
+            Self::TooShort(length) => write!(
+                f,
+                "delegates prefixes of {length} bits, which are too short for a network: hosts make addresses of a /64; delegate a /64 or more, such as a /56"
+            ),
+            Self::LargerThanRange { range, length } => write!(
+                f,
+                "is to delegate a /{length} out of `{range}`, which is smaller; take a larger range, or delegate a /{} at most",
+                range.prefix()
+            ),
+        }
+    }
+}
+
+impl Error for DelegationError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Malformed(source) => Some(source),
+            Self::NotIpv6(_) | Self::TooShort(_) | Self::LargerThanRange { .. } => None,
+        }
     }
 }

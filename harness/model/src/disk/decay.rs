@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::content::{Content, Version, split};
+use super::error::NoFileError;
 use super::fault::DiskFault;
 use super::glob;
 use super::inode::{Body, InodeNumber};
@@ -29,7 +30,7 @@ impl Disk {
         id: u64,
         fault: DiskFault,
         mut seed: u64,
-    ) -> Result<Vec<Damage>, String> {
+    ) -> Result<Vec<Damage>, NoFileError> {
         let mut damage = Vec::new();
         match &fault {
             DiskFault::BitFlip { path, bits } => {
@@ -79,7 +80,7 @@ impl Disk {
         }
     }
 
-    fn fitting(&self, pattern: &str) -> Result<Vec<InodeNumber>, String> {
+    fn fitting(&self, pattern: &str) -> Result<Vec<InodeNumber>, NoFileError> {
         let files = self.files();
         let fitting: Vec<_> = files
             .iter()
@@ -87,15 +88,14 @@ impl Disk {
             .map(|(_, number)| *number)
             .collect();
         if fitting.is_empty() {
+            // Ten paths are enough to see what was misspelt.
             let some = files.iter().take(10);
-            let some: Vec<_> = some
-                .map(|(path, _)| format!("`{}`", String::from_utf8_lossy(path)))
-                .collect();
-            let there = match some.is_empty() {
-                true => "it has no file".to_owned(),
-                false => format!("it has {}", some.join(", ")),
-            };
-            return Err(format!("has no file that fits `{pattern}`; {there}"));
+            return Err(NoFileError::NoneFits {
+                pattern: pattern.to_owned(),
+                some: some
+                    .map(|(path, _)| String::from_utf8_lossy(path).into_owned())
+                    .collect(),
+            });
         }
         // A file that was just made has nothing to damage, and the fault would never show.
         let has_content = |number: &InodeNumber| {
@@ -104,7 +104,7 @@ impl Disk {
         };
         let full: Vec<_> = fitting.into_iter().filter(has_content).collect();
         match full.is_empty() {
-            true => Err(format!("has nothing in the files that fit `{pattern}`")),
+            true => Err(NoFileError::AllEmpty(pattern.to_owned())),
             false => Ok(full),
         }
     }

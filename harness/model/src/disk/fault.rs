@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use snowglobe_derive::{Deserialize, Serialize};
 
+use super::error::DiskFaultError;
 use super::glob;
 use crate::impair::Percent;
 use crate::topology::Size;
@@ -157,15 +158,17 @@ impl DiskFault {
     /// Checks the values of the fault.
     ///
     /// # Errors
-    /// A share is none, a pattern is empty, or the fault would do nothing. The text says which.
-    pub fn validate(&self) -> Result<(), String> {
-        let idle = |what: &str| Err(format!("the fault does nothing: {what}"));
+    /// A share is none, a pattern is empty, or the fault would do nothing.
+    pub fn validate(&self) -> Result<(), DiskFaultError> {
+        let idle = |remedy| Err(DiskFaultError::Idle(remedy));
+        let pattern = |path: &String| match glob::can_fit(path) {
+            true => Ok(()),
+            false => Err(DiskFaultError::Pattern(path.clone())),
+        };
         match self {
             Self::Full { .. } | Self::ReadOnly | Self::Torn => Ok(()),
             Self::Slow { delay, rate } => match rate {
-                Some(rate) if rate.as_bytes() == 0 => {
-                    Err("a rate of 0 bytes in a second would stop the disk; choose a rate".into())
-                }
+                Some(rate) if rate.as_bytes() == 0 => Err(DiskFaultError::Stopped),
                 None if delay.is_zero() => idle("give a delay or a rate"),
                 Some(_) | None => Ok(()),
             },
@@ -177,10 +180,7 @@ impl DiskFault {
                 let shares = [("reads", reads), ("writes", writes), ("syncs", syncs)];
                 for (which, share) in shares {
                     if !share.is_share() {
-                        return Err(format!(
-                            "the share {} of {which} is not between 0 and 100 percent",
-                            share.0
-                        ));
+                        return Err(DiskFaultError::Share(which, *share));
                     }
                 }
                 match shares.iter().all(|(_, share)| **share == Percent::ZERO) {
@@ -188,11 +188,11 @@ impl DiskFault {
                     false => Ok(()),
                 }
             }
-            Self::BitFlip { path, bits } => match (glob::check(path), bits) {
+            Self::BitFlip { path, bits } => match (pattern(path), bits) {
                 (Ok(()), 0) => idle("give a number of bits"),
                 (checked, _) => checked,
             },
-            Self::Truncate { path, by } => match (glob::check(path), by.as_bytes()) {
+            Self::Truncate { path, by } => match (pattern(path), by.as_bytes()) {
                 (Ok(()), 0) => idle("give a number of bytes"),
                 (checked, _) => checked,
             },

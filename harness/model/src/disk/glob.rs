@@ -1,12 +1,9 @@
 //! Patterns of paths in a volume.
 
-/// Checks that a pattern can fit a path.
-pub(super) fn check(pattern: &str) -> Result<(), String> {
+/// Returns whether a pattern can fit a path.
+pub(super) fn can_fit(pattern: &str) -> bool {
     let bare = pattern.trim_start_matches('/');
-    if bare.is_empty() || pattern.contains('\0') {
-        return Err("the pattern of paths is empty; write it like `base/**` or `*.log`".into());
-    }
-    Ok(())
+    !bare.is_empty() && !pattern.contains('\0')
 }
 
 /// Tells whether a path fits a pattern: `*` stands for anything but `/`, `**` for anything, `?` for

@@ -13,7 +13,7 @@
 //! | file | role |
 //! |---|---|
 //! | `fault` | faults of a disk, as values |
-//! | `error` | what the disk answers instead |
+//! | `error` | what the disk answers instead, and why a fault is none |
 //! | `content` | the bytes of one file, as they are seen and as they are durable |
 //! | `inode` | files, directories and links |
 //! | `tree` | the changes to directories, and their journal |
@@ -39,7 +39,7 @@ mod tree;
 pub use condition::{Access, FaultsInForce};
 pub use content::BLOCK;
 pub use decay::Damage;
-pub use error::DiskError;
+pub use error::{DiskError, DiskFaultError, NoFileError};
 pub use fault::{DiskFault, Unsynced};
 pub use inode::{
     Entry, FileTime, FileType, InodeAttributes, InodeChange, InodeNumber, InodeOrigin, ROOT,

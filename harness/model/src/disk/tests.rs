@@ -155,7 +155,7 @@ fn damage_is_mended_where_nobody_has_written_meanwhile() {
     let none = disk
         .begin_fault(3, DiskFault::bit_flip("b"), 9)
         .unwrap_err();
-    assert!(none.contains("a.log"), "{none}");
+    assert!(none.to_string().contains("a.log"), "{none}");
 }
 
 #[test]

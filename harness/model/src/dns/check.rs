@@ -18,16 +18,14 @@ const LINES: usize = 1_000_000;
 /// Checks one server. `lab` has the names of the nodes, if the topology is whole.
 pub(crate) fn check(spec: &DnsSpec, site: Site, place: &str, problems: &mut Problems) {
     if let Some(wrong) = spec.dns64.as_ref().and_then(Dns64Spec::wrong) {
-        problems.add(Kind::Invalid, site, || {
-            format!("the DNS64 of {place} cannot be: {wrong}")
-        });
+        problems.add_refused(site, &format!("the DNS64 of {place} cannot be"), wrong);
     }
     let mut zones: HashSet<DomainName> = HashSet::new();
     for Zone { name, records } in &spec.zones {
         let zone = match DomainName::absolute(name) {
             Ok(zone) => zone,
             Err(wrong) => {
-                problems.add(Kind::Invalid, site, || {
+                problems.add_caused(Kind::Invalid, site, wrong, |wrong| {
                     format!("zone {} of {place} {wrong}", show(name))
                 });
                 continue;
@@ -66,7 +64,7 @@ fn check_records(
             Ok(Some(record)) => record,
             Ok(None) => continue,
             Err(wrong) => {
-                problems.add(Kind::Invalid, site, || {
+                problems.add_caused(Kind::Invalid, site, wrong, |wrong| {
                     format!("zone {shown} of {place}: line {} {wrong}", show(line))
                 });
                 continue;

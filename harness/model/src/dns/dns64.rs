@@ -6,7 +6,7 @@ use snowglobe_derive::{Deserialize, Serialize};
 
 use crate::dns::name::DomainName;
 use crate::topology::Subnet;
-use crate::v6::{EmbeddingPrefix, Nat64Spec};
+use crate::v6::{EmbeddingPrefix, Nat64Spec, PrefixError};
 
 /// DNS64 in a name server (RFC 6147): it answers a question for the IPv6 addresses of a name that
 /// has none with addresses by which a NAT64 leads to its IPv4 addresses. A name that has IPv6
@@ -59,11 +59,11 @@ impl Dns64Spec {
         self
     }
 
-    /// Returns what is wrong, as a sentence without a subject.
-    pub(super) fn wrong(&self) -> Option<String> {
+    /// Returns what is wrong with the prefix or a network.
+    pub(super) fn wrong(&self) -> Option<PrefixError> {
         let prefix = self.prefix.parse::<EmbeddingPrefix>().err();
         let client = |text: &String| text.parse::<Subnet>().err();
-        prefix.or_else(|| self.clients.iter().find_map(client))
+        prefix.or_else(|| Some(self.clients.iter().find_map(client)?.into()))
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use snowglobe_derive::{Deserialize, Serialize};
 
+use crate::dns::error::DnsFaultError;
 use crate::dns::kind::RecordKind;
 use crate::dns::name::DomainName;
 use crate::dns::record::{Record, RecordData};
@@ -112,12 +113,14 @@ impl DnsFault {
     /// Reads the name and the records.
     ///
     /// # Errors
-    /// The name or a record is none. The error is a sentence.
-    pub fn parse(&self) -> Result<ParsedFault, String> {
+    /// The name or a record is none.
+    pub fn parse(&self) -> Result<ParsedFault, DnsFaultError> {
         let Self { effect, name, kind } = self;
         let name = name.as_deref().map(|text| {
-            DomainName::absolute(text)
-                .map_err(|wrong| format!("the name `{}` {wrong}", text.escape_debug()))
+            DomainName::absolute(text).map_err(|source| DnsFaultError::Name {
+                name: text.to_owned(),
+                source,
+            })
         });
         let effect = match effect {
             DnsEffect::Delay(by) => ParsedEffect::Delay(*by),
@@ -127,8 +130,10 @@ impl DnsFault {
             DnsEffect::Silence => ParsedEffect::Silence,
             DnsEffect::Answer(lines) => {
                 let read = |line: &String| {
-                    Record::parse_data(line)
-                        .map_err(|wrong| format!("the record `{}` {wrong}", line.escape_debug()))
+                    Record::parse_data(line).map_err(|source| DnsFaultError::Record {
+                        line: line.clone(),
+                        source,
+                    })
                 };
                 ParsedEffect::Answer(lines.iter().map(read).collect::<Result<_, _>>()?)
             }

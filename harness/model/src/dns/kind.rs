@@ -1,5 +1,6 @@
 //! Types of records, by name and by number.
 
+use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
@@ -70,10 +71,26 @@ impl RecordKind {
     }
 }
 
-impl FromStr for RecordKind {
-    type Err = String;
+/// The error that a text names no type of records. It has the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownRecordKind(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl fmt::Display for UnknownRecordKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "there is no record type `{}`; there are A, AAAA, CNAME, MX, NS, PTR, SRV and TXT",
+            self.0.escape_debug()
+        )
+    }
+}
+
+impl Error for UnknownRecordKind {}
+
+impl FromStr for RecordKind {
+    type Err = UnknownRecordKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRecordKind> {
         let named = Self::NAMED
             .iter()
             .find(|(_, _, name)| name.eq_ignore_ascii_case(text));
@@ -85,10 +102,7 @@ impl FromStr for RecordKind {
         match (named, number()) {
             (Some((kind, _, _)), _) => Ok(*kind),
             (None, Some(number)) => Ok(Self::from_number(number)),
-            (None, None) => Err(format!(
-                "there is no record type `{}`; there are A, AAAA, CNAME, MX, NS, PTR, SRV and TXT",
-                text.escape_debug()
-            )),
+            (None, None) => Err(UnknownRecordKind(text.to_owned())),
         }
     }
 }
@@ -105,9 +119,9 @@ impl fmt::Display for RecordKind {
 }
 
 impl TryFrom<String> for RecordKind {
-    type Error = String;
+    type Error = UnknownRecordKind;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, UnknownRecordKind> {
         text.parse()
     }
 }

@@ -15,6 +15,7 @@
 //! | `catalog` | the answer to a question |
 //! | `lab_names` | the names of the nodes, as the plan has them |
 //! | `dns64` | IPv6 addresses for names that have IPv4 addresses alone |
+//! | `error` | why a name, a record or a fault is none |
 //! | `fault` | what makes answers late, wrong or missing |
 //! | `query` | what was asked, and what was said |
 //! | `message` | messages as bytes (RFC 1035, RFC 6891) |
@@ -22,6 +23,7 @@
 pub mod catalog;
 pub(crate) mod check;
 pub mod dns64;
+pub mod error;
 pub mod fault;
 pub mod kind;
 pub mod lab_names;
@@ -35,7 +37,8 @@ mod tests;
 mod tokens;
 
 pub use dns64::Dns64Spec;
+pub use error::{DnsFaultError, NameError, RecordError};
 pub use fault::{DnsEffect, DnsFault};
-pub use kind::RecordKind;
+pub use kind::{RecordKind, UnknownRecordKind};
 pub use query::{DnsOutcome, DnsQuery};
 pub use spec::{DnsSpec, Zone};

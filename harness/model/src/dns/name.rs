@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use crate::dns::error::NameError;
+
 /// The most bytes of a label, and of a name as text (RFC 1035, section 2.3.4).
-const LABEL: usize = 63;
-const NAME: usize = 253;
+pub(super) const LABEL: usize = 63;
+pub(super) const NAME: usize = 253;
 
 /// A domain name, in small letters and without the dot at its end. The root is empty.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -17,8 +19,8 @@ impl DomainName {
     /// Reads a name. A name without a dot at its end is within `origin`; `@` is `origin` itself.
     ///
     /// # Errors
-    /// The text is no name. The error is the rest of a sentence that begins with the name.
-    pub fn within(text: &str, origin: &Self) -> Result<Self, String> {
+    /// The text is no name.
+    pub fn within(text: &str, origin: &Self) -> Result<Self, NameError> {
         let name = match text.strip_suffix('.') {
             Some("") => return Ok(Self::ROOT),
             Some(absolute) => absolute.to_owned(),
@@ -36,7 +38,7 @@ impl DomainName {
     ///
     /// # Errors
     /// As for [`within`](Self::within).
-    pub fn absolute(text: &str) -> Result<Self, String> {
+    pub fn absolute(text: &str) -> Result<Self, NameError> {
         Self::within(text, &Self::ROOT)
     }
 
@@ -85,29 +87,19 @@ impl fmt::Display for DomainName {
     }
 }
 
-/// Returns the fault of a name, as the rest of a sentence that starts with the name.
-fn wrong(name: &str) -> Option<String> {
+/// Returns what is wrong with a name.
+fn wrong(name: &str) -> Option<NameError> {
     if name.len() > NAME {
-        return Some(format!(
-            "has {} bytes; a name has at most {NAME}",
-            name.len()
-        ));
+        return Some(NameError::TooLong(name.len()));
     }
     name.split('.').enumerate().find_map(|(number, label)| {
         let odd = |c: &char| !(c.is_ascii_alphanumeric() || "-_/".contains(*c));
         match (label, number) {
-            ("", _) => Some("has an empty label; a label has 1 to 63 letters, digits, hyphens and underscores".into()),
+            ("", _) => Some(NameError::EmptyLabel),
             ("*", 0) => None,
-            ("*", _) => Some("has a `*` that is not its first label".into()),
-            _ if label.len() > LABEL => {
-                Some(format!("has a label of {} bytes; a label has at most {LABEL}", label.len()))
-            }
-            _ => label.chars().find(odd).map(|odd| {
-                format!(
-                    "has `{}` in it; a label is made of letters a–z, digits, hyphens and underscores",
-                    odd.escape_debug()
-                )
-            }),
+            ("*", _) => Some(NameError::MisplacedWildcard),
+            _ if label.len() > LABEL => Some(NameError::LongLabel(label.len())),
+            _ => label.chars().find(odd).map(NameError::Character),
         }
     })
 }

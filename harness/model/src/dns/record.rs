@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use crate::dns::error::RecordError;
 use crate::dns::kind::RecordKind;
 use crate::dns::name::DomainName;
 use crate::dns::tokens::{Word, words};
@@ -81,8 +82,8 @@ impl Record {
     /// without a record (blank, or a comment) is none.
     ///
     /// # Errors
-    /// The line is no record. The error is the rest of a sentence that begins with the line.
-    pub fn parse(line: &str, origin: &DomainName) -> Result<Option<Self>, String> {
+    /// The line is no record.
+    pub fn parse(line: &str, origin: &DomainName) -> Result<Option<Self>, RecordError> {
         let words = words(line)?;
         let Some((name, rest)) = words.split_first() else {
             return Ok(None);
@@ -95,19 +96,18 @@ impl Record {
     /// Reads a line without the name: perhaps seconds and `IN`, then type and data.
     ///
     /// # Errors
-    /// The line is no such thing. The error is the rest of a sentence that begins with the line.
-    pub fn parse_data(line: &str) -> Result<(Option<u32>, RecordData), String> {
+    /// The line is no record without a name.
+    pub fn parse_data(line: &str) -> Result<(Option<u32>, RecordData), RecordError> {
         data_of(&words(line)?, &DomainName::ROOT)
     }
 }
 
-fn name_of(word: &Word, origin: &DomainName) -> Result<DomainName, String> {
-    let text = word.text();
-    DomainName::within(&text, origin)
-        .map_err(|wrong| format!("names `{}`, which {wrong}", text.escape_debug()))
+fn name_of(word: &Word, origin: &DomainName) -> Result<DomainName, RecordError> {
+    let name = word.text();
+    DomainName::within(&name, origin).map_err(|source| RecordError::Name { name, source })
 }
 
-fn data_of(words: &[Word], origin: &DomainName) -> Result<(Option<u32>, RecordData), String> {
+fn data_of(words: &[Word], origin: &DomainName) -> Result<(Option<u32>, RecordData), RecordError> {
     let mut words = words.iter().peekable();
     let mut ttl = None;
     while let Some(word) = words.peek() {
@@ -115,20 +115,19 @@ fn data_of(words: &[Word], origin: &DomainName) -> Result<(Option<u32>, RecordDa
         if text.eq_ignore_ascii_case("in") && !word.quoted {
         } else if text.starts_with(|c: char| c.is_ascii_digit()) && ttl.is_none() {
             let seconds = text.parse().ok().filter(|it| *it <= LONGEST_TTL);
-            let wrong = || format!("has `{}` where its seconds should be", text.escape_debug());
-            ttl = Some(seconds.ok_or_else(wrong)?);
+            ttl = Some(seconds.ok_or(RecordError::Seconds(text))?);
         } else {
             break;
         }
         words.next();
     }
-    let kind = words.next().ok_or("has no type, such as A")?.text();
-    let kind: RecordKind = kind.parse()?;
+    let kind = words.next().ok_or(RecordError::NoKind)?.text();
+    let kind: RecordKind = kind.parse().map_err(RecordError::Kind)?;
     let rest: Vec<&Word> = words.collect();
     Ok((ttl, data(kind, &rest, origin)?))
 }
 
-fn data(kind: RecordKind, words: &[&Word], origin: &DomainName) -> Result<RecordData, String> {
+fn data(kind: RecordKind, words: &[&Word], origin: &DomainName) -> Result<RecordData, RecordError> {
     match (kind, words) {
         (RecordKind::A, [address]) => Ok(RecordData::A(value(address, "an IPv4 address")?)),
         (RecordKind::Aaaa, [address]) => Ok(RecordData::Aaaa(value(address, "an IPv6 address")?)),
@@ -146,39 +145,33 @@ fn data(kind: RecordKind, words: &[&Word], origin: &DomainName) -> Result<Record
             target: name_of(target, origin)?,
         }),
         (RecordKind::Txt, [_, ..]) => match words.iter().find(|it| it.bytes.len() > 255) {
-            Some(long) => Err(format!(
-                "has a string of {} bytes; each has at most 255",
-                long.bytes.len()
-            )),
+            Some(long) => Err(RecordError::LongString(long.bytes.len())),
             None => Ok(RecordData::Txt(
                 words.iter().map(|it| it.bytes.clone()).collect(),
             )),
         },
-        (RecordKind::Any | RecordKind::Soa | RecordKind::Other(_), _) => Err(format!(
-            "has the type {kind}; a zone can have A, AAAA, CNAME, MX, NS, PTR, SRV and TXT"
-        )),
-        _ => Err(format!(
-            "has {} words after {kind}; write {}",
-            words.len(),
-            form(kind)
-        )),
+        (RecordKind::Any | RecordKind::Soa | RecordKind::Other(_), _) => {
+            Err(RecordError::KindOfNoZone(kind))
+        }
+        (
+            RecordKind::A
+            | RecordKind::Aaaa
+            | RecordKind::Cname
+            | RecordKind::Ptr
+            | RecordKind::Ns
+            | RecordKind::Mx
+            | RecordKind::Srv
+            | RecordKind::Txt,
+            words,
+        ) => Err(RecordError::Words {
+            kind,
+            count: words.len(),
+        }),
     }
 }
 
-fn form(kind: RecordKind) -> &'static str {
-    match kind {
-        RecordKind::A => "`A 192.0.2.1`",
-        RecordKind::Aaaa => "`AAAA 2001:db8::1`",
-        RecordKind::Mx => "`MX 10 mail`",
-        RecordKind::Srv => "`SRV priority weight port host`",
-        RecordKind::Txt => "`TXT \"some text\"`",
-        RecordKind::Ns | RecordKind::Cname | RecordKind::Ptr => "one name after the type",
-        RecordKind::Soa | RecordKind::Any | RecordKind::Other(_) => "another type",
-    }
-}
-
-fn value<T: FromStr>(word: &Word, what: &str) -> Result<T, String> {
-    let text = word.text();
-    text.parse()
-        .map_err(|_| format!("has `{}` where {what} should be", text.escape_debug()))
+fn value<T: FromStr>(word: &Word, expected: &'static str) -> Result<T, RecordError> {
+    let word = word.text();
+    word.parse()
+        .map_err(|_| RecordError::Value { word, expected })
 }

@@ -1,6 +1,8 @@
 //! The words of a line of a zone: separated by blanks, with strings in quotes and comments (RFC
 //! 1035, section 5.1).
 
+use crate::dns::error::RecordError;
+
 /// A word of a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Word {
@@ -16,23 +18,21 @@ impl Word {
 }
 
 /// Divides a line into words.
-pub(super) fn words(line: &str) -> Result<Vec<Word>, String> {
+pub(super) fn words(line: &str) -> Result<Vec<Word>, RecordError> {
     let mut words: Vec<Word> = Vec::new();
     let mut bytes = line.bytes().peekable();
     while let Some(byte) = bytes.next() {
         match byte {
             b' ' | b'\t' | b'\r' => {}
             b';' => break,
-            b'(' | b')' => {
-                return Err("has a parenthesis; each record is on a line of its own".into());
-            }
+            b'(' | b')' => return Err(RecordError::Parenthesis),
             _ => {
                 let quoted = byte == b'"';
                 let mut word = Vec::new();
                 let mut next = if quoted { bytes.next() } else { Some(byte) };
                 loop {
                     match next {
-                        None if quoted => return Err("has a quote that is not closed".into()),
+                        None if quoted => return Err(RecordError::OpenQuote),
                         Some(b'"') if quoted => break,
                         Some(b'\\') => word.push(escaped(&mut bytes)?),
                         Some(byte) => word.push(byte),
@@ -55,9 +55,8 @@ pub(super) fn words(line: &str) -> Result<Vec<Word>, String> {
 }
 
 /// Reads what stands after a backslash: a character, or a byte as three digits.
-fn escaped(bytes: &mut impl Iterator<Item = u8>) -> Result<u8, String> {
-    let unfinished = || "has a backslash before nothing".to_owned();
-    let first = bytes.next().ok_or_else(unfinished)?;
+fn escaped(bytes: &mut impl Iterator<Item = u8>) -> Result<u8, RecordError> {
+    let first = bytes.next().ok_or(RecordError::BackslashAtEnd)?;
     if !first.is_ascii_digit() {
         return Ok(first);
     }
@@ -67,6 +66,6 @@ fn escaped(bytes: &mut impl Iterator<Item = u8>) -> Result<u8, String> {
         .and_then(|it| it.parse().ok());
     match number {
         Some(byte) if digits.len() == 3 => Ok(byte),
-        _ => Err("has a backslash before digits that are no byte; write `\\000` to `\\255`".into()),
+        _ => Err(RecordError::EscapedNumber),
     }
 }

@@ -1,6 +1,8 @@
 //! Whether a lab can carry a schedule out: names that there are, and faults that can be.
 
+use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 use super::fault::Fault;
 use super::refs::{ALL, ANY, LinkRef, NodeRef, REST};
@@ -27,14 +29,34 @@ pub struct Targets {
 }
 
 /// Why a schedule cannot be read, drawn or carried out.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct ScheduleError {
     kind: ScheduleErrorKind,
     file: Option<String>,
     /// Line and column, from 1.
     place: Option<(usize, usize)>,
     text: String,
+    source: Option<ErrorSource>,
 }
+
+/// The error that caused another one.
+type ErrorSource = Arc<dyn Error + Send + Sync>;
+
+/// Two errors are the same if they say the same. Their text has what their source says.
+impl PartialEq for ScheduleError {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            kind,
+            file,
+            place,
+            text,
+            source: _,
+        } = self;
+        (*kind, file, *place, text) == (other.kind, &other.file, other.place, &other.text)
+    }
+}
+
+impl Eq for ScheduleError {}
 
 /// The kind of problem with a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,7 +79,15 @@ impl ScheduleError {
             file: None,
             place: None,
             text: text.into(),
+            source: None,
         }
+    }
+
+    /// Adds the error that caused this one.
+    #[cfg(feature = "toml")]
+    pub(super) fn caused_by(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
     }
 
     #[cfg(feature = "toml")]
@@ -107,7 +137,11 @@ impl fmt::Debug for ScheduleError {
     }
 }
 
-impl std::error::Error for ScheduleError {}
+impl Error for ScheduleError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.source.as_deref()?)
+    }
+}
 
 impl Schedule {
     /// Checks that each fault names what there is, and can be carried out.
@@ -117,25 +151,61 @@ impl Schedule {
     /// tells where that fault stands.
     pub fn check(&self, targets: &Targets) -> Result<(), ScheduleError> {
         for (number, fault) in self.faults().iter().enumerate() {
-            targets.check(fault).map_err(|(kind, why)| ScheduleError {
-                kind,
+            targets.check(fault).map_err(|refused| ScheduleError {
                 file: self.file.clone(),
                 place: self.places.get(number).copied(),
-                text: format!(
-                    "fault {} of the schedule ({}): {why}",
+                ..refused.of(&format!(
+                    "fault {} of the schedule ({})",
                     number + 1,
                     fault.fault
-                ),
+                ))
             })?;
         }
         Ok(())
     }
 }
 
-type Problem = (ScheduleErrorKind, String);
+/// The reason why a fault of a schedule cannot be.
+pub(super) struct FaultRefusal {
+    kind: ScheduleErrorKind,
+    why: String,
+    source: Option<ErrorSource>,
+}
+
+impl FaultRefusal {
+    fn new(kind: ScheduleErrorKind, why: String) -> Self {
+        Self {
+            kind,
+            why,
+            source: None,
+        }
+    }
+
+    /// Makes the refusal of a value that its own type refuses; `what` names the value, if the error
+    /// does not.
+    fn of_value(what: Option<String>, source: impl Error + Send + Sync + 'static) -> Self {
+        let why = match what {
+            Some(what) => format!("{what}: {source}"),
+            None => source.to_string(),
+        };
+        Self {
+            source: Some(Arc::new(source)),
+            ..Self::new(ScheduleErrorKind::Impossible, why)
+        }
+    }
+
+    /// Makes the error of the schedule or the nemesis that has the fault.
+    pub(super) fn of(self, whose: &str) -> ScheduleError {
+        let Self { kind, why, source } = self;
+        ScheduleError {
+            source,
+            ..ScheduleError::new(kind, format!("{whose}: {why}"))
+        }
+    }
+}
 
 impl Targets {
-    fn check(&self, scheduled: &ScheduledFault) -> Result<(), Problem> {
+    fn check(&self, scheduled: &ScheduledFault) -> Result<(), FaultRefusal> {
         let fault = &scheduled.fault;
         if scheduled.lasts.is_some_and(|lasts| lasts.is_zero()) {
             return Err(impossible("a fault has to last for some time"));
@@ -158,7 +228,7 @@ impl Targets {
     }
 
     /// Checks that there is such a node, by name, by id or by role.
-    pub(super) fn check_node(&self, node: &NodeRef, sides: bool) -> Result<(), Problem> {
+    pub(super) fn check_node(&self, node: &NodeRef, sides: bool) -> Result<(), FaultRefusal> {
         let known = match node {
             NodeRef::Name(name) => self.nodes.contains(name),
             NodeRef::Id(id) => id.index() < self.nodes.len(),
@@ -188,7 +258,7 @@ impl Targets {
         }
     }
 
-    fn check_link(&self, link: &LinkRef) -> Result<(), Problem> {
+    fn check_link(&self, link: &LinkRef) -> Result<(), FaultRefusal> {
         let names = || self.links.iter().map(|(name, _)| name.clone());
         let known = match link {
             LinkRef::Name(name) => names().any(|known| known == *name),
@@ -213,66 +283,84 @@ impl Targets {
         }
     }
 
-    fn check_values(&self, fault: &Fault) -> Result<(), Problem> {
+    fn check_values(&self, fault: &Fault) -> Result<(), FaultRefusal> {
+        match fault {
+            Fault::Flap { link: _, period } if period.is_zero() => {
+                Err(impossible("a link cannot flap with a period of zero"))
+            }
+            Fault::Degrade {
+                link: _,
+                impairment,
+            } => {
+                let valid = impairment.validate();
+                valid.map_err(|wrong| FaultRefusal::of_value(None, wrong))
+            }
+            Fault::Partition {
+                left,
+                right,
+                one_way: _,
+            } => self.check_sides(left, right),
+            Fault::Clock { node, change } => self.check_clock(node, *change),
+            Fault::Disk { node, volume, what } => {
+                let named = || Some(format!("the disk fault `{what}`"));
+                let valid = what.validate();
+                valid.map_err(|wrong| FaultRefusal::of_value(named(), wrong))?;
+                self.check_disk(node, volume.as_deref())
+            }
+            Fault::Dns { node, answers } => {
+                let named = || Some(format!("the answers `{answers}`"));
+                let read = answers.parse();
+                read.map_err(|wrong| FaultRefusal::of_value(named(), wrong))?;
+                match self.name_of(node) {
+                    Some(name) if !self.has_name_server(name) => {
+                        Err(impossible(&format!("node `{name}` {ASK_FOR_DNS}")))
+                    }
+                    Some(_) | None => Ok(()),
+                }
+            }
+            Fault::Sever { pairs } if pairs.is_empty() => {
+                Err(impossible("there is no pair of nodes"))
+            }
+            Fault::Slow { node: _, share } if !share.is_share() || share.fraction() == 0.0 => {
+                let why = format!("a share of {share} is not above 0 % and up to 100 %");
+                Err(impossible(&why))
+            }
+            // These have no value but the names that `check` has looked up.
+            Fault::Cut { .. }
+            | Fault::Flap { .. }
+            | Fault::Pause { .. }
+            | Fault::KillProcesses { .. }
+            | Fault::Crash { .. }
+            | Fault::Sever { .. }
+            | Fault::Restart { .. }
+            | Fault::KillProgram { .. }
+            | Fault::PauseProgram { .. }
+            | Fault::Slow { .. }
+            | Fault::Descriptors { .. }
+            | Fault::Memory { .. }
+            | Fault::Action { .. } => Ok(()),
+        }
+    }
+
+    /// Checks that each side of a partition has a node, and no node is on both.
+    fn check_sides(&self, left: &[NodeRef], right: &[NodeRef]) -> Result<(), FaultRefusal> {
+        if left.is_empty() || right.is_empty() {
+            return Err(impossible("a side of the partition has no node"));
+        }
         let fixed = |node: &NodeRef| match node {
             NodeRef::Name(name) => self.nodes.iter().position(|known| known == name),
             NodeRef::Id(id) => Some(id.index()),
             NodeRef::Role { .. } => None,
         };
-        if let Fault::Flap { link: _, period } = fault
-            && period.is_zero()
-        {
-            return Err(impossible("a link cannot flap with a period of zero"));
-        }
-        if let Fault::Degrade {
-            link: _,
-            impairment,
-        } = fault
-        {
-            let valid = impairment.validate();
-            return valid.map_err(|error| impossible(&error.to_string()));
-        }
-        if let Fault::Partition { left, right, .. } = fault {
-            if left.is_empty() || right.is_empty() {
-                return Err(impossible("a side of the partition has no node"));
-            }
-            let mut left = left.iter().filter_map(fixed);
-            let both = left.find(|node| right.iter().filter_map(fixed).any(|it| it == *node));
-            if let Some(both) = both {
+        let mut left = left.iter().filter_map(fixed);
+        let both = left.find(|node| right.iter().filter_map(fixed).any(|it| it == *node));
+        match both {
+            Some(both) => {
                 let name = self.nodes.get(both).map_or("?", String::as_str);
-                return Err(impossible(&format!("node `{name}` is on both sides")));
+                Err(impossible(&format!("node `{name}` is on both sides")))
             }
+            None => Ok(()),
         }
-        if let Fault::Clock { node, change } = fault {
-            self.check_clock(node, *change)?;
-        }
-        if let Fault::Disk { node, volume, what } = fault {
-            what.validate()
-                .map_err(|wrong| impossible(&format!("the disk fault `{what}`: {wrong}")))?;
-            self.check_disk(node, volume.as_deref())?;
-        }
-        if let Fault::Dns { node, answers } = fault {
-            answers
-                .parse()
-                .map_err(|wrong| impossible(&format!("the answers `{answers}`: {wrong}")))?;
-            if let Some(name) = self.name_of(node)
-                && !self.has_name_server(name)
-            {
-                return Err(impossible(&format!("node `{name}` {ASK_FOR_DNS}")));
-            }
-        }
-        if let Fault::Sever { pairs } = fault
-            && pairs.is_empty()
-        {
-            return Err(impossible("there is no pair of nodes"));
-        }
-        if let Fault::Slow { node: _, share } = fault
-            && (!share.is_share() || share.fraction() == 0.0)
-        {
-            let why = format!("a share of {share} is not above 0 % and up to 100 %");
-            return Err(impossible(&why));
-        }
-        Ok(())
     }
 }
 
@@ -304,8 +392,9 @@ impl Targets {
     }
 
     /// Checks that faults can change the clock of a node. Who plays a role is known later.
-    fn check_clock(&self, node: &NodeRef, change: ClockFault) -> Result<(), Problem> {
-        change.validate().map_err(|wrong| impossible(&wrong))?;
+    fn check_clock(&self, node: &NodeRef, change: ClockFault) -> Result<(), FaultRefusal> {
+        let valid = change.validate();
+        valid.map_err(|wrong| FaultRefusal::of_value(None, wrong))?;
         match self.name_of(node) {
             Some(name) if !self.has_clock(name) => {
                 Err(impossible(&format!("node `{name}` {ASK_FOR_CLOCK}")))
@@ -315,7 +404,7 @@ impl Targets {
     }
 
     /// Checks that a node has the volume of a fault.
-    fn check_disk(&self, node: &NodeRef, volume: Option<&str>) -> Result<(), Problem> {
+    fn check_disk(&self, node: &NodeRef, volume: Option<&str>) -> Result<(), FaultRefusal> {
         let Some(name) = self.name_of(node) else {
             return Ok(());
         };
@@ -335,16 +424,16 @@ impl Targets {
     }
 }
 
-fn impossible(why: &str) -> Problem {
-    (ScheduleErrorKind::Impossible, why.to_owned())
+fn impossible(why: &str) -> FaultRefusal {
+    FaultRefusal::new(ScheduleErrorKind::Impossible, why.to_owned())
 }
 
-fn unknown(kind: &str, name: &str, known: &[String]) -> Problem {
+fn unknown(kind: &str, name: &str, known: &[String]) -> FaultRefusal {
     // Ten names are enough to see what was misspelt.
     let known: Vec<String> = known.iter().take(10).map(|it| format!("`{it}`")).collect();
     let text = match known.is_empty() {
         true => format!("there is no {kind} {name}, and no other {kind} either"),
         false => format!("there is no {kind} {name}; there are {}", known.join(", ")),
     };
-    (ScheduleErrorKind::Unknown, text)
+    FaultRefusal::new(ScheduleErrorKind::Unknown, text)
 }

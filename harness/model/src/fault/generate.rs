@@ -100,7 +100,7 @@ impl Nemesis {
         };
         for node in &self.nodes {
             let known = targets.check_node(node, false);
-            known.map_err(|(kind, why)| ScheduleError::new(kind, format!("the nemesis: {why}")))?;
+            known.map_err(|refused| refused.of("the nemesis"))?;
         }
         let nodes: Vec<NodeRef> = match self.nodes.is_empty() {
             true => names().collect(),

@@ -21,7 +21,9 @@ impl Schedule {
     pub fn from_toml(text: &str) -> Result<Self, ScheduleError> {
         let wrong = |error: TreeError| {
             let place = position(text, error.at().unwrap_or(0));
-            ScheduleError::new(Kind::Syntax, error.to_string()).at(place)
+            ScheduleError::new(Kind::Syntax, error.to_string())
+                .at(place)
+                .caused_by(error)
         };
         let document = Tree::from_toml(text).map_err(wrong)?;
         let fields = document.fields("Schedule", &[LIST], true, "");
@@ -52,7 +54,9 @@ impl Schedule {
         let file = path.display().to_string();
         let text = crate::files::read(path).map_err(|error| {
             let text = format!("failed to read the schedule: {error}");
-            ScheduleError::new(Kind::Unreadable, text).in_file(&file)
+            ScheduleError::new(Kind::Unreadable, text)
+                .caused_by(error)
+                .in_file(&file)
         })?;
         let mut schedule = Self::from_toml(&text).map_err(|error| error.in_file(&file))?;
         schedule.file = Some(file);
@@ -74,7 +78,7 @@ impl Schedule {
         };
         Tree::write_toml(&document).map_err(|error| {
             let text = format!("failed to write the schedule as TOML: {error}");
-            ScheduleError::new(Kind::Impossible, text)
+            ScheduleError::new(Kind::Impossible, text).caused_by(error)
         })
     }
 }

@@ -22,9 +22,7 @@ pub(crate) fn check(spec: &AdvertiseSpec, site: Site, place: &str, problems: &mu
         });
     }
     if let Err(wrong) = spec.parsed_prefix() {
-        problems.add(Kind::Invalid, site, || {
-            format!("{place} advertises a prefix: {wrong}")
-        });
+        problems.add_refused(site, &format!("{place} advertises a prefix"), wrong);
     }
     if spec.delegated && spec.prefix.is_some() {
         problems.add(Kind::Conflict, site, || {

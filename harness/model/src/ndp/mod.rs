@@ -15,4 +15,4 @@ pub mod spec;
 #[cfg(test)]
 mod tests;
 
-pub use spec::AdvertiseSpec;
+pub use spec::{AdvertiseSpec, AdvertisedPrefixError};

@@ -1,11 +1,13 @@
 //! What a test asks of a router that advertises itself.
 
+use std::error::Error;
+use std::fmt;
 use std::time::Duration;
 
 use snowglobe_derive::{Deserialize, Serialize};
 
-use crate::topology::Subnet;
 use crate::topology::node::is_default;
+use crate::topology::{Subnet, SubnetError};
 
 /// Router advertisements of a node, by which hosts on its networks make addresses of their own.
 ///
@@ -101,17 +103,15 @@ impl AdvertiseSpec {
     /// Returns the prefix that was asked for.
     ///
     /// # Errors
-    /// The text is no /64. The error is a sentence.
-    pub fn parsed_prefix(&self) -> Result<Option<Subnet>, String> {
+    /// The text is no /64.
+    pub fn parsed_prefix(&self) -> Result<Option<Subnet>, AdvertisedPrefixError> {
         let Some(text) = &self.prefix else {
             return Ok(None);
         };
-        let subnet: Subnet = text.parse()?;
+        let subnet: Subnet = text.parse().map_err(AdvertisedPrefixError::Malformed)?;
         if !subnet.is_ipv6() || subnet.prefix() != 64 {
             // RFC 4291, section 2.5.1: the other half is the host's.
-            return Err(format!(
-                "`{subnet}` is no /64, of which hosts make addresses"
-            ));
+            return Err(AdvertisedPrefixError::Length(subnet));
         }
         Ok(Some(subnet))
     }
@@ -119,5 +119,34 @@ impl AdvertiseSpec {
     /// Returns the seconds of the lifetime.
     pub fn seconds(&self) -> u16 {
         u16::try_from(self.lifetime.as_secs()).unwrap_or(u16::MAX)
+    }
+}
+
+/// The reason why hosts can make no addresses of a prefix that a router is to advertise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdvertisedPrefixError {
+    /// The text is no subnet.
+    Malformed(SubnetError),
+    /// The subnet is no /64 of IPv6.
+    Length(Subnet),
+}
+
+impl fmt::Display for AdvertisedPrefixError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(source) => source.fmt(f),
+            Self::Length(subnet) => {
+                write!(f, "`{subnet}` is no /64, of which hosts make addresses")
+            }
+        }
+    }
+}
+
+impl Error for AdvertisedPrefixError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Malformed(source) => Some(source),
+            Self::Length(_) => None,
+        }
     }
 }

@@ -33,7 +33,7 @@ use crate::topology::id::{LinkId, NodeId, Owner};
 use crate::topology::link::{Families, Mac};
 use crate::topology::node::StackSpec;
 use crate::topology::router::RouterSettings;
-use crate::topology::subnet::Subnet;
+use crate::topology::subnet::{Subnet, SubnetError};
 use crate::topology::validate::stack::normal;
 use crate::topology::value::{Neighbours, Routing, Topology};
 
@@ -293,9 +293,9 @@ fn add_routes(
         .zip([&topology.settings.pool_v4, &topology.settings.pool_v6])
     {
         let v6 = gateways.is_v6();
-        let pool: Subnet = pool
-            .parse()
-            .map_err(|wrong: String| TopologyError::one(Kind::Invalid, Site::TOPOLOGY, wrong))?;
+        let pool: Subnet = pool.parse().map_err(|wrong: SubnetError| {
+            TopologyError::one(Kind::Invalid, Site::TOPOLOGY, wrong.to_string()).caused_by(wrong)
+        })?;
         // A merged route covers addresses that nobody has. With a default route back, a packet to
         // such an address would go to and fro.
         let pool = (!routers).then_some(pool);

@@ -189,7 +189,18 @@ impl Problems {
         source: impl Error + Send + Sync + 'static,
     ) {
         let kind = TopologyErrorKind::Invalid;
-        self.add(kind, site, || format!("{whose}: {source}"));
+        self.add_caused(kind, site, source, |source| format!("{whose}: {source}"));
+    }
+
+    /// Adds a problem that another error has caused, from which the text is made.
+    pub(crate) fn add_caused<E: Error + Send + Sync + 'static>(
+        &mut self,
+        kind: TopologyErrorKind,
+        site: Site,
+        source: E,
+        text: impl FnOnce(&E) -> String,
+    ) {
+        self.add(kind, site, || text(&source));
         if let (0, Some(problem)) = (self.more, self.found.last_mut()) {
             problem.source = Some(Arc::new(source));
         }
@@ -218,7 +229,6 @@ impl TopologyError {
     }
 
     /// Adds the error that caused this one.
-    #[cfg(feature = "toml")]
     pub(crate) fn caused_by(mut self, source: impl Error + Send + Sync + 'static) -> Self {
         self.problems[0].source = Some(Arc::new(source));
         self

@@ -3,6 +3,7 @@
 //! Addresses, subnets and MAC addresses may be given as text or as typed values. Texts are read
 //! when the topology is validated, so that no call that builds a topology can fail.
 
+use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
@@ -378,7 +379,7 @@ impl From<String> for SwitchSpec {
 ///
 /// let mac: Mac = "02:00:5e:10:00:01".parse()?;
 /// assert_eq!(mac, Mac([2, 0, 0x5e, 0x10, 0, 1]));
-/// # Ok::<(), String>(())
+/// # Ok::<(), snowglobe_model::topology::MacError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Mac(pub [u8; 6]);
@@ -390,16 +391,38 @@ impl fmt::Display for Mac {
     }
 }
 
-impl FromStr for Mac {
-    type Err = String;
+/// The reason why a text is no [`Mac`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MacError {
+    /// The text is not written as a MAC address is.
+    Malformed(String),
+    /// The text has the address of a group of interfaces, or that of no interface.
+    Group(String),
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || {
-            format!(
+impl fmt::Display for MacError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(text) => write!(
+                f,
                 "`{}` is not a MAC address; write it like `02:00:00:00:00:01`",
                 text.escape_debug()
-            )
-        };
+            ),
+            Self::Group(text) => write!(
+                f,
+                "`{text}` is not the address of one interface; its first byte must be even, like `02`"
+            ),
+        }
+    }
+}
+
+impl Error for MacError {}
+
+impl FromStr for Mac {
+    type Err = MacError;
+
+    fn from_str(text: &str) -> Result<Self, MacError> {
+        let bad = || MacError::Malformed(text.to_owned());
         let mut bytes = [0; 6];
         let mut parts = text.split(':');
         for byte in &mut bytes {
@@ -413,9 +436,7 @@ impl FromStr for Mac {
             return Err(bad());
         }
         if bytes[0] & 1 == 1 || bytes == [0; 6] {
-            return Err(format!(
-                "`{text}` is not the address of one interface; its first byte must be even, like `02`"
-            ));
+            return Err(MacError::Group(text.to_owned()));
         }
         Ok(Mac(bytes))
     }

@@ -40,7 +40,7 @@ pub mod value;
 
 pub use error::{TopologyError, TopologyErrorKind, TopologySubject};
 pub use id::{Endpoint, LinkId, NodeId, Owner, PodId, SwitchId};
-pub use link::{EndSpec, Engine, Families, LinkSpec, Mac, SwitchSpec};
+pub use link::{EndSpec, Engine, Families, LinkSpec, Mac, MacError, SwitchSpec};
 pub use node::{NodeSpec, PodSpec, StartCommand, Users};
 pub use regions::{RegionMap, Regions};
 pub use router::{
@@ -48,7 +48,7 @@ pub use router::{
     PORTAL_PORT, PathMtu, RouteSpec, RouterSettings, RouterSpec,
 };
 pub use start::StartAs;
-pub use storage::{Mount, MountSource, Rootfs, Size, Volume};
-pub use subnet::Subnet;
+pub use storage::{Mount, MountError, MountSource, Rootfs, Size, SizeError, Volume};
+pub use subnet::{Subnet, SubnetError};
 pub use validate::firewall::network_of;
 pub use value::{Neighbours, Routing, Topology};

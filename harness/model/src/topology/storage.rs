@@ -1,5 +1,6 @@
 //! Files of a node: its root filesystem, volumes and binds.
 
+use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -15,7 +16,7 @@ use crate::disk::Unsynced;
 ///
 /// assert_eq!(Size::mib(64), "64 MiB".parse()?);
 /// assert_eq!(Size::mib(64).to_string(), "64 MiB");
-/// # Ok::<(), String>(())
+/// # Ok::<(), snowglobe_model::topology::SizeError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -61,16 +62,24 @@ impl fmt::Display for Size {
     }
 }
 
-impl FromStr for Size {
-    type Err = String;
+/// The error that a text is no [`Size`]. It has the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SizeError(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || {
-            format!(
-                "`{}` is not a size; write it like `64 MiB`",
-                text.escape_debug()
-            )
-        };
+impl fmt::Display for SizeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.escape_debug();
+        write!(f, "`{text}` is not a size; write it like `64 MiB`")
+    }
+}
+
+impl Error for SizeError {}
+
+impl FromStr for Size {
+    type Err = SizeError;
+
+    fn from_str(text: &str) -> Result<Self, SizeError> {
+        let bad = || SizeError(text.to_owned());
         let (unit, shift) = UNITS
             .iter()
             .find(|(unit, _)| text.ends_with(unit))
@@ -84,9 +93,9 @@ impl FromStr for Size {
 }
 
 impl TryFrom<String> for Size {
-    type Error = String;
+    type Error = SizeError;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, SizeError> {
         text.parse()
     }
 }
@@ -247,33 +256,49 @@ struct MountText {
     faults: Option<Unsynced>,
 }
 
-impl TryFrom<MountText> for Mount {
-    type Error = String;
+/// The reason why a text form is no [`Mount`]. Each variant has the path in the node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MountError {
+    /// The files of the mount come from nowhere, or from several places.
+    Source(String),
+    /// A bind is to have faults.
+    FaultyBind(String),
+}
 
-    fn try_from(text: MountText) -> Result<Self, String> {
+impl fmt::Display for MountError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(at) => write!(
+                f,
+                "mount `{at}` needs exactly one of `volume`, `tmpfs`, `bind` and `clone`; only `volume` can stand beside `clone`"
+            ),
+            Self::FaultyBind(at) => write!(
+                f,
+                "mount `{at}` is a bind, which cannot have `faults`; only a volume can"
+            ),
+        }
+    }
+}
+
+impl Error for MountError {}
+
+impl TryFrom<MountText> for Mount {
+    type Error = MountError;
+
+    fn try_from(text: MountText) -> Result<Self, MountError> {
         let source = match (text.volume, text.tmpfs, text.bind, text.clone_of) {
             (Some(name), None, None, None) => MountSource::Volume(Volume::Named(name)),
             (None, Some(size), None, None) => MountSource::Volume(Volume::Tmpfs(size)),
             (None, None, Some(path), None) => MountSource::Bind(path),
             (name, None, None, Some(of)) => MountSource::Volume(Volume::Clone { of, name }),
-            _ => {
-                return Err(format!(
-                    "mount `{}` needs exactly one of `volume`, `tmpfs`, `bind` and `clone`; only `volume` can stand beside `clone`",
-                    text.at
-                ));
-            }
+            _ => return Err(MountError::Source(text.at)),
         };
         let source = match (text.faults, source) {
             (None, source) => source,
             (Some(unsynced), MountSource::Volume(volume)) => {
                 MountSource::Volume(volume.with_unsynced(unsynced))
             }
-            (Some(_), MountSource::Bind(_)) => {
-                return Err(format!(
-                    "mount `{}` is a bind, which cannot have `faults`; only a volume can",
-                    text.at
-                ));
-            }
+            (Some(_), MountSource::Bind(_)) => return Err(MountError::FaultyBind(text.at)),
         };
         Ok(Mount {
             at: text.at,

@@ -1,5 +1,6 @@
 //! Ranges of addresses.
 
+use std::error::Error;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
@@ -12,8 +13,9 @@ use std::str::FromStr;
 /// let lan: Subnet = "192.168.1.0/24".parse()?;
 /// assert!(lan.contains("192.168.1.7".parse().unwrap()));
 /// let error = "192.168.1.7/24".parse::<Subnet>().unwrap_err();
-/// assert_eq!(error, "`192.168.1.7/24` is not a subnet; it is in `192.168.1.0/24`");
-/// # Ok::<(), String>(())
+/// let expected = "`192.168.1.7/24` is not a subnet; it is in `192.168.1.0/24`";
+/// assert_eq!(error.to_string(), expected);
+/// # Ok::<(), snowglobe_model::topology::SubnetError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Subnet {
@@ -152,20 +154,49 @@ impl fmt::Display for Subnet {
     }
 }
 
-impl FromStr for Subnet {
-    type Err = String;
+/// The reason why a text is no [`Subnet`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubnetError {
+    /// The text is not written as a subnet is.
+    Malformed(String),
+    /// The text has an address of a subnet that is not the first one.
+    Within {
+        /// The text.
+        text: String,
+        /// The subnet that has the address in it.
+        subnet: Subnet,
+    },
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || {
-            format!(
+impl fmt::Display for SubnetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(text) => write!(
+                f,
                 "`{}` is not a subnet; write it like `192.168.1.0/24` or `fd00::/64`",
                 text.escape_debug()
-            )
-        };
+            ),
+            Self::Within { text, subnet } => {
+                write!(f, "`{text}` is not a subnet; it is in `{subnet}`")
+            }
+        }
+    }
+}
+
+impl Error for SubnetError {}
+
+impl FromStr for Subnet {
+    type Err = SubnetError;
+
+    fn from_str(text: &str) -> Result<Self, SubnetError> {
+        let bad = || SubnetError::Malformed(text.to_owned());
         let (address, prefix) = parse_address(text).ok_or_else(bad)?;
         let subnet = Subnet::around(address, prefix.ok_or_else(bad)?).ok_or_else(bad)?;
         if subnet.network() != address {
-            return Err(format!("`{text}` is not a subnet; it is in `{subnet}`"));
+            return Err(SubnetError::Within {
+                text: text.to_owned(),
+                subnet,
+            });
         }
         Ok(subnet)
     }

@@ -1,6 +1,7 @@
 //! What is wrong with the translations of a topology that concern IPv6.
 
 use super::embedded::EmbeddingPrefix;
+use super::error::PrefixError;
 use super::spec::{ClatSpec, Nat64Spec, V6Nat};
 use crate::dhcp::AddressSource;
 use crate::plan::stack::StackPlan;
@@ -54,6 +55,11 @@ pub(crate) fn check_with_plan(topology: &Topology, plan: &Plan, problems: &mut P
 }
 
 impl CheckedRouter<'_> {
+    /// Adds a problem with a prefix or a pool.
+    fn add_refused(&self, problems: &mut Problems, wrong: PrefixError, whose: &str) {
+        problems.add_refused(self.site, whose, wrong);
+    }
+
     fn add(&self, problems: &mut Problems, kind: Kind, what: impl FnOnce(&str) -> String) {
         problems.add(kind, self.site, || what(&self.name));
     }
@@ -91,9 +97,8 @@ impl CheckedRouter<'_> {
         let pair = match prefixes.parsed() {
             Ok(pair) => pair,
             Err(wrong) => {
-                self.add(problems, Kind::Invalid, |name| {
-                    format!("{name} cannot exchange its prefixes of IPv6: {wrong}")
-                });
+                let whose = format!("{} cannot exchange its prefixes of IPv6", self.name);
+                self.add_refused(problems, wrong, &whose);
                 return;
             }
         };
@@ -145,9 +150,10 @@ impl CheckedRouter<'_> {
             });
         }
         match nat64.parsed_prefix() {
-            Err(wrong) => self.add(problems, Kind::Invalid, |name| {
-                format!("the NAT64 of {name} cannot have its prefix: {wrong}")
-            }),
+            Err(wrong) => {
+                let whose = format!("the NAT64 of {} cannot have its prefix", self.name);
+                self.add_refused(problems, wrong, &whose);
+            }
             Ok(prefix) => {
                 if let Some(subnet) = self.overlapping(&prefix.subnet()) {
                     self.add(problems, Kind::Conflict, |name| {
@@ -157,9 +163,10 @@ impl CheckedRouter<'_> {
             }
         }
         match nat64.parsed_pool() {
-            Err(wrong) => self.add(problems, Kind::Invalid, |name| {
-                format!("the NAT64 of {name} cannot have its pool: {wrong}")
-            }),
+            Err(wrong) => {
+                let whose = format!("the NAT64 of {} cannot have its pool", self.name);
+                self.add_refused(problems, wrong, &whose);
+            }
             Ok(pool) => {
                 if let Some(subnet) = self.overlapping(&pool) {
                     self.add(problems, Kind::Conflict, |name| {
@@ -201,9 +208,10 @@ fn check_clat(
         });
     }
     match clat.parsed_prefix() {
-        Err(wrong) => problems.add(Kind::Invalid, site, || {
-            format!("the client of 464XLAT of {} cannot have its prefix: {wrong}", name())
-        }),
+        Err(wrong) => {
+            let whose = format!("the client of 464XLAT of {} cannot have its prefix", name());
+            problems.add_refused(site, &whose, wrong);
+        }
         Ok(prefix) if !prefixes.contains(&prefix) => problems.add(Kind::Missing, site, || {
             format!("{} sends what is IPv4 to a NAT64 with prefix `{prefix}`, and no router has one; add `RouterSpec::nat64`", name())
         }),

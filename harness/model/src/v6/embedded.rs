@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use super::error::PrefixError;
 use crate::topology::Subnet;
 
 /// A prefix behind which IPv6 addresses have an IPv4 address (RFC 6052, section 2.2).
@@ -15,7 +16,7 @@ use crate::topology::Subnet;
 /// let six = prefix.embed("192.0.2.33".parse().unwrap());
 /// assert_eq!(six.to_string(), "64:ff9b::c000:221");
 /// assert_eq!(prefix.extract(six).unwrap().to_string(), "192.0.2.33");
-/// # Ok::<(), String>(())
+/// # Ok::<(), snowglobe_model::v6::PrefixError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EmbeddingPrefix {
@@ -89,20 +90,16 @@ impl fmt::Display for EmbeddingPrefix {
 }
 
 impl FromStr for EmbeddingPrefix {
-    type Err = String;
+    type Err = PrefixError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, PrefixError> {
         let subnet: Subnet = text.parse()?;
         let (IpAddr::V6(network), true) = (subnet.network(), LENGTHS.contains(&subnet.prefix()))
         else {
-            return Err(format!(
-                "`{subnet}` is no prefix for IPv4 addresses; its length has to be 32, 40, 48, 56, 64 or 96 bits (RFC 6052, section 2.2)"
-            ));
+            return Err(PrefixError::EmbeddingLength(subnet));
         };
         if network.octets()[ZERO] != 0 {
-            return Err(format!(
-                "`{subnet}` has ones in bits 64 to 71, which have to be zero (RFC 6052, section 2.2)"
-            ));
+            return Err(PrefixError::ReservedBits(subnet));
         }
         Ok(Self {
             bits: network.to_bits(),

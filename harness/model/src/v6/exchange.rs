@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use super::error::{LONGEST, PrefixError};
 use crate::nat::NatOutcome;
 use crate::packet::ethernet::{EthernetHeader, exchange_macs};
 use crate::packet::ip::{ICMPV6, IpHeader, IpVersion};
@@ -15,8 +16,6 @@ pub struct PrefixPair {
     outside: Subnet,
 }
 
-/// The longest prefix: the rest is the number of an interface (RFC 6296, section 3.3).
-const LONGEST: u8 = 64;
 /// The longest prefix that leaves the number of the subnet for the adjustment (section 3.4).
 const WITH_SUBNET: u8 = 48;
 /// Index of the 16-bit word of an address that has the number of the subnet, in a /48.
@@ -26,26 +25,21 @@ impl PrefixPair {
     /// Makes a pair of the prefix behind a router and the one in front of it.
     ///
     /// # Errors
-    /// The prefixes cannot stand for each other. The error is a sentence without a subject.
-    pub fn new(inside: Subnet, outside: Subnet) -> Result<Self, String> {
-        for prefix in [&inside, &outside] {
+    /// The prefixes cannot stand for each other.
+    pub fn new(inside: Subnet, outside: Subnet) -> Result<Self, PrefixError> {
+        for prefix in [inside, outside] {
             if !prefix.is_ipv6() {
-                return Err(format!("`{prefix}` is no prefix of IPv6"));
+                return Err(PrefixError::NotIpv6(prefix));
             }
             if !(1..=LONGEST).contains(&prefix.prefix()) {
-                return Err(format!(
-                    "`{prefix}` has {} bits; a prefix that is exchanged has 1 to {LONGEST} (RFC 6296, section 3.3)",
-                    prefix.prefix()
-                ));
+                return Err(PrefixError::ExchangedLength(prefix));
             }
         }
         if inside.prefix() != outside.prefix() {
-            return Err(format!(
-                "`{inside}` and `{outside}` differ in length; give both prefixes the same one"
-            ));
+            return Err(PrefixError::LengthsDiffer { inside, outside });
         }
         if inside.overlaps(&outside) {
-            return Err(format!("`{inside}` would be exchanged for itself"));
+            return Err(PrefixError::Overlap(inside));
         }
         Ok(Self { inside, outside })
     }

@@ -8,6 +8,7 @@
 //! | file | role |
 //! |---|---|
 //! | `spec` | what a topology asks for, as values |
+//! | `error` | why prefixes or a pool cannot serve |
 //! | `exchange` | prefixes exchanged for others, checksum-neutral |
 //! | `embedded` | IPv4 addresses within IPv6 addresses (RFC 6052) |
 //! | `hosts` | the IPv4 addresses that stand for hosts of IPv6 |
@@ -22,6 +23,7 @@
 mod answer;
 pub(crate) mod check;
 mod embedded;
+mod error;
 mod exchange;
 mod header;
 mod hosts;
@@ -34,6 +36,7 @@ mod tests;
 mod translator;
 
 pub use embedded::EmbeddingPrefix;
+pub use error::PrefixError;
 pub use exchange::{PrefixExchanger, PrefixPair};
 pub use outcome::{TranslationCounters, TranslationDrop};
 pub use spec::{ClatSpec, Nat64Spec, PrefixTranslation, V6Nat};

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use snowglobe_derive::{Deserialize, Serialize};
 
 use super::embedded::EmbeddingPrefix;
+use super::error::PrefixError;
 use super::exchange::PrefixPair;
 use crate::nat::NatEngine;
 use crate::topology::Subnet;
@@ -55,9 +56,9 @@ impl PrefixTranslation {
     /// Reads the prefixes.
     ///
     /// # Errors
-    /// They are no prefixes that can be exchanged. The error is a sentence without a subject.
-    pub fn parsed(&self) -> Result<PrefixPair, String> {
-        PrefixPair::new(prefix_of(&self.inside)?, prefix_of(&self.outside)?)
+    /// The texts are no prefixes that can be exchanged.
+    pub fn parsed(&self) -> Result<PrefixPair, PrefixError> {
+        PrefixPair::new(self.inside.parse()?, self.outside.parse()?)
     }
 }
 
@@ -154,22 +155,19 @@ impl Nat64Spec {
     /// Reads the prefix.
     ///
     /// # Errors
-    /// The text is no such prefix. The error is a sentence without a subject.
-    pub fn parsed_prefix(&self) -> Result<EmbeddingPrefix, String> {
+    /// The text is no such prefix.
+    pub fn parsed_prefix(&self) -> Result<EmbeddingPrefix, PrefixError> {
         self.prefix.parse()
     }
 
     /// Reads the pool.
     ///
     /// # Errors
-    /// The text is no network of IPv4 with room for hosts. The error is a sentence without a
-    /// subject.
-    pub fn parsed_pool(&self) -> Result<Subnet, String> {
+    /// The text is no network of IPv4 with room for hosts.
+    pub fn parsed_pool(&self) -> Result<Subnet, PrefixError> {
         let pool: Subnet = self.pool.parse()?;
         if pool.is_ipv6() || !(8..=29).contains(&pool.prefix()) {
-            return Err(format!(
-                "`{pool}` is no network of IPv4 with a prefix of 8 to 29 bits"
-            ));
+            return Err(PrefixError::Pool(pool));
         }
         Ok(pool)
     }
@@ -228,12 +226,8 @@ impl ClatSpec {
     /// Reads the prefix.
     ///
     /// # Errors
-    /// The text is no such prefix. The error is a sentence without a subject.
-    pub fn parsed_prefix(&self) -> Result<EmbeddingPrefix, String> {
+    /// The text is no such prefix.
+    pub fn parsed_prefix(&self) -> Result<EmbeddingPrefix, PrefixError> {
         self.prefix.parse()
     }
-}
-
-fn prefix_of(text: &str) -> Result<Subnet, String> {
-    text.parse()
 }

@@ -15,7 +15,7 @@ pub(crate) fn inject(node: &Node, volume: Option<&str>, what: DiskFault) -> Resu
     let server = find(node, volume)?;
     what.validate().map_err(|wrong| {
         let why = format!("cannot have the disk fault `{what}`: {wrong}");
-        LabError::invalid(Subject::Node(node.name().to_owned()), why)
+        LabError::invalid(Subject::Node(node.name().to_owned()), why).caused_by(wrong)
     })?;
     // The guard is made when the server has agreed, so that a refusal leaves nothing to heal.
     let id = server.begin(&what)?;

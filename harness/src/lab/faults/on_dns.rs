@@ -21,7 +21,7 @@ impl Dns {
     pub fn inject(&self, fault: DnsFault) -> Result<FaultGuard> {
         let parsed = fault.parse().map_err(|wrong| {
             let why = format!("has a name server that cannot have the fault `{fault}`: {wrong}");
-            LabError::invalid(Subject::Node(self.node().to_owned()), why)
+            LabError::invalid(Subject::Node(self.node().to_owned()), why).caused_by(wrong)
         })?;
         let knowledge = Arc::clone(self.knowledge());
         let number = knowledge.add_fault(parsed);

@@ -153,7 +153,7 @@ impl DiskProcess {
                         self.make_the_kernel_look_again();
                         DiskReply::Done
                     }
-                    Err(why) => DiskReply::Refused(why),
+                    Err(none) => DiskReply::Refused(none.to_string()),
                 }
             }
             DiskCommand::End { id } => {

@@ -34,9 +34,7 @@ pub(crate) fn given_subnets(
     for (text, site) in of_switches.chain(of_cable) {
         let place = || stretch_name(topology, segment);
         match text.parse::<Subnet>() {
-            Err(wrong) => problems.add(Kind::Invalid, site, || {
-                format!("subnet of {}: {wrong}", place())
-            }),
+            Err(wrong) => problems.add_refused(site, &format!("subnet of {}", place()), wrong),
             Ok(subnet) => match unusable(subnet.network()) {
                 Some(why) => problems.add(Kind::Invalid, site, || {
                     format!("subnet `{subnet}` of {} is {why}; choose another", place())

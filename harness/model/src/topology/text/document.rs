@@ -4,6 +4,7 @@
 //! code that checks any topology. Their places are then looked up in the text.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::Path;
 
 use snowglobe_derive::{Deserialize, Serialize};
@@ -88,13 +89,22 @@ struct LinkText {
 struct Preset(Asymmetric);
 
 impl TryFrom<String> for Preset {
-    type Error = String;
+    type Error = UnknownPreset;
 
-    fn try_from(name: String) -> Result<Preset, String> {
-        preset::named(&name).map(Preset).ok_or_else(|| {
-            let known = preset::all().map(|(name, _)| name).join(", ");
-            format!("there is no preset {}; there are {known}", show(&name))
-        })
+    fn try_from(name: String) -> Result<Preset, UnknownPreset> {
+        let preset = preset::named(&name).map(Preset);
+        preset.ok_or(UnknownPreset(name))
+    }
+}
+
+/// The error that no impairment has this name.
+struct UnknownPreset(String);
+
+impl fmt::Display for UnknownPreset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = preset::all().map(|(name, _)| name).join(", ");
+        let name = show(&self.0);
+        write!(f, "there is no preset {name}; there are {known}")
     }
 }
 

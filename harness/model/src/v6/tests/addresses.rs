@@ -35,7 +35,7 @@ fn prefixes_of_other_lengths_are_none() {
         ("2001:db8:0:0:100::/96", "bits 64 to 71"),
     ] {
         let error = text.parse::<EmbeddingPrefix>().unwrap_err();
-        assert!(error.contains(wrong), "{text}: {error}");
+        assert!(error.to_string().contains(wrong), "{text}: {error}");
     }
 }
 

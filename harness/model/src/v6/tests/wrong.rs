@@ -198,3 +198,26 @@ fn wrong_clients_of_464xlat_are_refused() {
         assert_eq!(found, kind, "{said}");
     }
 }
+
+#[test]
+fn an_error_leads_to_the_subnet_that_is_none() {
+    use std::error::Error;
+
+    use crate::topology::SubnetError;
+    use crate::v6::PrefixError;
+
+    let mut topology = Topology::new();
+    let internet = topology.internet();
+    let carrier = carrier().nat64(Nat64Spec::new().prefix("64:ff9b::1/96"));
+    let carrier = topology.router(carrier);
+    topology.uplink(carrier, internet);
+    let host = topology.node("host");
+    topology.link(host, carrier);
+    let error = topology.validate().expect_err("no prefix");
+    let prefix = error.source().expect("the error of the prefix");
+    let subnet = prefix.source().expect("the error of the subnet");
+    let malformed = prefix.downcast_ref::<PrefixError>();
+    assert!(matches!(malformed, Some(PrefixError::Malformed(_))));
+    let within = subnet.downcast_ref::<SubnetError>();
+    assert!(matches!(within, Some(SubnetError::Within { .. })));
+}

@@ -1,6 +1,7 @@
 //! The advertisements of a router, and the thread that sends them.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -100,7 +101,7 @@ impl Advertiser {
     /// The specification has no prefix, or one that is no /64, or the prefix of the router is the
     /// one that it is delegated. The router is as it was then.
     pub fn change(&self, spec: AdvertiseSpec) -> Result<()> {
-        let wrong = |wrong: &str| {
+        let wrong = |wrong: &dyn fmt::Display| {
             let why = format!("advertises a prefix that hosts cannot use: {wrong}");
             LabError::invalid(Subject::Node(self.node.clone()), why)
         };
@@ -108,8 +109,10 @@ impl Advertiser {
             let why = "advertises the prefix that it is delegated, or is to; change the server that delegates it, by `Lab::set_dhcp6`";
             return Err(LabError::invalid(Subject::Node(self.node.clone()), why));
         }
-        let prefix = spec.parsed_prefix().map_err(|why| wrong(&why))?;
-        let prefix = prefix.ok_or_else(|| wrong("there is none"))?;
+        let prefix = spec
+            .parsed_prefix()
+            .map_err(|refused| wrong(&refused).caused_by(refused))?;
+        let prefix = prefix.ok_or_else(|| wrong(&"there is none"))?;
         for network in self.networks.lock().iter_mut() {
             network.lifetime = spec.seconds();
             network.interval = spec_interval(&spec);
