@@ -59,7 +59,7 @@ fn nothing_of_a_call_has_happened_while_the_program_stands_at_it() -> TestResult
 fn what_a_program_starts_is_watched_too() -> TestResult {
     let lab = nodes(1)?;
     let n1 = lab.node("n1").ok_or("no n1")?;
-    let script = "echo ready; read go; (while [ ! -e /tmp/end ]; do echo $((i += 1)); sleep 0.01; \
+    let script = "echo ready; read go; (while [ ! -e /tmp/end ]; do echo >> /tmp/turns; sleep 0.01; \
                   done) & rm /tmp/mark; wait; echo over";
     n1.command("touch").arg("/tmp/mark").status()?;
     let mut process = n1
@@ -71,9 +71,14 @@ fn what_a_program_starts_is_watched_too() -> TestResult {
     let point = process.pause_when(Point::system_call_on("unlinkat", "/tmp/mark"))?;
     tell(&mut process, "go")?;
     assert_eq!(point.wait()?, "unlinkat of `/tmp/mark`");
-    let lines = process.log().len();
+    let turns = || n1.command("cat").arg("/tmp/turns").output();
+    let so_far = turns()?;
     thread::sleep(100 * MS);
-    assert_eq!(process.log().len(), lines, "a child of the program runs");
+    assert_eq!(
+        turns()?.stdout,
+        so_far.stdout,
+        "a child of the program runs"
+    );
     assert!(
         n1.command("test")
             .args(["-e", "/tmp/mark"])
@@ -81,6 +86,29 @@ fn what_a_program_starts_is_watched_too() -> TestResult {
             .success()
     );
     n1.command("touch").arg("/tmp/end").status()?;
+    point.go_on();
+    process.wait_for_log("over")?;
+    Ok(())
+}
+
+/// A shell waits in vfork(2) until its child has executed a program: nothing can stop it there, and
+/// it stands still all the same. So do programs that use posix_spawn(3).
+#[snowglobe::test]
+fn a_program_that_waits_for_its_child_to_execute_stands_still() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    let mut process = n1
+        .command("sh")
+        .args([
+            "-c",
+            "echo ready; read go; /bin/true; echo over; sleep 1000",
+        ])
+        .stdin(Stdio::piped())
+        .spawn()?;
+    process.wait_for_log("ready")?;
+    let point = process.pause_when(Point::system_call_on("execve", "/bin/true"))?;
+    tell(&mut process, "go")?;
+    assert_eq!(point.wait()?, "execve of `/bin/true`");
     point.go_on();
     process.wait_for_log("over")?;
     Ok(())

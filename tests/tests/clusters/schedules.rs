@@ -78,12 +78,12 @@ fn a_schedule_that_is_stopped_or_dropped_heals_at_once() -> TestResult {
             matches!(it.kind, EventKind::FaultBegan { .. })
         })?;
         assert!(!run.has_ended());
-        assert_eq!(ears.pairs(&lab)?.len(), 0);
+        assert_eq!(ears.pairs(&lab, 0)?.len(), 0);
         match drops {
             true => drop(run),
             false => run.stop()?,
         }
-        assert_eq!(ears.pairs(&lab)?, all(2));
+        assert_eq!(ears.pairs(&lab, 2)?, all(2));
     }
     Ok(())
 }
@@ -269,14 +269,14 @@ fn a_schedule_in_steps_heals_where_it_is_stopped_or_dropped() -> TestResult {
     for drops in [false, true] {
         let mut steps = lab.schedule_in_steps(&schedule)?;
         assert_eq!(steps.advance(9 * MS)?, 0);
-        assert_eq!(ears.pairs(&lab)?, all(2));
+        assert_eq!(ears.pairs(&lab, 2)?, all(2));
         assert_eq!(steps.advance(MS)?, 1);
-        assert_eq!(ears.pairs(&lab)?.len(), 0);
+        assert_eq!(ears.pairs(&lab, 0)?.len(), 0);
         match drops {
             true => drop(steps),
             false => steps.stop()?,
         }
-        assert_eq!(ears.pairs(&lab)?, all(2));
+        assert_eq!(ears.pairs(&lab, 2)?, all(2));
     }
     Ok(())
 }
@@ -303,7 +303,7 @@ fn a_nemesis_leaves_a_whole_lab_behind() -> TestResult {
     drop(ears);
     // A node that crashed has lost the socket of the test.
     let ears = Ears::new(&lab)?;
-    assert_eq!(ears.pairs(&lab)?, all(5));
+    assert_eq!(ears.pairs(&lab, 20)?, all(5));
     Ok(())
 }
 

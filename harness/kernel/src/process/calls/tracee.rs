@@ -67,6 +67,17 @@ impl TracedThread {
         let _ = self.call(libc::PTRACE_DETACH, 0, signal as usize);
     }
 
+    /// Returns whether the thread sleeps in a call that starts a process: until the child of a
+    /// vfork(2), which posix_spawn(3) and shells use, has executed a program or ended. Neither a
+    /// stop nor a signal ends that sleep but SIGKILL (kernel/fork.c, wait_for_vfork_done), and the
+    /// thread stops before it returns from the call.
+    pub(super) fn awaits_child(self) -> bool {
+        // The number of the call comes first, unless the thread runs (proc_pid_syscall(5)).
+        let line = fs::read_to_string(format!("/proc/{}/syscall", self.0)).unwrap_or_default();
+        let number = line.split(' ').next().and_then(|it| it.parse().ok());
+        number.is_some_and(starts_process)
+    }
+
     /// Returns the system call of a thread that has stopped at one, unless it comes back from it.
     pub(super) fn entered(self) -> Option<EnteredCall> {
         // `struct ptrace_syscall_info`: a byte with the kind of the stop, three bytes of padding,
@@ -120,6 +131,15 @@ impl TracedThread {
         // across the call.
         Errno::result(unsafe { libc::ptrace(request as _, self.0, address, data) })
     }
+}
+
+/// Returns whether a call with that number can start a process.
+fn starts_process(number: i64) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    if number == libc::SYS_vfork {
+        return true;
+    }
+    [libc::SYS_clone, libc::SYS_clone3].contains(&number)
 }
 
 /// `AUDIT_ARCH_*` (`linux/audit.h`) of this machine.

@@ -131,7 +131,8 @@ impl CallWatch {
         })
     }
 
-    /// Stops all threads that run, and returns whether all of them have stopped in that time.
+    /// Stops all threads that run, and returns whether all of them have stopped in that time. A
+    /// thread that waits for a child of its own that stands still does so too.
     pub fn stop_all(&mut self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         for (thread, state) in &self.threads {
@@ -142,6 +143,7 @@ impl CallWatch {
         while self.threads.values().any(|it| *it == ThreadState::Runs) {
             match self.reap() {
                 CallEvent::Ended => return true,
+                CallEvent::Nothing if self.all_that_run_await_children() => return true,
                 // A thread in a system call that nothing interrupts stops behind it.
                 CallEvent::Nothing if Instant::now() > deadline => return false,
                 CallEvent::Nothing => std::thread::yield_now(),
@@ -149,6 +151,12 @@ impl CallWatch {
             }
         }
         true
+    }
+
+    fn all_that_run_await_children(&self) -> bool {
+        let runs = self.threads.iter();
+        let mut runs = runs.filter(|(_, state)| **state == ThreadState::Runs);
+        runs.all(|(thread, _)| thread.awaits_child())
     }
 
     /// Handles the ends of threads, which stay stopped otherwise. The parent of a process that was
