@@ -5,19 +5,21 @@ use std::collections::BTreeSet;
 use crate::source::Source;
 use crate::{SOURCES, assert_none};
 
-/// Returns the names in the first column of the table of files, if the module has one.
-fn named(text: &str) -> Option<BTreeSet<&str>> {
+/// Returns the rows of the table of files, each with the names in its first column, if the module
+/// has such a table.
+pub(crate) fn rows(text: &str) -> Option<Vec<Vec<&str>>> {
     let lines = text.lines().map_while(|line| line.strip_prefix("//!"));
     let mut rows = lines.filter_map(|line| line.trim().strip_prefix("| "));
     rows.find(|row| row.starts_with("file ") || row.starts_with("module "))?;
-    let first = rows.filter_map(|row| row.split(" |").next());
-    let marked = first.flat_map(|column| column.split('`').skip(1).step_by(2));
-    let name = |it: &'_ str| it.split('/').next().unwrap_or_default().len();
-    Some(
-        marked
-            .map(|it| it[..name(it)].trim_end_matches(".rs"))
-            .collect(),
-    )
+    let first = rows.map(|row| row.split(" |").next().unwrap_or_default());
+    Some(first.map(names).collect())
+}
+
+/// Returns the modules that a column names: of `a`, `b/c.rs` and `d.rs` those are a, b and d.
+fn names(column: &str) -> Vec<&str> {
+    let marked = column.split('`').skip(1).step_by(2);
+    let first = marked.filter_map(|it| it.split('/').next());
+    first.map(|it| it.trim_end_matches(".rs")).collect()
 }
 
 /// Returns the modules in files of their own that a file declares.
@@ -32,9 +34,10 @@ fn declared(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn unnamed(source: &Source) -> Vec<String> {
-    let Some(named) = named(&source.text) else {
+    let Some(rows) = rows(&source.text) else {
         return Vec::new();
     };
+    let named: BTreeSet<&str> = rows.into_iter().flatten().collect();
     declared(&source.text)
         .filter(|name| !named.contains(name))
         .map(|name| format!("{}: `{name}` is not in the table", source.path))

@@ -2,7 +2,7 @@
 
 use crate::imports::Graph;
 use crate::source::{self, CRATES, Source};
-use crate::{SOURCES, assert_none};
+use crate::{SOURCES, assert_none, tables};
 
 /// Modules of `snowglobe` from low to high: each may import from those before it only, and
 /// from the crates below it. `lib.rs`, `prelude` and `private` pass on what all have.
@@ -104,24 +104,13 @@ const UP_IN_LAB: [(&str, &str, &str); 9] = [
     ),
 ];
 
-/// Returns the rows of the table of `lab/mod.rs`, each with the modules that it names.
-fn rows_of_lab(text: &str) -> Vec<Vec<&str>> {
-    let rows = text.lines().filter_map(|line| line.strip_prefix("//! | `"));
-    let names = rows.map(|row| row.split(" | ").next().unwrap_or_default());
-    names
-        .map(|names| {
-            let names = names.split(", ");
-            names.map(|it| it.trim_matches(['`', '/'])).collect()
-        })
-        .collect()
-}
-
 /// Returns the imports within `lab/` that go up the table.
 fn up_in_lab(sources: &[Source]) -> Vec<(String, String)> {
     let table = sources
         .iter()
         .find(|it| it.path == "harness/src/lab/mod.rs");
-    let rows = rows_of_lab(table.map_or("", |it| it.text.as_str()));
+    let rows = table.and_then(|it| tables::rows(&it.text));
+    let rows = rows.unwrap_or_default();
     let rank = |name: &str| rows.iter().position(|row| row.contains(&name));
     let mut up = Vec::new();
     for (from, to) in &Graph::of(sources, "harness/src").edges {
