@@ -3,13 +3,12 @@
 //! A socket belongs for ever to the namespace in which it was opened (`network_namespaces(7)`). So
 //! a thread enters a namespace for the moment of opening one, and comes back.
 
-use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use nix::errno::Errno;
-use nix::libc;
 use nix::sched::{CloneFlags, setns};
 
+use crate::errno::errno;
+use crate::namespace::{NamespaceKind, Task};
 use crate::thread::escort;
 
 /// A network namespace, held by a descriptor.
@@ -24,10 +23,8 @@ impl Netns {
     /// # Errors
     /// There is no procfs at `/proc` that knows this thread.
     pub fn current() -> crate::Result<Self> {
-        // The path is not in /proc/self: threads of one process may be in different namespaces
-        // (setns(2)).
-        let file = File::open("/proc/thread-self/ns/net")
-            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
+        let file = Task::Thread.namespace(NamespaceKind::Net);
+        let file = file.map_err(|error| errno(&error))?;
         Ok(Self { fd: file.into() })
     }
 

@@ -3,11 +3,13 @@
 use std::fs;
 use std::os::fd::AsRawFd;
 
+use crate::kernel::namespace::{NamespaceKind, Task};
 use crate::kernel::process::user::geteuid;
 
 use super::files::read;
 use super::finding::{Evidence, Finding};
 use crate::kernel::id_map::own_ids;
+use crate::kernel::procfs::sysctls;
 use crate::sandbox::ids::is_root_of_the_host;
 
 /// The oldest kernel with all system calls of a sandbox: `mount_setattr(2)` came with 5.12.
@@ -36,7 +38,7 @@ pub(super) struct Machine {
 
 impl Machine {
     pub(super) fn look() -> Machine {
-        let release = read("/proc/sys/kernel/osrelease");
+        let release = sysctls::read("kernel/osrelease").unwrap_or_default();
         let os = read("/etc/os-release");
         let root = is_root_of_the_host();
         Machine {
@@ -200,8 +202,8 @@ fn chroot(machine: &Machine, works: bool) -> Finding {
 /// Returns whether the first process, in the same mount namespace, has another root than this
 /// process.
 fn in_a_chroot() -> bool {
-    let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
-    let (ours, first) = (namespace("self"), namespace("1"));
+    let namespace = |task: Task| task.namespace_identity(NamespaceKind::Mnt).ok();
+    let (ours, first) = (namespace(Task::Process), namespace(Task::Number(1)));
     if ours.is_none() || ours != first {
         return false;
     }

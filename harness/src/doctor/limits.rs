@@ -3,8 +3,8 @@
 use crate::kernel::errno::Errno;
 use crate::kernel::process::limits;
 
-use super::files::read;
 use super::finding::{Evidence, Finding};
+use crate::kernel::procfs::sysctls;
 use crate::remedy::{NAMESPACE_KINDS, namespace_limit};
 use crate::sandbox::refused::Refused;
 
@@ -24,7 +24,7 @@ fn setting(kind: &str) -> String {
 }
 
 fn limit(kind: &str) -> String {
-    read(&format!("/proc/sys/user/max_{kind}_namespaces"))
+    sysctls::read(&format!("user/max_{kind}_namespaces")).unwrap_or_default()
 }
 
 /// Returns the kinds of namespaces of which too few are permitted.

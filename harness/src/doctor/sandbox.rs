@@ -3,13 +3,13 @@
 use crate::kernel::errno::Errno;
 use crate::kernel::namespace::CloneFlags;
 
-use super::files::read;
 use super::finding::{Evidence, Finding, State};
 use super::fix;
 use super::host::Machine;
 use crate::Feature;
 use crate::kernel::mount;
 use crate::kernel::probe;
+use crate::kernel::procfs::sysctls;
 use crate::probe::{NETWORK, throwaway};
 use crate::remedy::apparmor_restricts;
 use crate::sandbox::refused::{Doing, Refused, SetupStep};
@@ -96,7 +96,7 @@ pub(super) fn policies(machine: &Machine, essentials: &[Finding]) -> Vec<Finding
         matches!(&finding.evidence, Evidence::Call { errno, .. }
             if [Errno::EPERM as i32, Errno::EACCES as i32].contains(errno))
     });
-    let clone = read("/proc/sys/kernel/unprivileged_userns_clone");
+    let clone = sysctls::read("kernel/unprivileged_userns_clone").unwrap_or_default();
     vec![
         userns_clone(&clone, machine.root),
         apparmor(apparmor_restricts(), refused),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::kernel::errno::Errno;
 use crate::kernel::namespace::CloneFlags;
+use crate::kernel::namespace::{NamespaceKind, Task};
 use crate::kernel::process::user::{getegid, geteuid};
 use crate::kernel::process::wait_for_child;
 
@@ -20,6 +21,7 @@ use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::mount;
 use crate::kernel::process;
 use crate::kernel::process::clone::{Cloned, clone_into, single_threaded};
+use crate::kernel::procfs::sysctls;
 use crate::remedy::NAMESPACE_KINDS;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::outer::become_root;
@@ -86,7 +88,9 @@ pub(crate) fn map_from_outside(pid: i32, map: IdMap) -> Result<(), Refused> {
 
 /// Opens the user namespace of a process.
 pub(crate) fn user_namespace(pid: i32) -> Result<File, Refused> {
-    File::open(format!("/proc/{pid}/ns/user")).doing("open the user namespace")
+    Task::Number(pid)
+        .namespace(NamespaceKind::User)
+        .doing("open the user namespace")
 }
 
 /// Time for which all probes together wait where a limit on namespaces is reached. Namespaces of an
@@ -125,8 +129,8 @@ fn cloned(kinds: CloneFlags) -> Result<Option<i32>, Refused> {
 /// to wait for one.
 fn none_permitted(kinds: CloneFlags) -> bool {
     NAMESPACE_KINDS.into_iter().any(|(flag, kind)| {
-        let limit = format!("/proc/sys/user/max_{kind}_namespaces");
-        kinds.contains(flag) && std::fs::read_to_string(limit).is_ok_and(|text| text.trim() == "0")
+        let limit = format!("user/max_{kind}_namespaces");
+        kinds.contains(flag) && sysctls::number(&limit) == Some(0)
     })
 }
 

@@ -6,18 +6,16 @@
 //! is written.
 
 use std::cell::LazyCell;
-use std::ffi::CString;
 use std::fs;
 
 use snowglobe_fixtures::command;
 
 use crate::kernel::errno::Errno;
-use crate::kernel::fd;
-use crate::kernel::procfs::sysctls::SysctlReader;
+use crate::kernel::procfs::sysctls::{self, SysctlReader};
 use crate::model::baseline::{self, BaselineSetting, Heritage};
 use crate::sandbox::refused::{Refused, SetupStep};
 
-/// Corrections to be written in a new network namespace: files and values, in order.
+/// Corrections to be written in a new network namespace: sysctls and values, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Corrections(Vec<Correction>);
 
@@ -40,10 +38,10 @@ impl HostSettings {
     }
 }
 
-/// A file and the value that is to be written there.
+/// A sysctl, by its path below `/proc/sys`, and the value that is to be written there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Correction {
-    path: CString,
+    path: String,
     value: String,
 }
 
@@ -107,7 +105,7 @@ impl Corrections {
     }
 
     /// Returns what is written where, to be sent to another process.
-    pub(crate) fn to_writes(&self) -> Vec<(CString, String)> {
+    pub(crate) fn to_writes(&self) -> Vec<(String, String)> {
         let writes = self.0.iter();
         writes
             .map(|Correction { path, value }| (path.clone(), value.clone()))
@@ -115,7 +113,7 @@ impl Corrections {
     }
 
     /// Returns the corrections that another process has sent.
-    pub(crate) fn from_writes(writes: Vec<(CString, String)>) -> Self {
+    pub(crate) fn from_writes(writes: Vec<(String, String)>) -> Self {
         let writes = writes.into_iter();
         Self(
             writes
@@ -146,7 +144,11 @@ impl Corrections {
                 let paths = [Some(setting.sysctl.path), of_lo].into_iter().flatten();
                 paths.map(move |path| (path, setting.sysctl.value.clone()))
             });
-        Self(writes.filter_map(Correction::new).collect())
+        Self(
+            writes
+                .map(|(path, value)| Correction { path, value })
+                .collect(),
+        )
     }
 
     /// Puts the baseline in the place of what the calling process' network namespace has inherited.
@@ -156,7 +158,7 @@ impl Corrections {
     /// The kernel refuses a value.
     pub(crate) fn write(&self) -> Result<(), Refused> {
         for Correction { path, value } in &self.0 {
-            match fd::write_file(path, value) {
+            match sysctls::write(path, value) {
                 // What was not read in this namespace may be missing in it.
                 Ok(()) | Err(Errno::ENOENT) => {}
                 Err(errno) => return Err(refused(path, value, errno)),
@@ -202,18 +204,9 @@ pub(crate) fn sentence_on_host(settings: &str) -> String {
     )
 }
 
-impl Correction {
-    fn new((path, value): (String, String)) -> Option<Self> {
-        let path = CString::new(format!("/proc/sys/{path}")).ok()?;
-        Some(Self { path, value })
-    }
-}
-
-fn refused(path: &CString, value: &str, errno: Errno) -> Refused {
-    let path = path.to_string_lossy();
-    let name = path.trim_start_matches("/proc/sys/").to_owned();
+fn refused(path: &str, value: &str, errno: Errno) -> Refused {
     Refused {
-        step: SetupStep::SetSysctl(name, value.to_owned()),
+        step: SetupStep::SetSysctl(path.to_owned(), value.to_owned()),
         errno,
     }
 }

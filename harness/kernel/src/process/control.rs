@@ -54,8 +54,9 @@ pub fn become_dumpable() -> Result<()> {
 /// Returns the number below which the kernel numbers processes in the PID namespace of this process
 /// (`proc_sys_kernel(5)`, `pid_max`), if `/proc` tells.
 pub fn end_of_numbers() -> Option<u32> {
-    let text = std::fs::read_to_string("/proc/sys/kernel/pid_max").ok()?;
-    text.trim().parse().ok()
+    crate::procfs::sysctls::number("kernel/pid_max")?
+        .try_into()
+        .ok()
 }
 
 /// Makes this process the leader of a process group of its own.

@@ -22,12 +22,7 @@ impl NumberCounter {
     /// # Errors
     /// `ENOENT` on a kernel without CONFIG_CHECKPOINT_RESTORE.
     pub fn open() -> Result<Self> {
-        let path = c"/proc/sys/kernel/ns_last_pid";
-        // SAFETY: the path is a C string that lives across the call.
-        let fd = unsafe { libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
-        let fd = Errno::result(fd)?;
-        // SAFETY: the kernel has just made this descriptor for us.
-        Ok(Self(unsafe { std::os::fd::FromRawFd::from_raw_fd(fd) }))
+        crate::procfs::sysctls::open_to_write("kernel/ns_last_pid").map(Self)
     }
 
     /// Makes the next process in the PID namespace of the calling process get `number`, if the

@@ -9,6 +9,8 @@ use std::hash::{Hash, Hasher};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 
+use crate::namespace::{NamespaceKind, Task};
+
 /// Beginnings of the lines of `/proc/self/status` that a process has from its parent
 /// (`proc_pid_status(5)`). Signals that are caught, and those in a queue, are its own.
 const INHERITED: [&str; 13] = [
@@ -30,17 +32,16 @@ const INHERITED: [&str; 13] = [
 /// Files in which a process sees what else it has from its parent.
 const FILES: [&str; 2] = ["/proc/self/cgroup", "/proc/self/oom_score_adj"];
 
-/// Namespaces of a process, and its root.
-const PLACES: [&str; 9] = [
-    "/",
-    "/proc/self/ns/mnt",
-    "/proc/self/ns/user",
-    "/proc/self/ns/pid_for_children",
-    "/proc/self/ns/net",
-    "/proc/self/ns/uts",
-    "/proc/self/ns/ipc",
-    "/proc/self/ns/cgroup",
-    "/proc/self/ns/time_for_children",
+/// Namespaces of a process.
+const NAMESPACES: [NamespaceKind; 8] = [
+    NamespaceKind::Mnt,
+    NamespaceKind::User,
+    NamespaceKind::PidForChildren,
+    NamespaceKind::Net,
+    NamespaceKind::Uts,
+    NamespaceKind::Ipc,
+    NamespaceKind::Cgroup,
+    NamespaceKind::TimeForChildren,
 ];
 
 /// Number of the resource limits that Linux has (`RLIM_NLIMITS` of `asm-generic/resource.h`).
@@ -64,9 +65,10 @@ pub fn hash_into(hasher: &mut impl Hasher) -> Option<()> {
         // A kernel may lack control groups.
         text_of(path).hash(hasher);
     }
-    for place in PLACES {
-        let found = fs::metadata(place).ok();
-        found.map(|it| (it.dev(), it.ino())).hash(hasher);
+    let root = fs::metadata("/").ok();
+    root.map(|it| (it.dev(), it.ino())).hash(hasher);
+    for kind in NAMESPACES {
+        Task::Process.namespace_identity(kind).ok().hash(hasher);
     }
     for resource in 0..LIMITS {
         let mut limit = libc::rlimit {

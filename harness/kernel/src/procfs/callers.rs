@@ -2,14 +2,15 @@
 
 use std::fs;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+use crate::namespace::{NamespaceKind, Task};
 
 /// Returns the network namespace of a process or thread: the number of the device and of the inode
 /// by which it is known (`namespaces(7)`).
 pub fn network_of(id: i32) -> Option<(u64, u64)> {
-    let namespace = fs::metadata(format!("/proc/{id}/ns/net")).ok()?;
-    Some((namespace.dev(), namespace.ino()))
+    Task::Number(id).namespace_identity(NamespaceKind::Net).ok()
 }
 
 /// Returns the device of the filesystem on which a process or thread has a file open: major and
@@ -49,6 +50,8 @@ fn device_of(table: &str, mount: &str) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     #[test]

@@ -11,7 +11,7 @@
 //! | `ping_groups` | the groups that may open ICMP sockets of the ordinary kind |
 //! | `process_table` | what the processes of a trial are doing when it hangs |
 //! | `processes` | processes as plain values |
-//! | `sysctls` | sysctls, one or many at a time |
+//! | `sysctls` | sysctls: reading and writing one, and reading many at a time |
 
 mod callers;
 mod mounts;

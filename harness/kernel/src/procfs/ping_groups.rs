@@ -5,15 +5,14 @@
 //! namespace permits that to nobody, whatever the host permits (`net/ipv4/af_inet.c`,
 //! `inet_init_net`).
 
-use std::fs;
-use std::io::{self, Read};
-
 use nix::errno::Errno;
 
+use super::sysctls;
 use crate::fixed_str::FixedStr;
-use crate::{fd, id_map};
+use crate::id_map;
 
-const FILE: &str = "/proc/sys/net/ipv4/ping_group_range";
+/// The sysctl that names the groups.
+const PING_GROUP_RANGE: &str = "net/ipv4/ping_group_range";
 
 /// Groups to which ICMP sockets can be permitted in a user namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +33,7 @@ impl PingGroups {
             Self::Usual => "0 65535",
             Self::First => "0 0",
         };
-        fd::write_file(c"/proc/sys/net/ipv4/ping_group_range", range)
+        sysctls::write(PING_GROUP_RANGE, range)
     }
 }
 
@@ -51,7 +50,9 @@ pub fn permit_all() -> crate::Result<PingGroups> {
         // The kernel compares the groups as the machine numbers them. A range whose end is the
         // lower number there becomes an empty one, without an error
         // (net/ipv4/sysctl_net_ipv4.c, ipv4_ping_group_range).
-        Ok(()) => begins_with_zero().map_err(|error| crate::errno::errno(&error))?,
+        Ok(()) => sysctls::read(PING_GROUP_RANGE)
+            .map_err(|error| crate::errno::errno(&error))?
+            .starts_with("0\t"),
         Err(Errno::EINVAL) => false,
         Err(errno) => return Err(errno),
     };
@@ -62,27 +63,21 @@ pub fn permit_all() -> crate::Result<PingGroups> {
     Ok(PingGroups::First)
 }
 
-fn begins_with_zero() -> io::Result<bool> {
-    let mut start = [0; 2];
-    fs::File::open(FILE)?.read_exact(&mut start)?;
-    Ok(start == *b"0\t")
-}
-
 /// Writes a range that names groups which may not be mapped: those that are mapped get the
 /// permission.
 ///
 /// # Errors
 /// `range` is no range of groups, or none of its groups is mapped.
-pub fn permit(range: &str) -> io::Result<()> {
-    let invalid = || io::Error::from_raw_os_error(libc::EINVAL);
+pub fn permit(range: &str) -> crate::Result<()> {
     let mut ends = range.split_whitespace().map(str::parse::<u32>);
     let (Some(Ok(first)), Some(Ok(last)), None) = (ends.next(), ends.next(), ends.next()) else {
-        return Err(invalid());
+        return Err(Errno::EINVAL);
     };
-    let mapped = id_map::own_groups()?;
+    let mapped = id_map::own_groups().map_err(|error| crate::errno::errno(&error))?;
     let last = last.min(mapped.saturating_sub(1));
     if first > last {
-        return Err(invalid());
+        return Err(Errno::EINVAL);
     }
-    fs::write(FILE, &*FixedStr::<32>::of(format_args!("{first} {last}")))
+    let range = FixedStr::<32>::of(format_args!("{first} {last}"));
+    sysctls::write(PING_GROUP_RANGE, &range)
 }

@@ -1,19 +1,118 @@
-//! Reading sysctls: one that is a number, or many at a time.
+//! Sysctls: reading and writing one, and reading many at a time.
+//!
+//! Each is named by its path below `/proc/sys`: `net/ipv4/ip_forward`. What is below `net` is that
+//! of the network namespace of the thread that opens the file (`network_namespaces(7)`).
 #![allow(unsafe_code)]
 
-use std::ffi::CString;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
 
-use crate::fd::open_directory;
+use crate::Result;
+use crate::fd::{self, open_directory};
+use crate::fixed_str::FixedStr;
+use crate::netns::Netns;
 
-/// Returns the number that a sysctl is, by its path below `/proc/sys`. Returns nothing for a sysctl
-/// that this kernel lacks, or that is no number.
-pub fn number(setting: &str) -> Option<u64> {
-    let text = std::fs::read_to_string(Path::new("/proc/sys").join(setting)).ok()?;
-    text.trim().parse().ok()
+/// Directory of all sysctls.
+const ROOT: &str = "/proc/sys";
+
+/// Most bytes of the file name of a sysctl. The longest ones have an interface and a table in their
+/// paths, and less than 100 bytes.
+const LONGEST: usize = 512;
+
+/// The name of the file of a sysctl. It is made without the heap: see [`crate::fixed_str`].
+struct SysctlFile(FixedStr<LONGEST>);
+
+impl SysctlFile {
+    fn of(path: &str) -> Result<Self> {
+        let name = FixedStr::of(format_args!("{ROOT}/{path}\0"));
+        match name.ends_with('\0') {
+            true => Ok(Self(name)),
+            false => Err(Errno::ENAMETOOLONG),
+        }
+    }
+
+    fn as_c_str(&self) -> Result<&CStr> {
+        CStr::from_bytes_with_nul(self.0.as_bytes()).map_err(|_| Errno::EINVAL)
+    }
+}
+
+/// Writes a sysctl in one piece.
+///
+/// # Errors
+/// `ENOENT` if this kernel lacks the sysctl; the kernel refuses the value.
+pub fn write(path: &str, value: &str) -> Result<()> {
+    // In one piece: a second write would be another value, or is refused
+    // (Documentation/admin-guide/sysctl/kernel.rst, sysctl_writes_strict).
+    fd::write_file(SysctlFile::of(path)?.as_c_str()?, value)
+}
+
+/// Writes a sysctl of a network namespace.
+///
+/// # Errors
+/// As [`write`], or the thread may not enter the namespace.
+pub fn write_in(netns: BorrowedFd<'_>, path: &str, value: &str) -> Result<()> {
+    Netns::visit(netns, || write(path, value))?
+}
+
+/// Returns the value of a sysctl, without the end of the line.
+///
+/// # Errors
+/// This kernel lacks the sysctl, or the caller may not read it.
+pub fn read(path: &str) -> io::Result<String> {
+    let file = SysctlFile::of(path)?;
+    let mut value = String::new();
+    File::open(file.0.trim_end_matches('\0'))?.read_to_string(&mut value)?;
+    value.truncate(value.trim_end().len());
+    Ok(value)
+}
+
+/// Returns the value of a sysctl of a network namespace, as [`read`] does.
+///
+/// # Errors
+/// As [`read`], or the thread may not enter the namespace.
+pub fn read_in(netns: BorrowedFd<'_>, path: &str) -> io::Result<String> {
+    Netns::visit(netns, || read(path))?
+}
+
+/// Returns the number that a sysctl is. Returns nothing for a sysctl that this kernel lacks, or
+/// that is no number.
+pub fn number(path: &str) -> Option<u64> {
+    read(path).ok()?.parse().ok()
+}
+
+/// Returns all sysctls of an interface that can be read, in the network namespace of the calling
+/// thread.
+pub fn of_interface(name: &str) -> BTreeMap<String, String> {
+    let folders = ["ipv4/conf", "ipv4/neigh", "ipv6/conf", "ipv6/neigh"];
+    let folders = folders.map(|folder| format!("net/{folder}/{name}"));
+    // An interface without IPv6 has no folder of it (net/ipv6/addrconf.c, ipv6_add_dev).
+    let entries = folders.into_iter().filter_map(|folder| {
+        let entries = std::fs::read_dir(Path::new(ROOT).join(&folder)).ok()?;
+        Some(entries.filter_map(move |entry| {
+            let path = format!("{folder}/{}", entry.ok()?.file_name().to_str()?);
+            let value = read(&path).ok()?;
+            Some((path, value))
+        }))
+    });
+    entries.flatten().collect()
+}
+
+/// Opens a sysctl for writing.
+///
+/// # Errors
+/// `ENOENT` if this kernel lacks the sysctl; the caller may not write it.
+pub(crate) fn open_to_write(path: &str) -> Result<OwnedFd> {
+    let path = SysctlFile::of(path)?;
+    // SAFETY: the path is a C string that lives across the call.
+    let fd = unsafe { libc::open(path.as_c_str()?.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
+    // SAFETY: the kernel has just made this descriptor for us.
+    Errno::result(fd).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// A reader of sysctls that keeps directories open.
@@ -53,7 +152,7 @@ impl SysctlReader {
         if let Some((_, known)) = self.directories.iter().find(|(known, _)| known == path) {
             return Some(known.as_raw_fd());
         }
-        let opened = open_directory(&Path::new("/proc/sys").join(path)).ok()?;
+        let opened = open_directory(&Path::new(ROOT).join(path)).ok()?;
         let number = opened.as_raw_fd();
         self.directories.push((path.to_owned(), opened));
         Some(number)
@@ -72,6 +171,22 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_is_no_sysctl_is_refused() {
+        assert_eq!(write("kernel/no_such_setting", "1"), Err(Errno::ENOENT));
+        assert_eq!(write("kernel/zero\0byte", "1"), Err(Errno::EINVAL));
+        assert_eq!(write(&"x".repeat(LONGEST), "1"), Err(Errno::ENAMETOOLONG));
+        assert!(read("kernel/no_such_setting").is_err());
+    }
+
+    #[test]
+    fn an_interface_has_sysctls_of_each_kind() {
+        let all = of_interface("lo");
+        let forwarding = read("net/ipv4/conf/lo/forwarding").unwrap();
+        assert_eq!(all["net/ipv4/conf/lo/forwarding"], forwarding);
+        assert!(all.contains_key("net/ipv4/neigh/lo/gc_stale_time"));
+    }
+
+    #[test]
     fn settings_are_read_as_files_have_them() {
         let mut reader = SysctlReader::default();
         for path in [
@@ -80,7 +195,7 @@ mod tests {
             "net/ipv4/tcp_rmem",
             "kernel/ostype",
         ] {
-            let text = std::fs::read_to_string(Path::new("/proc/sys").join(path)).unwrap();
+            let text = std::fs::read_to_string(Path::new(ROOT).join(path)).unwrap();
             let words: Vec<&str> = text.split_ascii_whitespace().collect();
             assert_eq!(reader.read(path), Some(words.join(" ")), "{path}");
         }

@@ -1,11 +1,9 @@
 //! Sysctls of network stacks, in a stack whose node may have no process.
 
-use std::io;
-use std::os::fd::AsFd;
-use std::path::Path;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use crate::kernel::netns::Netns;
+use crate::kernel::procfs::sysctls;
 use crate::lab::bring_up::new_parts::NewParts;
 use crate::lab::error::{LabError, Result};
 use crate::lab::lab::Lab;
@@ -30,12 +28,12 @@ pub(crate) fn write_new(lab: &Lab, new: &NewParts) -> Result<()> {
 /// where there is none.
 pub(crate) fn write(lab: &Lab, stack: StackId, sysctl: &Sysctl) -> Result<()> {
     let Sysctl { path, value } = sysctl;
-    match in_network(lab, stack, path, |file| std::fs::write(file, value)) {
+    match network_of(lab, stack, path) {
         // A sysctl below net/ belongs to the network namespace, which is there even if no process
         // is.
-        Some(written) => written.map_err(|e| {
+        Some(netns) => sysctls::write_in(netns, path, value).map_err(|e| {
             let whose = lab.plan().whose(stack);
-            LabError::io(format!("set sysctl `{path}` to {value} on {whose}"), &e)
+            LabError::refused(format!("set sysctl `{path}` to {value} on {whose}"), e)
                 .about(stack_subject(lab.plan(), stack))
         }),
         // Other sysctls belong to IPC or UTS namespaces, which only a process of the node can
@@ -46,26 +44,15 @@ pub(crate) fn write(lab: &Lab, stack: StackId, sysctl: &Sysctl) -> Result<()> {
 
 /// Returns the value of a sysctl of the network at present, if it can be read.
 pub(crate) fn read(lab: &Lab, stack: StackId, path: &str) -> Option<String> {
-    let read = in_network(lab, stack, path, |file| std::fs::read_to_string(file))?;
-    Some(read.ok()?.trim().to_owned())
+    sysctls::read_in(network_of(lab, stack, path)?, path).ok()
 }
 
-/// Does something with a sysctl of a network namespace. Returns nothing for other sysctls.
-fn in_network<T: Send>(
-    lab: &Lab,
-    stack: StackId,
-    path: &str,
-    work: impl FnOnce(&Path) -> io::Result<T> + Send,
-) -> Option<io::Result<T>> {
+/// Returns the network namespace to which a sysctl of a stack belongs. Returns nothing for other
+/// sysctls.
+fn network_of<'l>(lab: &'l Lab, stack: StackId, path: &str) -> Option<BorrowedFd<'l>> {
     // A removed stack has nothing to write.
     let netns = lab.stack(stack).netns()?;
-    let file = path
-        .starts_with("net/")
-        .then(|| Path::new("/proc/sys").join(path))?;
-    // /proc/sys/net shows the network namespace of the thread that looks: network_namespaces(7). So
-    // the test's own mount of /proc will do.
-    let done = Netns::visit(netns.as_fd(), || work(&file));
-    Some(done.unwrap_or_else(|errno| Err(errno.into())))
+    path.starts_with("net/").then(|| netns.as_fd())
 }
 
 /// Returns a node that lives in the stack and runs.

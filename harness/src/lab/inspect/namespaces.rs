@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 
 use snowglobe_derive::Serialize;
 
-use crate::kernel::namespace;
+use crate::kernel::namespace::{self, NamespaceKind, Task};
 use crate::lab::error::{LabError, Result};
 use crate::lab::lab::Lab;
 
@@ -27,7 +27,14 @@ pub struct Namespace {
     pub pid: Option<u32>,
 }
 
-const KINDS: [&str; 6] = ["net", "mnt", "uts", "ipc", "pid", "user"];
+const KINDS: [NamespaceKind; 6] = [
+    NamespaceKind::Net,
+    NamespaceKind::Mnt,
+    NamespaceKind::Uts,
+    NamespaceKind::Ipc,
+    NamespaceKind::Pid,
+    NamespaceKind::User,
+];
 
 /// Lists the namespaces of a lab: see [`Lab::namespaces`].
 pub(crate) fn list(lab: &Lab) -> Result<Vec<Namespace>> {
@@ -35,8 +42,7 @@ pub(crate) fn list(lab: &Lab) -> Result<Vec<Namespace>> {
     let mut found: BTreeMap<(usize, u64), Namespace> = BTreeMap::new();
     for node in lab.nodes().filter(|node| node.is_running()) {
         let Some(pid) = node.pid() else { continue };
-        for (kind, name) in KINDS.iter().enumerate() {
-            let path = format!("/proc/{pid}/ns/{name}");
+        for (number, kind) in KINDS.into_iter().enumerate() {
             let failed = |e| {
                 LabError::io(
                     format!("look at the namespaces of node `{}`", node.name()),
@@ -44,11 +50,13 @@ pub(crate) fn list(lab: &Lab) -> Result<Vec<Namespace>> {
                 )
             };
             // ioctl_ns(2) asks a descriptor of the namespace for the owner.
-            let file = File::open(&path).map_err(failed)?;
+            let file = Task::Number(pid.cast_signed())
+                .namespace(kind)
+                .map_err(failed)?;
             let inode = file.metadata().map_err(failed)?.ino();
-            let entry = found.entry((kind, inode)).or_insert_with(|| {
-                order.push((kind, inode));
-                described(name, inode, &file, Some(pid))
+            let entry = found.entry((number, inode)).or_insert_with(|| {
+                order.push((number, inode));
+                described(kind, inode, &file, Some(pid))
             });
             // Containers of a pod share namespaces; the lowest process id names them.
             entry.pid = entry.pid.min(Some(pid));
@@ -56,7 +64,7 @@ pub(crate) fn list(lab: &Lab) -> Result<Vec<Namespace>> {
         }
     }
     // The sort is stable: within a kind the order of the nodes stays.
-    order.sort_by_key(|(kind, _)| *kind);
+    order.sort_by_key(|(number, _)| *number);
     let mut all: Vec<Namespace> = order.iter().filter_map(|key| found.remove(key)).collect();
     if let Some(hub) = lab.hub() {
         let copy = hub.try_clone().map(File::from);
@@ -65,14 +73,14 @@ pub(crate) fn list(lab: &Lab) -> Result<Vec<Namespace>> {
             .metadata()
             .map_err(|e| LabError::io("look at the namespace of the switches", &e))?
             .ino();
-        all.push(described("net", inode, &file, None));
+        all.push(described(NamespaceKind::Net, inode, &file, None));
     }
     Ok(all)
 }
 
-fn described(kind: &str, inode: u64, file: &File, pid: Option<u32>) -> Namespace {
+fn described(kind: NamespaceKind, inode: u64, file: &File, pid: Option<u32>) -> Namespace {
     let owner = match kind {
-        "user" => namespace::parent_of(file.as_fd()),
+        NamespaceKind::User => namespace::parent_of(file.as_fd()),
         _ => namespace::owner_of(file.as_fd()),
     };
     // What lies outside of the trial is not ours to see.
@@ -81,7 +89,7 @@ fn described(kind: &str, inode: u64, file: &File, pid: Option<u32>) -> Namespace
         .and_then(|owner| File::from(owner).metadata().ok())
         .map(|meta| meta.ino());
     Namespace {
-        kind: kind.to_owned(),
+        kind: kind.name().to_owned(),
         inode,
         owner,
         nodes: Vec::new(),

@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::path::PathBuf;
 
 use crate::kernel::fd::member_of;
 use crate::kernel::netlink::{CarriedSettings, Device, Netlink, NetlinkError};
 use crate::kernel::netns::Netns;
+use crate::kernel::procfs::sysctls;
 use crate::lab::error::{LabError, Result};
 
 /// Everything that stands on an interface, as it was when somebody looked.
@@ -18,7 +18,7 @@ use crate::lab::error::{LabError, Result};
 pub(crate) struct InterfaceState {
     settings: CarriedSettings,
     /// Values by file.
-    sysctls: BTreeMap<PathBuf, String>,
+    sysctls: BTreeMap<String, String>,
     groups: BTreeSet<IpAddr>,
 }
 
@@ -47,7 +47,7 @@ impl InterfaceState {
             .and_then(|mut netlink| netlink.settings_of(device))
             .map_err(&explain)?;
         let name = settings.name().to_owned();
-        let read = || (sysctls(&name), groups(device.index));
+        let read = || (sysctls::of_interface(&name), groups(device.index));
         let (sysctls, groups) = Netns::visit(netns, read).map_err(enter)?;
         Ok(Self {
             settings,
@@ -98,31 +98,13 @@ fn enter(errno: crate::kernel::errno::Errno) -> LabError {
     LabError::refused("enter the network namespace of a node", errno)
 }
 
-/// Reads all sysctls of an interface of the thread's namespace that can be read.
-fn sysctls(name: &str) -> BTreeMap<PathBuf, String> {
-    let folders = ["ipv4/conf", "ipv4/neigh", "ipv6/conf", "ipv6/neigh"];
-    let folders = folders.map(|folder| PathBuf::from("/proc/sys/net").join(folder).join(name));
-    let entries = folders
-        .into_iter()
-        .filter_map(|folder| std::fs::read_dir(folder).ok());
-    let files = entries
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path()));
-    files
-        .filter_map(|file| {
-            let value = std::fs::read_to_string(&file).ok()?;
-            Some((file, value))
-        })
-        .collect()
-}
-
 /// Writes the sysctls that have other values.
-fn write_changed(sysctls: &BTreeMap<PathBuf, String>) {
-    for (file, value) in sysctls {
-        let now = std::fs::read_to_string(file);
+fn write_changed(changed_from: &BTreeMap<String, String>) {
+    for (path, value) in changed_from {
+        let now = sysctls::read(path);
         if now.is_ok_and(|now| now != *value) {
             // Some are for the kernel to set, such as the MTU of IPv6 before there is a device.
-            let _ = std::fs::write(file, value);
+            let _ = sysctls::write(path, value);
         }
     }
 }

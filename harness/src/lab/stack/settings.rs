@@ -5,11 +5,10 @@
 //! to a [`StackRequests`].
 
 use std::os::fd::BorrowedFd;
-use std::path::Path;
 
 use crate::kernel::netlink::{Batch, Device, NeighbourRequest, Netlink, RouteRequest};
-use crate::kernel::netns::Netns;
 use crate::kernel::nft::FilterConversation;
+use crate::kernel::procfs::sysctls;
 use crate::lab::error::{LabError, Result};
 use crate::lab::router::netfilter;
 use crate::lab::stack::neighbour_tables;
@@ -142,13 +141,9 @@ impl Others<'_> {
             diversions,
         } = self;
         for Sysctl { path, value } in sysctls {
-            let file = Path::new("/proc/sys").join(path);
-            // /proc/sys/net shows the namespace of the thread that opens the file:
-            // network_namespaces(7).
-            let written = Netns::visit(netns, || std::fs::write(&file, value))
-                .unwrap_or_else(|errno| Err(errno.into()));
             let what = || format!("set sysctl `{path}` to {value}, in {whose}");
-            written.map_err(|e| LabError::io(what(), &e))?;
+            let written = sysctls::write_in(netns, path, value);
+            written.map_err(|e| LabError::refused(what(), e))?;
         }
         if let Some(PacketFilter { tcp, udp }) = filter {
             conversation

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use crate::kernel::netlink::{Device, Netlink, NetlinkError};
-use crate::kernel::netns::Netns;
 use crate::kernel::nft::{DropTime, FilterConversation, SenderDrop, Senders};
+use crate::kernel::procfs::sysctls;
 use crate::kernel::sync::{Lock, SharedLock};
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::first_process::FirstProcessHandle;
@@ -269,10 +269,9 @@ impl Stack {
 
     /// Makes the kernel give up connections that nobody holds any more.
     fn give_up_orphans(&self) {
-        let path = "/proc/sys/net/ipv4/tcp_orphan_retries";
         // A closed TCP socket with unacknowledged data keeps its namespace for 107 s (measured for
         // this project, 2026-08). A refusal costs memory for that time and nothing else.
-        let _ = Netns::visit(self.netns.as_fd(), || std::fs::write(path, "1"));
+        let _ = sysctls::write_in(self.netns.as_fd(), "net/ipv4/tcp_orphan_retries", "1");
     }
 }
 

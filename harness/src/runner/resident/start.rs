@@ -1,6 +1,5 @@
 //! What a start of the program does so that a resident runs its trial.
 
-use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use crate::kernel::errno::{Errno, errno};
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::named_channel::{ClaimedName, NamedPeer, ask_whoever_listens};
 use crate::kernel::namespace::CloneFlags;
+use crate::kernel::namespace::{NamespaceKind, Task};
 use crate::kernel::poll::wait_readable;
 use crate::kernel::process;
 use crate::kernel::process::clone::{Cloned, clone_into};
@@ -107,7 +107,9 @@ fn ask(
         return Err(Errno::EPERM);
     }
     let errno = |error| errno(&error);
-    let users = File::open(format!("/proc/{pid}/ns/user")).map_err(errno)?;
+    let users = Task::Number(pid)
+        .namespace(NamespaceKind::User)
+        .map_err(errno)?;
     let this = process::pidfd_open(std::process::id().cast_signed()).map_err(errno)?;
     let passed = [descriptors, &[this.as_raw_fd(), users.as_raw_fd()]].concat();
     channel.send_whole_with(request, &passed)?;

@@ -25,6 +25,7 @@ use super::staying::StayingZygote;
 use crate::kernel::fd::{close_all_but, replace_standard};
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::named_channel::ClaimedName;
+use crate::kernel::namespace::Task;
 use crate::kernel::process;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::inherited::Corrections;
@@ -104,9 +105,9 @@ pub(crate) fn stay_for_programs(
     };
     // The init of the PID namespace that the procfs at /proc shows is the keeper, who is in the
     // same user namespace. This process has no number there.
-    let users = "/proc/1/ns/user";
+    let first = Task::Number(1);
     let (mut trials, facts) = ([None], facts.encode());
-    let mut resident = StayingZygote::new("snowglobe:exec", users, &mut trials, setting, facts)?;
+    let mut resident = StayingZygote::new("snowglobe:exec", first, &mut trials, setting, facts)?;
     resident.serve(name, maker, |resident, channel| {
         serve_start(resident, &runner, channel);
     })

@@ -17,6 +17,7 @@ use crate::kernel::errno::{Errno, errno};
 use crate::kernel::fd::{close_all_but, replace_standard};
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::named_channel::ClaimedName;
+use crate::kernel::namespace::Task;
 use crate::kernel::process::{self, before_main};
 use crate::runner::registry::definition_named;
 use crate::sandbox::protocol::EdgeMessage;
@@ -69,8 +70,8 @@ pub(crate) fn stay(
     // A maker that was killed before it had told them.
     ResidentFacts::decode(&facts).ok_or(Errno::EPIPE)?;
     let mut trials = [None];
-    let users = "/proc/self/ns/user";
-    let mut resident = StayingZygote::new("snowglobe:stay", users, &mut trials, setting, facts)?;
+    let own = Task::Process;
+    let mut resident = StayingZygote::new("snowglobe:stay", own, &mut trials, setting, facts)?;
     resident.serve(name, maker, |resident, channel| {
         serve_start(resident, argument, channel);
     })

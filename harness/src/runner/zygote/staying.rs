@@ -1,7 +1,6 @@
 //! Things that residents for trials and residents for programs do alike.
 
 use std::ffi::{CString, OsStr};
-use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use crate::kernel::errno::errno;
 use crate::kernel::fd::FileIdentity;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::named_channel::{ClaimedName, NamedListener};
+use crate::kernel::namespace::{NamespaceKind, Task};
 use crate::kernel::poll::wait_readable;
 use crate::kernel::process;
 use crate::kernel::thread::show_as;
@@ -45,14 +45,14 @@ pub(super) struct StayingZygote<'a> {
 }
 
 impl<'a> StayingZygote<'a> {
-    /// Makes the calling process, which is `shown` by that name, such a zygote. The file `users`
-    /// is the user namespace of the process.
+    /// Makes the calling process, which is `shown` by that name, such a zygote. The task `alike`
+    /// is in the same user namespace.
     ///
     /// # Errors
     /// The kernel refuses a step of becoming one.
     pub(super) fn new(
         shown: &str,
-        users: &str,
+        alike: Task,
         trials: &'a mut [Option<Trial>],
         setting: Setting,
         facts: Vec<u8>,
@@ -63,7 +63,8 @@ impl<'a> StayingZygote<'a> {
             first.disown();
         }
         let own = OwnFiles::make(&setting, true);
-        let users = File::open(users).map_err(|error| errno(&error))?;
+        let users = alike.namespace(NamespaceKind::User);
+        let users = users.map_err(|error| errno(&error))?;
         let this = process::pidfd_open(std::process::id().cast_signed());
         Ok(Self {
             zygote: Zygote::new(trials, setting),

@@ -6,11 +6,9 @@
 //! the init clones the next one.
 
 use std::cell::{Cell, RefCell};
-use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use crate::kernel::errno::Errno;
-use crate::kernel::namespace::CloneFlags;
 use crate::kernel::process::ForkResult;
 use crate::kernel::process::signal::Signal;
 
@@ -18,7 +16,7 @@ use super::first_process::{self, Origin};
 use super::user_namespaces::{retry_while_limits_settle, while_permitted};
 use crate::kernel::id_map::IdMap;
 use crate::kernel::message_channel::MessageChannel;
-use crate::kernel::namespace;
+use crate::kernel::namespace::{self, CloneFlags, NamespaceKind, Task};
 use crate::kernel::poll;
 use crate::kernel::process;
 use crate::kernel::process::clone::{Cloned, clone_into, clone_sibling};
@@ -228,7 +226,9 @@ fn flags(request: &NodeRequest) -> CloneFlags {
 
 /// Makes the next child one of the pod's processes. Returns the way back.
 fn enter_pids(pod: &OwnedFd) -> Result<OwnedFd, Refused> {
-    let own = File::open("/proc/self/ns/pid").doing("open our PID namespace")?;
+    let own = Task::Process
+        .namespace(NamespaceKind::Pid)
+        .doing("open our PID namespace")?;
     namespace::enter(pod.as_fd(), CloneFlags::CLONE_NEWPID)
         .doing("enter the pod's PID namespace")?;
     Ok(own.into())

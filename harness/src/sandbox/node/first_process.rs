@@ -6,12 +6,12 @@
 //! little, and sleeps while nothing happens.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
 use crate::kernel::errno::Errno;
 use crate::kernel::namespace::{self, CloneFlags};
+use crate::kernel::namespace::{NamespaceKind, Task};
 use crate::kernel::process::Pid;
 use crate::kernel::process::signal::{Signal, kill};
 use crate::kernel::process::{become_subreaper, die_with_parent};
@@ -29,6 +29,7 @@ use crate::kernel::process::Reaped;
 use crate::kernel::process::signal;
 use crate::kernel::process::signal::SignalFd;
 use crate::kernel::procfs::process_table;
+use crate::kernel::procfs::sysctls;
 use crate::kernel::thread::show_as;
 use crate::sandbox::process_numbers;
 use crate::sandbox::protocol::EdgeMessage;
@@ -145,7 +146,8 @@ fn become_node(origin: &Origin<'_>, channel: &MessageChannel) -> Result<MadeNode
     if request.own_pids {
         process_numbers::count_from(spec.number_counter, first_number)?;
     }
-    let network = File::open("/proc/self/ns/net").doing("open its network namespace")?;
+    let network = Task::Process.namespace(NamespaceKind::Net);
+    let network = network.doing("open its network namespace")?;
     Ok(MadeNode {
         network: network.into(),
         trials_proc,
@@ -286,12 +288,9 @@ impl FirstProcess<'_> {
             }
             Some(NodeCommand::SignalAll(number)) => self.signal_all(number),
             Some(NodeCommand::SetSysctl { path, value }) => {
-                let reply = match std::fs::write(Path::new("/proc/sys").join(path), value) {
+                let reply = match sysctls::write(&path, &value) {
                     Ok(()) => CommandReply::Done,
-                    // A path with a zero byte in it never comes to the kernel.
-                    Err(error) => {
-                        CommandReply::Refused(error.raw_os_error().unwrap_or(Errno::EIO as i32))
-                    }
+                    Err(errno) => CommandReply::Refused(errno as i32),
                 };
                 answer(passed.next(), reply, None);
             }

@@ -16,6 +16,7 @@ use crate::kernel::errno::errno;
 use crate::kernel::mount;
 use crate::kernel::mount::MountAttributes;
 use crate::kernel::procfs::ping_groups;
+use crate::kernel::procfs::sysctls;
 use crate::sandbox::copy_tree;
 use crate::sandbox::private_mounts::{RUN, TMPFS};
 use crate::sandbox::protocol::node::{
@@ -80,7 +81,7 @@ pub(super) fn make(
         for (name, value) in ANNOUNCED {
             // Linux before 5.16 does not know the second, and forgets neighbours then. Without IPv6
             // there is neither.
-            let _ = fs::write(Path::new("/proc/sys").join(name), value);
+            let _ = sysctls::write(name, value);
         }
     }
     for (name, value) in &request.sysctls {
@@ -98,16 +99,12 @@ const ANNOUNCED: [(&str, &str); 2] = [
     ("net/ipv6/conf/all/ndisc_evict_nocarrier", "0"),
 ];
 
-fn write_sysctl(name: &str, value: &str) -> std::io::Result<()> {
-    let written = fs::write(Path::new("/proc/sys").join(name), value);
-    match written {
+fn write_sysctl(name: &str, value: &str) -> crate::kernel::Result<()> {
+    match sysctls::write(name, value) {
         // The usual range of all groups names some that are not mapped where a node has few ids.
         // Nobody can be in such a group, so that the setting means the same without them.
-        Err(error)
-            if name == "net/ipv4/ping_group_range"
-                && error.raw_os_error() == Some(Errno::EINVAL as i32) =>
-        {
-            ping_groups::permit(value).map_err(|_| error)
+        Err(Errno::EINVAL) if name == "net/ipv4/ping_group_range" => {
+            ping_groups::permit(value).map_err(|_| Errno::EINVAL)
         }
         done => done,
     }

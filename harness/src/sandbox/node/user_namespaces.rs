@@ -8,8 +8,8 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::kernel::errno::{Errno, errno};
-use crate::kernel::fd;
 use crate::kernel::process::clone::Cloned;
+use crate::kernel::procfs::sysctls;
 
 /// Makes a process by `clone`, which makes a user namespace; where the trial may make none, the
 /// limit is raised meanwhile.
@@ -32,7 +32,7 @@ pub(super) fn while_permitted(
 
 fn permit(most: &str) {
     // Without this file the limit is not there either, and clone3 says what is refused.
-    let _ = fd::write_file(c"/proc/sys/user/max_user_namespaces", most);
+    let _ = sysctls::write("user/max_user_namespaces", most);
 }
 
 /// Clones, and tries again where a limit on namespaces is reached.

@@ -8,13 +8,13 @@
 //! of them: a copy of the node's, where all mounts are shared with the node, and `/proc` alone is
 //! not.
 
-use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use crate::kernel::errno::errno;
 use crate::kernel::mount;
 use crate::kernel::namespace::{self, CloneFlags};
+use crate::kernel::namespace::{NamespaceKind, Task};
 use crate::kernel::process;
 
 /// Files of `/proc/PID` about namespaces, which the kernel fills in for the first thread of the
@@ -59,6 +59,8 @@ fn show_trial(proc: BorrowedFd<'_>, visitor: u32) -> crate::kernel::Result<()> {
 }
 
 fn own_mounts() -> crate::kernel::Result<OwnedFd> {
-    let file = File::open("/proc/self/ns/mnt").map_err(|e| errno(&e))?;
+    let file = Task::Process
+        .namespace(NamespaceKind::Mnt)
+        .map_err(|e| errno(&e))?;
     Ok(file.into())
 }

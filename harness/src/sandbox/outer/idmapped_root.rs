@@ -23,6 +23,7 @@ use crate::kernel::id_map::IdMap;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::mount;
 use crate::kernel::mount::MountAttributes;
+use crate::kernel::namespace::{NamespaceKind, Task};
 use crate::sandbox::ids::Ids;
 use crate::sandbox::paths::{PRIVATE, Paths};
 use crate::sandbox::private_mounts::{DetachedTree, reattach};
@@ -54,7 +55,9 @@ pub(super) fn hand_over(
     map.write(map, pid, false).doing("map the ids")?;
     // The mounts are copied only now: an id-mapped mount takes the mapping that the user namespace
     // has (mount_setattr(2)).
-    let userns = fs::File::open(format!("/proc/{pid}/ns/user")).doing("open the user namespace")?;
+    let userns = Task::Number(pid)
+        .namespace(NamespaceKind::User)
+        .doing("open the user namespace")?;
     let shown = (map.outside != 0).then(|| userns.as_fd());
     let mut trees = Vec::new();
     for (path, writable) in wanted_mounts(wanted.paths) {

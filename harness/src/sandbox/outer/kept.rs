@@ -27,6 +27,7 @@ use crate::kernel::fd::{close_all_but, close_in_copy, replace_standard};
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::named_channel::{NamedListener, ask_for_channel};
 use crate::kernel::namespace::{self, CloneFlags};
+use crate::kernel::namespace::{NamespaceKind, Task};
 use crate::kernel::poll::wait_readable;
 use crate::kernel::process::signal::{self, kill};
 use crate::kernel::process::{self, Pid, chdir, fork_into};
@@ -141,14 +142,11 @@ fn name(keeping: &Keeping<'_>, ids: Ids, wanted: &Wanted<'_>) -> Option<String> 
         ((*slot)? / STARTS_AT_A_TIME).hash(&mut hasher);
     }
     // A wrapper around the tests may have changed the root, or entered other namespaces.
-    for place in [
-        "/",
-        "/proc/self/ns/mnt",
-        "/proc/self/ns/user",
-        "/proc/self/ns/pid",
-    ] {
-        let found = std::fs::metadata(place).ok()?;
-        (found.dev(), found.ino()).hash(&mut hasher);
+    let root = std::fs::metadata("/").ok()?;
+    (root.dev(), root.ino()).hash(&mut hasher);
+    for kind in [NamespaceKind::Mnt, NamespaceKind::User, NamespaceKind::Pid] {
+        let identity = Task::Process.namespace_identity(kind).ok()?;
+        identity.hash(&mut hasher);
     }
     Some(format!("snowglobe-{:016x}", hasher.finish()))
 }

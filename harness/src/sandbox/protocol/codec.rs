@@ -13,7 +13,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 /// Version of all messages together. The first byte of each.
-pub(crate) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 2;
 
 /// Two processes that speak with each other; the second byte of each message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,6 @@
 //!
 //! The first process waits for what only its maker may do, and then says whether it is ready.
 
-use std::ffi::CString;
 use std::path::PathBuf;
 
 use super::codec::{
@@ -21,7 +20,7 @@ pub(crate) enum OuterStep {
     /// The maker has sent all mounts.
     MountsComplete,
     /// Files and what new network namespaces have written there, where that shows on the host.
-    Corrections(Option<Vec<(CString, String)>>),
+    Corrections(Option<Vec<(String, String)>>),
 }
 
 codec_enum!(OuterStep {
@@ -68,7 +67,7 @@ pub(crate) struct KeptFacts {
     /// Things that could not be had, in a sentence each.
     pub(crate) notes: Vec<String>,
     /// Files and what new network namespaces have written there, where that shows on the host.
-    pub(crate) corrections: Option<Vec<(CString, String)>>,
+    pub(crate) corrections: Option<Vec<(String, String)>>,
     /// Settings of the host that trials cannot change, if there are unusual ones.
     pub(crate) shown_through: Option<String>,
 }
@@ -99,13 +98,13 @@ mod tests {
         arrives(&OuterStep::Mounts(vec!["/".into(), "/a b".into()]));
         arrives(&OuterStep::MountsComplete);
         arrives(&OuterStep::Corrections(None));
-        let writes = vec![(c"/proc/sys/net/a".into(), "1".into())];
+        let writes = vec![("net/a".into(), "1".into())];
         arrives(&OuterStep::Corrections(Some(writes)));
         arrives(&OuterReply(Ok(())));
         arrives(&KeptFacts {
             fewer_ids: true,
             notes: vec!["one id".into()],
-            corrections: Some(vec![(c"/proc/sys/net/a".into(), "1".into())]),
+            corrections: Some(vec![("net/a".into(), "1".into())]),
             shown_through: None,
         });
         let namespaces = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET;

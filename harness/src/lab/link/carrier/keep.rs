@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use crate::kernel::netlink::{Batch, CarriedSettings, Device, VethEnd};
 use crate::kernel::netns::Netns;
+use crate::kernel::procfs::sysctls;
 use crate::lab::error::{LabError, Result};
 use crate::lab::link::carrier::attach::{LargestBatch, PendingCarrier, inner_veth};
 use crate::lab::link::carrier::inner_end::{InnerEnd, execute};
@@ -209,7 +210,7 @@ fn move_inside(
 struct KeptNeighbours<'e> {
     ends: &'e LinkEnds,
     side: Side,
-    /// Files with their values before.
+    /// Paths with their values before.
     sysctls: Vec<(String, String)>,
 }
 
@@ -224,14 +225,14 @@ impl<'e> KeptNeighbours<'e> {
             sysctls: Vec::new(),
         };
         let set = || {
-            for file in [
-                format!("/proc/sys/net/ipv4/conf/{name}/arp_evict_nocarrier"),
-                format!("/proc/sys/net/ipv6/conf/{name}/ndisc_evict_nocarrier"),
+            for path in [
+                format!("net/ipv4/conf/{name}/arp_evict_nocarrier"),
+                format!("net/ipv6/conf/{name}/ndisc_evict_nocarrier"),
             ] {
-                if let Ok(before) = std::fs::read_to_string(&file)
-                    && std::fs::write(&file, "0").is_ok()
+                if let Ok(before) = sysctls::read(&path)
+                    && sysctls::write(&path, "0").is_ok()
                 {
-                    kept.sysctls.push((file, before));
+                    kept.sysctls.push((path, before));
                 }
             }
         };
@@ -244,9 +245,9 @@ impl<'e> KeptNeighbours<'e> {
 impl Drop for KeptNeighbours<'_> {
     fn drop(&mut self) {
         let restore = || {
-            for (file, value) in &self.sysctls {
+            for (path, value) in &self.sysctls {
                 // `Self::of` wrote to this file, so a refusal means that the interface is gone.
-                let _ = std::fs::write(file, value);
+                let _ = sysctls::write(path, value);
             }
         };
         if let Some(netns) = self.ends.netns(self.side) {

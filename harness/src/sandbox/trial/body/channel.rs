@@ -5,7 +5,6 @@
 //! file in its place. The verdict is told all the same, by memory that the body shares with its
 //! init.
 
-use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,6 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::kernel::errno::errno;
 use crate::kernel::fd::FileIdentity;
 use crate::kernel::message_channel::MessageChannel;
+use crate::kernel::namespace::{NamespaceKind, Task};
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::signal::kill;
 use crate::kernel::process::{Pid, SharedNote};
@@ -135,7 +135,11 @@ pub(crate) fn node_factory() -> crate::kernel::Result<Option<&'static MessageCha
     let report = BodyReport::WantsNodes.encode();
     // Nodes of an ordinary user belong to the user namespace of the body.
     let users = if running::is_ordinary_user() {
-        Some(File::open("/proc/self/ns/user").map_err(|e| errno(&e))?)
+        Some(
+            Task::Process
+                .namespace(NamespaceKind::User)
+                .map_err(|e| errno(&e))?,
+        )
     } else {
         None
     };

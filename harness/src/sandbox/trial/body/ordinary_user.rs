@@ -6,12 +6,12 @@
 //! whoever runs the tests, such as the workspace, are the body's own, as on a host.
 
 use crate::kernel::errno::Errno;
-use crate::kernel::fd;
 use crate::kernel::id_map::show_root_as;
 use crate::kernel::namespace::CloneFlags;
 use crate::kernel::process::become_dumpable;
 use crate::kernel::process::seccomp;
 use crate::kernel::process::user::{Account, drop_capabilities};
+use crate::kernel::procfs::sysctls;
 use crate::kernel::thread::escort;
 use crate::sandbox::refused::{Doing, NewProcess, Refused, SetupStep};
 
@@ -27,7 +27,7 @@ pub(super) fn become_user(account: Account, nested: bool) -> Result<(), Refused>
     if !nested {
         // The trial's own limit was left open for this namespace, and this one has a limit of its
         // own (namespaces(7), /proc/sys/user).
-        fd::write_file(c"/proc/sys/user/max_user_namespaces", "0").doing("write a sysctl")?;
+        sysctls::write("user/max_user_namespaces", "0").doing("write a sysctl")?;
         // Root of a namespace within this one may name other ids, and a filter cannot know it.
         match seccomp::refuse_other_ids(uid, gid) {
             // A kernel without filters says EINVAL of such ids.
