@@ -8,6 +8,7 @@ use snowglobe_model::nat::{Nat, preset};
 use snowglobe_model::portmap::PortMappingSpec;
 use snowglobe_model::portmap::book::LeaseBook;
 use snowglobe_model::portmap::engine::NatNow;
+use snowglobe_model::portmap::server::MappingServer;
 use snowglobe_model::portmap::upnp::device::Igd;
 use snowglobe_model::portmap::upnp::http::{HttpPart, read};
 use snowglobe_model::portmap::upnp::{serve, ssdp};
@@ -32,8 +33,13 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
                 nat: &mut nat,
                 now: 0,
             };
-            let from = Ipv4Addr::new(192, 168, 0, 2);
-            Some(serve(&igd, &mut book, &mut engine, &request, from, 0))
+            let mut server = MappingServer {
+                book: &mut book,
+                engine: &mut engine,
+                client: Ipv4Addr::new(192, 168, 0, 2),
+                now: 0,
+            };
+            Some(serve(&igd, &mut server, &request))
         }
     };
     // The bytes stand for a request, and for the body of a call.

@@ -14,6 +14,8 @@ mod imports;
 mod items;
 #[path = "tidy/lines.rs"]
 mod lines;
+#[path = "tidy/parameters.rs"]
+mod parameters;
 #[path = "tidy/procfs.rs"]
 mod procfs;
 #[path = "tidy/source.rs"]

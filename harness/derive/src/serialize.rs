@@ -70,6 +70,11 @@ fn structure(item: &DerivedType, fields: &DerivedFields) -> Result<String, Strin
         true => ("serialize_entry", "SerializeMap"),
         false => ("serialize_field", "SerializeStruct"),
     };
+    let to = SerializerCall {
+        kind,
+        method,
+        to: "&mut to",
+    };
     let begin = match is_map {
         true => "to.serialize_map(::core::option::Option::None)?".to_owned(),
         false => format!("to.serialize_struct({:?}, {})?", item.name, fields.len()),
@@ -77,17 +82,18 @@ fn structure(item: &DerivedType, fields: &DerivedFields) -> Result<String, Strin
     let mut code = format!("let mut to = {begin};");
     for field in fields {
         let of = format!("&self.{}", field.ident);
-        code.push_str(&write_field(
-            field,
-            &of,
-            &item.attributes,
-            kind,
-            method,
-            "&mut to",
-        )?);
+        code.push_str(&write_field(field, &of, &item.attributes, &to)?);
     }
     let _ = write!(code, "::serde_core::ser::{kind}::end(to)");
     Ok(code)
+}
+
+/// A call by which a field is written: the trait of serde, its method, and the value that has the
+/// trait.
+struct SerializerCall<'a> {
+    kind: &'a str,
+    method: &'a str,
+    to: &'a str,
 }
 
 /// Returns the statement that writes a field, to which the expression `of` refers.
@@ -95,10 +101,9 @@ fn write_field(
     field: &Field,
     of: &str,
     container: &SerdeAttributes,
-    kind: &str,
-    method: &str,
-    to: &str,
+    call: &SerializerCall<'_>,
 ) -> Result<String, String> {
+    let SerializerCall { kind, method, to } = call;
     let attributes = &field.attributes;
     if attributes.skip_serializing {
         return Ok(String::new());
@@ -177,7 +182,12 @@ fn outer_arm(
                     format!("to.serialize_struct_variant({head}, {})?", fields.len()),
                 ),
             };
-            let fields = named(fields, kind, "serialize_field", "&mut to")?;
+            let call = SerializerCall {
+                kind,
+                method: "serialize_field",
+                to: "&mut to",
+            };
+            let fields = named(fields, &call)?;
             format!("let mut to = {begin}; {fields} ::serde_core::ser::{kind}::end(to)")
         }
     })
@@ -194,15 +204,22 @@ fn inner_arm(
     let fields = match &variant.fields {
         DerivedFields::Unit => String::new(),
         DerivedFields::Tuple(_) => "inner.write_fields(to)?;".to_owned(),
-        DerivedFields::Named(fields) => named(fields, "SerializeMap", "serialize_entry", "to")?,
+        DerivedFields::Named(fields) => {
+            let call = SerializerCall {
+                kind: "SerializeMap",
+                method: "serialize_entry",
+                to: "to",
+            };
+            named(fields, &call)?
+        }
     };
     Ok(format!(
         "::serde_core::ser::SerializeMap::serialize_entry(to, {tag:?}, {name:?})?; {fields}"
     ))
 }
 
-fn named(fields: &[Field], kind: &str, method: &str, to: &str) -> Result<String, String> {
+fn named(fields: &[Field], call: &SerializerCall<'_>) -> Result<String, String> {
     let container = SerdeAttributes::default();
-    let write = |field: &Field| write_field(field, &field.ident, &container, kind, method, to);
+    let write = |field: &Field| write_field(field, &field.ident, &container, call);
     fields.iter().map(write).collect()
 }

@@ -181,7 +181,8 @@ fn run_selected(
         nurseries: &nurseries,
         first_zygote,
     };
-    let supervisor = Supervisor::new(&trials, &plan, &mut printer, &signals, workers, conclusion);
+    let planned = plan.for_trials(&trials);
+    let supervisor = Supervisor::new(planned, &mut printer, &signals, workers, conclusion);
     let outcome = supervisor.run();
     nurseries.iter().for_each(NurseryHandle::end);
     // The report is written while the kernel tears the sandbox down.

@@ -5,13 +5,12 @@
 //! is small and has a single thread.
 
 use std::cell::{Cell, OnceCell};
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::error::{RunError, explain};
 use super::nextest;
 use super::supervisor::{NurseryHandle, Signals};
-use super::zygote::{Setting, Zygote, nursery};
+use super::zygote::{Outside, Setting, Zygote, nursery};
 use crate::Isolation;
 use crate::kernel::fd::close_in_copy;
 use crate::kernel::message_channel::MessageChannel;
@@ -111,7 +110,13 @@ impl Setup {
                 let found = settings.get_or_init(HostSettings::read);
                 found.corrections.clone()
             };
-            let (outer, found) = enter_or_make(ids, &wanted, single, owner as u32, read, inside)?;
+            let request = OuterRequest {
+                ids,
+                wanted: &wanted,
+                single,
+                owner: owner as u32,
+            };
+            let (outer, found) = enter_or_make(&request, read, inside)?;
             if let Some(found) = found {
                 let _ = settings.set(found);
             }
@@ -134,17 +139,6 @@ impl Setup {
         self.isolation = describe_isolation(outer.ids);
         self.notes = outer.notes;
     }
-}
-
-/// Everything for the setting of trials that is found out before the clone, since the first process
-/// of an outer sandbox sees other files and other ids.
-pub(super) struct Outside {
-    /// Pidfd of this process. Inside, the supervisor has no process id: it is outside of the PID
-    /// namespace.
-    pub(super) supervisor: OwnedFd,
-    pub(super) first: Option<FirstThread>,
-    pub(super) hidden: Vec<PathBuf>,
-    pub(super) may_guard_host: bool,
 }
 
 impl Outside {
@@ -171,19 +165,19 @@ impl Outside {
         corrections: Option<Corrections>,
         shares: usize,
     ) -> Setting {
-        let Self {
-            supervisor,
-            first,
-            hidden,
-            may_guard_host,
-        } = self;
-        let collected = Setting::collect(ids, hidden, supervisor, first, corrections, shares);
-        let Ok(mut setting) = collected else {
-            process::exit_now(1)
-        };
-        setting.guards_host = may_guard_host && ids.keep_root();
-        setting
+        let collected = Setting::collect(self, ids, corrections, shares);
+        collected.unwrap_or_else(|_| process::exit_now(1))
     }
+}
+
+/// A request for an outer sandbox.
+struct OuterRequest<'a> {
+    ids: Ids,
+    wanted: &'a Wanted<'a>,
+    /// Whether there is a single trial in the sandbox.
+    single: bool,
+    /// Number of the sandbox among those of the run.
+    owner: u32,
 }
 
 /// Makes an outer sandbox in which `inside` runs. If nextest runs this program, be it a test or the
@@ -193,10 +187,7 @@ impl Outside {
 /// # Errors
 /// Fails if the system refuses a step of making the outer sandbox.
 fn enter_or_make(
-    ids: Ids,
-    wanted: &Wanted<'_>,
-    single: bool,
-    owner: u32,
+    request: &OuterRequest<'_>,
     corrections: impl FnOnce() -> Option<Corrections>,
     inside: impl FnOnce(MessageChannel, Ids, Option<Corrections>),
 ) -> Result<(Outer, Option<HostSettings>), RunError> {
@@ -207,6 +198,12 @@ fn enter_or_make(
             inside(channel, ids, corrections);
         }
     };
+    let OuterRequest {
+        ids,
+        wanted,
+        single,
+        owner,
+    } = *request;
     let may_share = single && wanted.apart;
     if let Some((outer, found)) = may_share.then(|| enter_kept(ids, wanted, live)).flatten() {
         return Ok((outer, Some(found)));
@@ -278,7 +275,13 @@ impl ProgramSetup {
             nursery::live(Zygote::new(&mut trials, setting), channel, true)
         };
         let read = Corrections::of_host;
-        let (outer, _) = enter_or_make(ids, &wanted, true, 0, read, inside)?;
+        let request = OuterRequest {
+            ids,
+            wanted: &wanted,
+            single: true,
+            owner: 0,
+        };
+        let (outer, _) = enter_or_make(&request, read, inside)?;
         Ok(Self {
             signals,
             nursery: NurseryHandle::new(outer.first, None, outer.is_kept),

@@ -15,6 +15,9 @@ use crate::source::Source;
 pub(crate) struct Findings {
     /// Functions with the line of each and how many lines it has.
     pub(crate) functions: Vec<(String, usize, usize)>,
+    /// Functions with the line of each and how many parameters it has, besides `self`. What the C
+    /// library calls has the parameters of the C library.
+    pub(crate) parameters: Vec<(String, usize, usize)>,
     /// Public functions that return a `Result` and have no `# Errors`.
     pub(crate) without_errors: Vec<(String, usize)>,
     /// Functions whose documentation begins with a noun where a verb should say what they do.
@@ -154,6 +157,17 @@ impl<'ast> Visit<'ast> for Findings {
             self.unsafe_code.push(item.sig.span().start().line);
         }
         syn::visit::visit_impl_item_fn(self, item);
+    }
+
+    fn visit_signature(&mut self, signature: &'ast syn::Signature) {
+        if signature.abi.is_none() {
+            let typed = |it: &&syn::FnArg| matches!(it, syn::FnArg::Typed(_));
+            let count = signature.inputs.iter().filter(typed).count();
+            let line = signature.span().start().line;
+            self.parameters
+                .push((signature.ident.to_string(), line, count));
+        }
+        syn::visit::visit_signature(self, signature);
     }
 
     fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {

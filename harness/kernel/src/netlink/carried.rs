@@ -12,7 +12,7 @@ use htb::take_back_version;
 use next_hops::{is_group_of, next_hop_id};
 
 use super::batch::Batch;
-use super::connection::Netlink;
+use super::connection::{Netlink, Question};
 use super::encoding::{self, Attributes, NLM_F_CREATE, NLM_F_REPLACE, numbered};
 use super::error::NetlinkError;
 use super::link::Device;
@@ -147,40 +147,40 @@ impl Netlink {
     fn link_settings(&mut self, device: Device<'_>) -> Result<CarriedSettings, NetlinkError> {
         // `struct ifinfomsg`: family and type, index, flags, mask of flags.
         let question = encoding::words(&[0, device.index, 0, 0]);
-        let found = self.get(
-            "look at",
-            device.name,
-            RTM_GETLINK,
-            0,
-            &question,
-            |message| {
-                let attributes = message.payload.get(16..)?;
-                let mut settings = CarriedSettings {
-                    flags: encoding::u32_at(message.payload, 8)?,
-                    name: encoding::find(attributes, 3).map(encoding::text)?,
-                    ..CarriedSettings::default()
-                };
-                // IFLA_ADDRESS, MTU, MASTER, TXQLEN, IFALIAS, GROUP (linux/if_link.h).
-                for kind in [1, 4, 10, 13, 20, 27] {
-                    if let Some(value) = encoding::find(attributes, kind) {
-                        settings.link = std::mem::take(&mut settings.link).with(kind, value);
-                    }
+        let question = Question {
+            operation: "look at",
+            subject: device.name,
+            kind: RTM_GETLINK,
+            flags: 0,
+            payload: &question,
+        };
+        let found = self.get(&question, |message| {
+            let attributes = message.payload.get(16..)?;
+            let mut settings = CarriedSettings {
+                flags: encoding::u32_at(message.payload, 8)?,
+                name: encoding::find(attributes, 3).map(encoding::text)?,
+                ..CarriedSettings::default()
+            };
+            // IFLA_ADDRESS, MTU, MASTER, TXQLEN, IFALIAS, GROUP (linux/if_link.h).
+            for kind in [1, 4, 10, 13, 20, 27] {
+                if let Some(value) = encoding::find(attributes, kind) {
+                    settings.link = std::mem::take(&mut settings.link).with(kind, value);
                 }
-                // IFLA_GSO_MAX_SEGS, GSO_MAX_SIZE, GRO_MAX_SIZE.
-                for kind in [40, 41, 58] {
-                    if let Some(value) = encoding::find(attributes, kind) {
-                        let so_far = std::mem::take(&mut settings.batches);
-                        settings.batches = so_far.with(kind, value);
-                    }
+            }
+            // IFLA_GSO_MAX_SEGS, GSO_MAX_SIZE, GRO_MAX_SIZE.
+            for kind in [40, 41, 58] {
+                if let Some(value) = encoding::find(attributes, kind) {
+                    let so_far = std::mem::take(&mut settings.batches);
+                    settings.batches = so_far.with(kind, value);
                 }
-                const IFLA_PROP_LIST: u16 = 52;
-                let properties = numbered(attributes).find(|(kind, _)| *kind == IFLA_PROP_LIST);
-                if let Some((_, list)) = properties {
-                    settings.altnames = encoding::each(list).map(encoding::text).collect();
-                }
-                Some(settings)
-            },
-        )?;
+            }
+            const IFLA_PROP_LIST: u16 = 52;
+            let properties = numbered(attributes).find(|(kind, _)| *kind == IFLA_PROP_LIST);
+            if let Some((_, list)) = properties {
+                settings.altnames = encoding::each(list).map(encoding::text).collect();
+            }
+            Some(settings)
+        })?;
         let missing = || NetlinkError::malformed("look at", device.name, "no interface".to_owned());
         found.ok_or_else(missing)
     }

@@ -33,6 +33,18 @@ const PIECE_COUNT: usize = 128;
 /// Attempts to read a dump that changes meanwhile; then the last one is taken as it is.
 const DUMP_ATTEMPTS: usize = 8;
 
+/// A question of which the kernel acknowledges the answer.
+pub(crate) struct Question<'a> {
+    /// A verb for errors: what was to be done.
+    pub(crate) operation: &'static str,
+    /// A name for errors: with what it was to be done.
+    pub(crate) subject: &'a str,
+    /// Type and flags of the message (`netlink(7)`).
+    pub(crate) kind: u16,
+    pub(crate) flags: u16,
+    pub(crate) payload: &'a [u8],
+}
+
 impl Netlink {
     /// Opens a conversation about the current thread's network namespace.
     ///
@@ -189,13 +201,16 @@ impl Netlink {
     /// request.
     pub(crate) fn get<T>(
         &mut self,
-        operation: &'static str,
-        subject: &str,
-        kind: u16,
-        flags: u16,
-        payload: &[u8],
+        question: &Question<'_>,
         mut read: impl FnMut(&Message<'_>) -> Option<T>,
     ) -> Result<Option<T>, NetlinkError> {
+        let Question {
+            operation,
+            subject,
+            kind,
+            flags,
+            payload,
+        } = *question;
         let refused = |errno, words| NetlinkError::refused(operation, subject, errno, words);
         let sequence = self
             .send(kind, flags | NLM_F_ACK, payload)

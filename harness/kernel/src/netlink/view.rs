@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use nix::libc;
 use snowglobe_derive::Serialize;
 
-use super::connection::Netlink;
+use super::connection::{Netlink, Question};
 use super::encoding::{self, Message};
 use super::error::NetlinkError;
 use super::link::Device;
@@ -145,18 +145,18 @@ impl Netlink {
         // `struct ifinfomsg`: family and type, index, flags, mask of flags.
         let question = encoding::words(&[0, device.index, 0, 0]);
         let mut unreadable = "there is no interface in it".to_owned();
-        let found = self.get(
-            OPERATION,
-            device.name,
-            libc::RTM_GETLINK,
-            0,
-            &question,
-            |message| {
-                let split = parse::INTERFACE.split(message);
-                let (header, attributes) = split.map_err(|reason| unreadable = reason).ok()??;
-                parse::interface(header, attributes)
-            },
-        )?;
+        let question = Question {
+            operation: OPERATION,
+            subject: device.name,
+            kind: libc::RTM_GETLINK,
+            flags: 0,
+            payload: &question,
+        };
+        let found = self.get(&question, |message| {
+            let split = parse::INTERFACE.split(message);
+            let (header, attributes) = split.map_err(|reason| unreadable = reason).ok()??;
+            parse::interface(header, attributes)
+        })?;
         found.ok_or_else(|| NetlinkError::malformed(OPERATION, device.name, unreadable))
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::libc;
 
+use crate::netlink::connection::Question;
 use crate::netlink::encoding::{self, Attributes, NLM_F_CREATE, NLM_F_EXCL};
 use crate::netlink::{Netlink, NetlinkError};
 
@@ -192,15 +193,14 @@ fn request(
 ) -> Result<(), NetlinkError> {
     let no_answer = |_: &encoding::Message<'_>| None::<()>;
     let mut netlink = open(netns)?;
-    let done = netlink.get(
+    let question = Question {
         operation,
-        SUBJECT,
-        kind(of_kind),
+        subject: SUBJECT,
+        kind: kind(of_kind),
         flags,
-        question,
-        no_answer,
-    );
-    done.map(drop)
+        payload: question,
+    };
+    netlink.get(&question, no_answer).map(drop)
 }
 
 /// Bytes of a `struct nfgenmsg`.

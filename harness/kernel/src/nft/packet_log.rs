@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use nix::errno::Errno;
 use nix::libc;
 
+use crate::netlink::connection::Question;
 use crate::netlink::encoding::{self, Attributes};
 use crate::netlink::{Netlink, NetlinkError, NetlinkSocket};
 
@@ -62,7 +63,14 @@ impl PacketLog {
             // `struct nfgenmsg`: any family, version 0, and the group in big-endian order.
             let header = [&[0, 0], &group.to_be_bytes()[..]].concat();
             let payload = [header, attributes.0].concat();
-            netlink.get(operation, subject, CONFIG, 0, &payload, |_| None::<()>)?;
+            let question = Question {
+                operation,
+                subject,
+                kind: CONFIG,
+                flags: 0,
+                payload: &payload,
+            };
+            netlink.get(&question, |_| None::<()>)?;
         }
         Ok(Self {
             socket: netlink.socket,

@@ -7,7 +7,7 @@ use nix::libc;
 
 use super::attributes::*;
 use super::table::{NftTable, header, message_kind};
-use crate::netlink::connection::{error_of, words_of};
+use crate::netlink::connection::{Question, error_of, words_of};
 use crate::netlink::encoding::{self, Attributes, NLMSG_ERROR};
 use crate::netlink::{Batch, Netlink, NetlinkError, NetlinkProtocol, NetlinkSocket};
 use crate::netns::Netns;
@@ -72,12 +72,14 @@ impl Netlink {
     pub(super) fn lacks(&mut self, table: NftTable<'_>) -> bool {
         let name = Attributes::new().text(NFTA_TABLE_NAME, table.name);
         let question = [&header(table.family), &name.0[..]].concat();
-        let (operation, kind) = (
-            "look for the nftables table",
-            message_kind(libc::NFT_MSG_GETTABLE),
-        );
-        let nothing = |_: &encoding::Message<'_>| None::<()>;
-        let asked = self.get(operation, table.name, kind, 0, &question, nothing);
+        let question = Question {
+            operation: "look for the nftables table",
+            subject: table.name,
+            kind: message_kind(libc::NFT_MSG_GETTABLE),
+            flags: 0,
+            payload: &question,
+        };
+        let asked = self.get(&question, |_: &encoding::Message<'_>| None::<()>);
         // A transaction meets any other refusal as well, and tells it by what it was to do.
         asked.is_err_and(|error| error.errno() == Some(Errno::ENOENT))
     }

@@ -6,7 +6,7 @@ use nix::libc;
 
 use super::options::{self, NetemOptions, TbfOptions};
 use crate::netlink::batch::Batch;
-use crate::netlink::connection::Netlink;
+use crate::netlink::connection::{Netlink, Question};
 use crate::netlink::encoding::{self, NLM_F_CREATE, NLM_F_ECHO, NLM_F_REPLACE};
 use crate::netlink::error::NetlinkError;
 use crate::netlink::link::Device;
@@ -128,16 +128,16 @@ impl Netlink {
         let payload = tcmsg(device, place);
         // The kernel answers by a notification to all listeners. The asking socket gets the
         // notification only if the request has NLM_F_ECHO (net/sched/sch_api.c, qdisc_notify).
-        let found = self.get(
-            OPERATION,
-            device.name,
-            libc::RTM_GETQDISC,
-            NLM_F_ECHO,
-            &payload,
-            |message| {
-                (message.kind == libc::RTM_NEWQDISC).then(|| QdiscEntry::read(message.payload))
-            },
-        )?;
+        let question = Question {
+            operation: OPERATION,
+            subject: device.name,
+            kind: libc::RTM_GETQDISC,
+            flags: NLM_F_ECHO,
+            payload: &payload,
+        };
+        let found = self.get(&question, |message| {
+            (message.kind == libc::RTM_NEWQDISC).then(|| QdiscEntry::read(message.payload))
+        })?;
         found.flatten().ok_or_else(|| {
             NetlinkError::malformed(OPERATION, device.name, "there is no answer in it")
         })

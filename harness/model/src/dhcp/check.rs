@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::dhcp::given;
+use crate::dhcp::given::{self, Given};
 use crate::dhcp::pool::LeasePool;
 use crate::dhcp::spec::{AddressSource, DhcpSpec};
 use crate::plan::Plan;
@@ -19,7 +19,12 @@ pub(crate) fn check(spec: &DhcpSpec, site: Site, place: &str, problems: &mut Pro
         pool,
     } = spec;
     let pool = pool.as_deref();
-    given::check::<Ipv4Addr>(*lease, *renew_after, pool, site, place, problems);
+    let given = Given {
+        lease: *lease,
+        renew_after: *renew_after,
+        pool,
+    };
+    given::check::<Ipv4Addr>(&given, site, place, problems);
 }
 
 /// Checks that servers have something to give, and that clients have a server.

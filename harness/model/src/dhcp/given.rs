@@ -79,15 +79,25 @@ pub(crate) fn seconds(lease: Duration, renew_after: Option<Duration>) -> [u32; 2
     [lease, renew_after.unwrap_or(lease / 2)].map(whole)
 }
 
-/// Checks the times (the lease, and after which it is renewed) and the pool of one server.
+/// What a server gives: the time of a lease, the time after which it is renewed, and the addresses.
+pub(crate) struct Given<'a> {
+    pub(crate) lease: Duration,
+    pub(crate) renew_after: Option<Duration>,
+    pub(crate) pool: Option<&'a str>,
+}
+
+/// Checks the times and the pool of one server.
 pub(crate) fn check<A: GivenAddress>(
-    lease: Duration,
-    renew_after: Option<Duration>,
-    pool: Option<&str>,
+    given: &Given<'_>,
     site: Site,
     place: &str,
     problems: &mut Problems,
 ) {
+    let Given {
+        lease,
+        renew_after,
+        pool,
+    } = *given;
     let protocol = A::PROTOCOL;
     let possible = |time: &Duration| {
         LEASES.contains(&time.as_secs()) && *time == Duration::from_secs(time.as_secs())

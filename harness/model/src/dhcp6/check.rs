@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
-use crate::dhcp::{AddressSource, given};
+use crate::dhcp::AddressSource;
+use crate::dhcp::given::{self, Given};
 use crate::dhcp6::delegated;
 use crate::dhcp6::network::Dhcp6Network;
 use crate::dhcp6::spec::Dhcp6Spec;
@@ -25,7 +26,12 @@ pub(crate) fn check(spec: &Dhcp6Spec, site: Site, place: &str, problems: &mut Pr
         rapid_commit: _,
     } = spec;
     let pool = pool.as_deref();
-    given::check::<Ipv6Addr>(*lease, *renew_after, pool, site, place, problems);
+    let given = Given {
+        lease: *lease,
+        renew_after: *renew_after,
+        pool,
+    };
+    given::check::<Ipv6Addr>(&given, site, place, problems);
     if let Some(Err(wrong)) = delegate.as_ref().map(|it| it.parsed()) {
         problems.add_caused(Kind::Invalid, site, wrong, |wrong| {
             format!("the DHCPv6 server of {place} {wrong}")
@@ -48,9 +54,9 @@ pub(crate) fn check_with_plan(topology: &Topology, plan: &Plan, problems: &mut P
     let mut ranges: Vec<(Subnet, NodeId)> = Vec::new();
     for id in topology.nodes() {
         if let Some(spec) = &topology[id].dhcp6 {
-            check_server(topology, plan, id, spec, &mut served, problems);
+            check_server(topology, plan, (id, spec), &mut served, problems);
             if let Some(range) = spec.delegated_range() {
-                check_range(topology, plan, id, range, &mut ranges, problems);
+                check_range(topology, plan, (id, range), &mut ranges, problems);
             }
         }
     }
@@ -76,8 +82,7 @@ pub(crate) fn check_with_plan(topology: &Topology, plan: &Plan, problems: &mut P
 fn check_server(
     topology: &Topology,
     plan: &Plan,
-    id: NodeId,
-    spec: &Dhcp6Spec,
+    (id, spec): (NodeId, &Dhcp6Spec),
     served: &mut HashMap<SegmentId, SegmentService>,
     problems: &mut Problems,
 ) {
@@ -114,8 +119,7 @@ fn check_server(
 fn check_range(
     topology: &Topology,
     plan: &Plan,
-    id: NodeId,
-    range: Subnet,
+    (id, range): (NodeId, Subnet),
     ranges: &mut Vec<(Subnet, NodeId)>,
     problems: &mut Problems,
 ) {

@@ -13,7 +13,7 @@ use crate::plan::id::{InterfaceId, SegmentId, StackId};
 use crate::plan::ifindex::InterfaceSlot;
 use crate::plan::kept::Kept;
 use crate::plan::plan::{NodePlan, Plan, SegmentPlan};
-use crate::plan::routing::announced::RoutedNetworks;
+use crate::plan::routing::announced::{AddressedNetworks, RoutedNetworks, port_sites};
 use crate::plan::routing::by_hand::add_routes_by_hand;
 use crate::plan::routing::check::{check_pools, check_realms, check_uplinks};
 use crate::plan::routing::defaults::{Gateways, metric};
@@ -21,7 +21,7 @@ use crate::plan::routing::hairpin::divert_to_uplinks;
 use crate::plan::routing::realms::{
     self, Realms, asks_at, forwards, is_uplink, network, owner_name,
 };
-use crate::plan::routing::route::{PortSite, RouteMap};
+use crate::plan::routing::route::{RouteMap, RoutedStacks};
 use crate::plan::stack::{
     Address, InterfacePlan, NeighbourPlan, NetfilterPlan, RoutePlan, StackPlan,
 };
@@ -78,15 +78,15 @@ pub(crate) fn plan(topology: &Topology, kept: Option<&Kept<'_>>) -> Result<Plan,
     check_macs(topology, &stacks)?;
     let gone = |link| kept.is_some_and(|kept| kept.removed.contains(&link));
     let addresses = wiring.reached(&allocation.addresses, gone);
-    add_routes(
+    let networks = AddressedNetworks {
         topology,
-        &wiring,
-        &allocation.subnets,
-        &addresses,
-        &forwards,
-        &realms,
-        &mut stacks,
-    )?;
+        wiring: &wiring,
+        subnets: &allocation.subnets,
+        addresses: &addresses,
+        forwards: &forwards,
+        realms: &realms,
+    };
+    add_routes(&networks, &mut stacks)?;
     divert_to_uplinks(topology, &mut stacks);
     add_routes_by_hand(topology, &wiring, &addresses, &mut stacks)?;
     add_neighbours(topology, &wiring.segments, &mut stacks)?;
@@ -263,26 +263,22 @@ fn check_macs(topology: &Topology, stacks: &[StackPlan]) -> Result<(), TopologyE
 }
 
 fn add_routes(
-    topology: &Topology,
-    wiring: &Wiring,
-    subnets: &[Vec<Subnet>],
-    addresses: &[Vec<Vec<Address>>],
-    forwards: &[bool],
-    realms: &[Realms; 2],
+    networks: &AddressedNetworks<'_>,
     stacks: &mut [StackPlan],
 ) -> Result<(), TopologyError> {
+    let AddressedNetworks {
+        topology,
+        wiring,
+        subnets,
+        addresses,
+        forwards,
+        realms,
+    } = *networks;
     if topology.settings.routing == Routing::None {
         return Ok(());
     }
     let routers = realms::has_routers(topology);
-    let site = |port: &Attachment| PortSite {
-        segment: port.segment.index(),
-        cost: topology[port.link].cost.unwrap_or(1),
-        outside: is_uplink(topology, port),
-    };
-    let sites = wiring.stacks.iter();
-    let sites = sites.map(|stack| stack.interfaces.iter().map(site).collect());
-    let mut sites: Vec<Vec<PortSite>> = sites.collect();
+    let mut sites = port_sites(topology, wiring);
     let networks = RoutedNetworks::of(topology, wiring, subnets, addresses, &mut sites);
     let subnets = &networks.subnets;
     let families = [false, true].map(|v6| Gateways::of(topology, wiring, addresses, v6));
@@ -303,7 +299,13 @@ fn add_routes(
         let separates = separates.map(|stack| realms::separates(topology, stack.owner, v6));
         let separates = separates.collect();
         let addresses = &networks.addresses;
-        let map = RouteMap::new(v6, pool, subnets, &sites, addresses, forwards, separates);
+        let routed = RoutedStacks {
+            subnets,
+            sites: &sites,
+            addresses,
+            forwards,
+        };
+        let map = RouteMap::new(v6, pool, &routed, separates);
         let routes = map.routes(left).ok_or_else(too_many_routes)?;
         for (index, (stack, mut routes)) in stacks.iter_mut().zip(routes).enumerate() {
             // Who has its addresses from others learns the way from them as well.

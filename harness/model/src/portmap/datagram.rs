@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::book::LeaseBook;
 use super::engine::LeaseEngine;
+use super::server::MappingServer;
 use super::{natpmp, pcp};
 
 /// The port at which routers are asked (RFC 6886, section 3; RFC 6887, section 19.2).
@@ -30,12 +31,18 @@ pub fn hear(
         return None;
     }
     let (has_natpmp, has_pcp) = (book.spec().nat_pmp, book.spec().pcp);
+    let mut server = MappingServer {
+        book,
+        engine,
+        client: *from.ip(),
+        now,
+    };
     match (version, has_natpmp, has_pcp) {
-        (0, true, _) => natpmp::answer(book, engine, datagram, *from.ip(), now),
-        (pcp::VERSION, _, true) => Some(pcp::answer(book, engine, datagram, *from.ip(), now)),
+        (0, true, _) => natpmp::answer(&mut server, datagram),
+        (pcp::VERSION, _, true) => Some(pcp::answer(&mut server, datagram)),
         // Who speaks no known version is told which one is spoken here.
-        (_, _, true) => Some(pcp::unsupported_version(book, datagram, now)),
-        (_, true, false) => Some(natpmp::unsupported_version(book, operation, now)),
+        (_, _, true) => Some(pcp::unsupported_version(server.book, datagram, now)),
+        (_, true, false) => Some(natpmp::unsupported_version(server.book, operation, now)),
         (_, false, false) => None,
     }
 }

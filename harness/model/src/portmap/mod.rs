@@ -11,6 +11,7 @@
 //! | `lease` | [`PortLease`]: a port that was given to a host, until a time |
 //! | `book` | all leases of a router, and the rules by which hosts get them |
 //! | `engine` | what a NAT has to do for leases: [`engine::LeaseEngine`] |
+//! | `server` | the server at one moment, with the host that asks |
 //! | `natpmp`, `pcp` | messages of the two datagram protocols, and their answers |
 //! | `datagram` | which of the two a datagram is of |
 //! | `upnp/` | the Internet Gateway Device |
@@ -21,6 +22,7 @@ pub mod engine;
 mod lease;
 mod natpmp;
 mod pcp;
+pub mod server;
 mod spec;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use super::book::{LeaseBook, LeaseWish};
 use super::engine::{LeaseEngine, LeaseRefusal};
 use super::lease::LeaseOrigin;
+use super::server::MappingServer;
 use crate::nat::NatProtocol;
 
 /// The bit of an operation that marks an answer (section 3.2).
@@ -24,40 +25,27 @@ const OUT_OF_RESOURCES: u16 = 4;
 const UNSUPPORTED_OPERATION: u16 = 5;
 
 /// Answers a request, or says nothing to one that is cut off.
-pub(super) fn answer(
-    book: &mut LeaseBook,
-    engine: &mut dyn LeaseEngine,
-    datagram: &[u8],
-    from: Ipv4Addr,
-    now: u64,
-) -> Option<Vec<u8>> {
+pub(super) fn answer(server: &mut MappingServer<'_>, datagram: &[u8]) -> Option<Vec<u8>> {
+    let now = server.now;
     let operation = *datagram.get(1)?;
     let protocol = match operation {
-        EXTERNAL_ADDRESS => return Some(external_address(book, engine, now)),
+        EXTERNAL_ADDRESS => return Some(external_address(server.book, server.engine, now)),
         MAP_UDP => NatProtocol::Udp,
         MAP_TCP => NatProtocol::Tcp,
-        _ => return Some(head(book, operation, UNSUPPORTED_OPERATION, now)),
+        _ => return Some(head(server.book, operation, UNSUPPORTED_OPERATION, now)),
     };
     let &[i, j, e, f, a, b, c, d] = datagram.get(4..12)?.first_chunk()?;
     let (internal, suggested) = (u16::from_be_bytes([i, j]), u16::from_be_bytes([e, f]));
     let asked = u32::from_be_bytes([a, b, c, d]);
     let mapped = match asked {
-        0 => end(book, engine, from, protocol, internal),
-        _ => map(
-            book,
-            engine,
-            [internal, suggested],
-            from,
-            protocol,
-            asked,
-            now,
-        ),
+        0 => end(server, protocol, internal),
+        _ => map(server, [internal, suggested], protocol, asked),
     };
     let (result, port, lifetime) = match mapped {
         Ok((port, lifetime)) => (SUCCESS, port, lifetime),
         Err(refusal) => (result_of(refusal), 0, 0),
     };
-    let mut bytes = head(book, operation, result, now);
+    let mut bytes = head(server.book, operation, result, now);
     bytes.extend(internal.to_be_bytes());
     bytes.extend(port.to_be_bytes());
     bytes.extend(lifetime.to_be_bytes());
@@ -65,43 +53,40 @@ pub(super) fn answer(
 }
 
 fn map(
-    book: &mut LeaseBook,
-    engine: &mut dyn LeaseEngine,
+    server: &mut MappingServer<'_>,
     [internal, suggested]: [u16; 2],
-    from: Ipv4Addr,
     protocol: NatProtocol,
     asked: u32,
-    now: u64,
 ) -> Result<(u16, u32), LeaseRefusal> {
     // No host has a port 0.
     if internal == 0 {
         return Err(LeaseRefusal::NotAuthorized);
     }
-    let lifetime = book.spec().lifetime(asked);
+    let lifetime = server.book.spec().lifetime(asked);
     let wish = LeaseWish {
         protocol,
-        inside: SocketAddrV4::new(from, internal),
+        inside: SocketAddrV4::new(server.client, internal),
         port: suggested,
         exact: false,
         lifetime: Some(lifetime),
         origin: LeaseOrigin::NatPmp,
         description: String::new(),
     };
-    let lease = book.lease(engine, &wish, now)?;
-    Ok((lease.port, lease.seconds_left(now).unwrap_or(u32::MAX)))
+    let lease = server.book.lease(server.engine, &wish, server.now)?;
+    let left = lease.seconds_left(server.now);
+    Ok((lease.port, left.unwrap_or(u32::MAX)))
 }
 
 /// Ends one lease of a host, or all of a protocol for port 0 (section 3.4). What is not there has
 /// ended already.
 fn end(
-    book: &mut LeaseBook,
-    engine: &mut dyn LeaseEngine,
-    from: Ipv4Addr,
+    server: &mut MappingServer<'_>,
     protocol: NatProtocol,
     internal: u16,
 ) -> Result<(u16, u32), LeaseRefusal> {
     let of_origin = LeaseOrigin::NatPmp;
-    book.end(engine, from, of_origin, |lease| {
+    let client = server.client;
+    server.book.end(server.engine, client, of_origin, |lease| {
         let all = internal == 0 && lease.origin == of_origin;
         lease.protocol == protocol && (all || lease.inside.port() == internal)
     })?;

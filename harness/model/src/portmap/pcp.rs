@@ -3,9 +3,10 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
 
 use super::book::{LeaseBook, LeaseWish, end_of};
-use super::engine::{LeaseEngine, LeaseRefusal, has_ports};
+use super::engine::{LeaseRefusal, has_ports};
 use super::lease::{HeldPeer, LeaseOrigin, PortLease};
 use super::natpmp::ANSWER;
+use super::server::MappingServer;
 use crate::nat::{NatProtocol, RequestedPort};
 
 /// The version of the protocol.
@@ -89,26 +90,15 @@ struct Mapped {
 }
 
 /// Answers a request of version 2 or, if it is too short for that, refuses it.
-pub(super) fn answer(
-    book: &mut LeaseBook,
-    engine: &mut dyn LeaseEngine,
-    datagram: &[u8],
-    from: Ipv4Addr,
-    now: u64,
-) -> Vec<u8> {
-    match answered(book, engine, datagram, from, now) {
+pub(super) fn answer(server: &mut MappingServer<'_>, datagram: &[u8]) -> Vec<u8> {
+    match answered(server, datagram) {
         Ok(bytes) => bytes,
-        Err(result) => refusal(book, datagram, result, now),
+        Err(result) => refusal(server.book, datagram, result, server.now),
     }
 }
 
-fn answered(
-    book: &mut LeaseBook,
-    engine: &mut dyn LeaseEngine,
-    datagram: &[u8],
-    from: Ipv4Addr,
-    now: u64,
-) -> Result<Vec<u8>, PcpResult> {
+fn answered(server: &mut MappingServer<'_>, datagram: &[u8]) -> Result<Vec<u8>, PcpResult> {
+    let now = server.now;
     let header: &[u8; HEADER] = datagram.first_chunk().ok_or(PcpResult::Malformed)?;
     if datagram.len() > LONGEST || !datagram.len().is_multiple_of(4) {
         return Err(PcpResult::Malformed);
@@ -117,22 +107,22 @@ fn answered(
     let asked = u32::from_be_bytes([a, b, c, d]);
     // A translation between host and router would make the address of the request worthless
     // (section 8.3).
-    if header.last_chunk() != Some(&from.to_ipv6_mapped().octets()) {
+    if header.last_chunk() != Some(&server.client.to_ipv6_mapped().octets()) {
         return Err(PcpResult::AddressMismatch);
     }
     match operation {
         ANNOUNCE => {
             options(&datagram[HEADER..])?;
-            Ok(head(book, ANNOUNCE, 0, 0, now))
+            Ok(head(server.book, ANNOUNCE, 0, 0, now))
         }
         MAP | PEER => {
             let body = &datagram[HEADER..];
             let request = MapRequest::read(operation, body)?;
             let mapped = match request.remote {
-                None => map(book, engine, &request, from, asked, now)?,
-                Some(remote) => peer(book, engine, &request, remote, from, asked, now)?,
+                None => map(server, &request, asked)?,
+                Some(remote) => peer(server, &request, remote, asked)?,
             };
-            let mut bytes = head(book, operation, 0, mapped.lifetime, now);
+            let mut bytes = head(server.book, operation, 0, mapped.lifetime, now);
             bytes.extend(&body[..16]);
             bytes.extend(request.internal.to_be_bytes());
             bytes.extend(mapped.external.port().to_be_bytes());
@@ -228,12 +218,9 @@ fn options(mut bytes: &[u8]) -> Result<bool, PcpResult> {
 }
 
 fn map(
-    book: &mut LeaseBook,
-    engine: &mut dyn LeaseEngine,
+    server: &mut MappingServer<'_>,
     request: &MapRequest,
-    from: Ipv4Addr,
     asked: u32,
-    now: u64,
 ) -> Result<Mapped, PcpResult> {
     // Protocol 0 stands for all, which ports cannot be given for (section 11.1).
     if request.protocol == 0 && request.internal != 0 {
@@ -241,69 +228,65 @@ fn map(
     }
     let protocol = has_ports(request.protocol);
     if asked == 0 {
-        return end(book, engine, request, protocol, from);
+        return end(server, request, protocol);
     }
     let protocol = protocol.ok_or(PcpResult::UnsupportedProtocol)?;
     // Port 0 stands for all ports, which one address cannot give to one host.
     if request.internal == 0 {
         return Err(PcpResult::UnsupportedProtocol);
     }
-    let external = engine.external().ok_or(PcpResult::NetworkFailure)?;
+    let external = server.engine.external().ok_or(PcpResult::NetworkFailure)?;
     let other = request.wished_address();
     if request.prefer_failure && other.is_some_and(|it| it != external.to_ipv6_mapped()) {
         return Err(PcpResult::CannotProvideExternal);
     }
     let wish = LeaseWish {
         protocol,
-        inside: SocketAddrV4::new(from, request.internal),
+        inside: SocketAddrV4::new(server.client, request.internal),
         port: request.suggested,
         // Without a wish there is nothing that could fail.
         exact: request.prefer_failure && request.suggested != 0,
-        lifetime: Some(book.spec().lifetime(asked)),
+        lifetime: Some(server.book.spec().lifetime(asked)),
         origin: request.origin(),
         description: String::new(),
     };
-    let lease = book.lease(engine, &wish, now)?;
+    let lease = server.book.lease(server.engine, &wish, server.now)?;
     Ok(Mapped {
-        lifetime: lease.seconds_left(now).unwrap_or(u32::MAX),
+        lifetime: lease.seconds_left(server.now).unwrap_or(u32::MAX),
         external: SocketAddrV4::new(external, lease.port),
     })
 }
 
 /// Ends one lease of a host, or all of its leases of a protocol, or of all protocols (section 15).
 fn end(
-    book: &mut LeaseBook,
-    engine: &mut dyn LeaseEngine,
+    server: &mut MappingServer<'_>,
     request: &MapRequest,
     protocol: Option<NatProtocol>,
-    from: Ipv4Addr,
 ) -> Result<Mapped, PcpResult> {
     let (origin, all) = (request.origin(), request.protocol == 0);
-    book.end(engine, from, origin, |lease: &PortLease| {
+    let end = |lease: &PortLease| {
         let of_protocol = all || Some(lease.protocol) == protocol;
         match request.internal {
             // Those of other nonces were not asked for by this program.
             0 => of_protocol && lease.origin == origin,
             internal => of_protocol && lease.inside.port() == internal,
         }
-    })?;
+    };
+    server.book.end(server.engine, server.client, origin, end)?;
     Ok(Mapped {
         lifetime: 0,
         external: SocketAddrV4::new(
-            engine.external().unwrap_or(Ipv4Addr::UNSPECIFIED),
+            server.engine.external().unwrap_or(Ipv4Addr::UNSPECIFIED),
             request.suggested,
         ),
     })
 }
 
 fn peer(
-    book: &mut LeaseBook,
-    engine: &mut dyn LeaseEngine,
+    server: &mut MappingServer<'_>,
     request: &MapRequest,
     (port, address): (u16, Ipv6Addr),
-    from: Ipv4Addr,
     asked: u32,
-    now: u64,
 ) -> Result<Mapped, PcpResult> {
     let protocol = has_ports(request.protocol).ok_or(PcpResult::UnsupportedProtocol)?;
     let remote = address.to_ipv4_mapped().ok_or(PcpResult::Malformed)?;
@@ -313,18 +296,18 @@ fn peer(
     // A lifetime of 0 asks for what the traffic alone would have (section 12.3).
     let lifetime = match asked {
         0 => std::time::Duration::ZERO,
-        asked => book.spec().lifetime(asked),
+        asked => server.book.spec().lifetime(asked),
     };
     let wanted = RequestedPort {
         protocol,
-        inside: SocketAddrV4::new(from, request.internal),
+        inside: SocketAddrV4::new(server.client, request.internal),
         port: request.suggested,
         exact: false,
-        until: end_of(lifetime, now),
+        until: end_of(lifetime, server.now),
     };
     let remote = SocketAddrV4::new(remote, port);
-    let external = engine.hold(&wanted, remote)?;
-    book.keep(HeldPeer {
+    let external = server.engine.hold(&wanted, remote)?;
+    server.book.keep(HeldPeer {
         protocol,
         inside: wanted.inside,
         remote,

@@ -49,7 +49,7 @@ pub(crate) fn check_with_plan(topology: &Topology, plan: &Plan, problems: &mut P
     }
     for id in topology.nodes() {
         if let Some(clat) = &topology[id].clat {
-            check_clat(topology, plan, id, clat, &prefixes, problems);
+            check_clat(topology, plan, (id, clat), &prefixes, problems);
         }
     }
 }
@@ -181,8 +181,7 @@ impl CheckedRouter<'_> {
 fn check_clat(
     topology: &Topology,
     plan: &Plan,
-    id: NodeId,
-    clat: &ClatSpec,
+    (id, clat): (NodeId, &ClatSpec),
     prefixes: &[EmbeddingPrefix],
     problems: &mut Problems,
 ) {

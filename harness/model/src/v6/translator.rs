@@ -257,7 +257,7 @@ impl FamilyTranslator {
             && IPV6_LENGTH + length + fields.part.map_or(0, |_| FRAGMENT_LENGTH) > LEAST_MTU;
         if !is_cut {
             let part = fields.part;
-            let packet = self.make_v6(frame, &fields, addresses, part, Some(work), now)?;
+            let packet = self.make_v6(frame, (&fields, addresses), part, Some(work), now)?;
             let extension = part.map_or(0, |_| FRAGMENT_LENGTH);
             let before = fields.payload_at - ip.at;
             let shift = (IPV6_LENGTH + extension) as isize - before as isize;
@@ -270,7 +270,7 @@ impl FamilyTranslator {
             ..work
         };
         let frame = &completed[VNET_HEADER..];
-        let packet = self.make_v6(frame, &fields, addresses, None, Some(complete), now)?;
+        let packet = self.make_v6(frame, (&fields, addresses), None, Some(complete), now)?;
         Ok(cut(&packet, &fields))
     }
 
@@ -278,8 +278,7 @@ impl FamilyTranslator {
     fn make_v6(
         &mut self,
         frame: &[u8],
-        fields: &PacketFields,
-        addresses: [Ipv4Addr; 2],
+        (fields, addresses): (&PacketFields, [Ipv4Addr; 2]),
         part: Option<FragmentPart>,
         work: Option<Work>,
         now: u64,
@@ -335,7 +334,7 @@ impl FamilyTranslator {
             let is_v4 = ip.version == IpVersion::V4;
             let read = is_v4.then(|| PacketFields::read_v4(quoted, &ip)).flatten();
             let (fields, addresses) = read.ok_or(malformed)?;
-            self.make_v6(quoted, &fields, addresses, fields.part, None, now)
+            self.make_v6(quoted, (&fields, addresses), fields.part, None, now)
         })?;
         let pseudo = v6_pseudo_header(ends, ICMPV6, error.len());
         let checksum = Sum::default().add(&pseudo).add(&error).checksum();

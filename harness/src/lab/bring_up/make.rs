@@ -25,7 +25,7 @@ use crate::lab::link::carrier::active::ActiveCarrier;
 use crate::lab::link::carrier::attach::{PendingCarrier, attach_planned, record_carriers};
 use crate::lab::link::ends::LinkEnds;
 use crate::lab::link::link::Link;
-use crate::lab::node::node::Node;
+use crate::lab::node::node::{Node, NodeParts};
 use crate::lab::services::own::OwnServices;
 use crate::lab::stack::namespace::new_namespace;
 use crate::topology::LinkId;
@@ -117,15 +117,14 @@ fn add_nodes(lab: &mut Lab, new: NewNodes, first: usize) {
         let services = lab.node_services().clone();
         let mut own = OwnServices::of(plan, lab.plan(), &stack, lab.journal());
         own.disks = lab.dir().disks_of(&plan.name);
-        let node = Node::new(
-            lab.topology(),
-            plan,
+        let parts = NodeParts {
             request,
             first_process,
             stack,
             services,
             own,
-        );
+        };
+        let node = Node::new(lab.topology(), plan, parts);
         lab.add_node(node);
     }
 }

@@ -5,7 +5,7 @@ use crate::impair::Direction;
 use crate::lab::error::Result;
 use crate::lab::link::carrier::choose::choose;
 use crate::lab::link::carrier::keep::side_to_keep;
-use crate::lab::link::carrier::replace::replace_carrier;
+use crate::lab::link::carrier::replace::{Replacement, replace_carrier};
 use crate::lab::link::state::LinkState;
 use crate::lab::stack::carried::Restored;
 use crate::lab::stack::monitors::Monitor;
@@ -28,7 +28,13 @@ impl LinkState {
         let before = self.carried.take();
         let from = before.kind();
         let (ends, namespace) = (self.carried.ends(), self.services.wire_namespace());
-        let replaced = replace_carrier(ends, namespace, before, carrier, &wanted, self.down, kept)?;
+        let replacement = Replacement {
+            carrier,
+            impairments: &wanted,
+            is_down: self.down,
+            kept,
+        };
+        let replaced = replace_carrier(ends, namespace, before, &replacement)?;
         self.carried.put(replaced.active);
         if let Some(restored) = replaced.restored {
             self.take_restored(restored, &replaced.made_again);

@@ -15,6 +15,7 @@ use crate::lab::process::launch::Launch;
 use crate::lab::process::process::Process;
 use crate::lab::process::program::{OnDrop, Output, ProgramSpec, Stdio};
 use crate::lab::process::readiness::{NOTIFY_SOCKET, Readiness};
+use crate::lab::process::running::ProgramContext;
 use crate::sandbox::protocol::node::{NodeCommand, ProgramUser};
 use crate::topology::StartCommand;
 
@@ -351,12 +352,13 @@ impl Command<'_> {
         };
         let launch = Launch::prepare(spec, node.name(), &env, defaults)?;
         node.with_first_process(&format!("run `{name}` on"), |first| launch.send(first))?;
-        let label = node
-            .programs()
-            .free_label(format!("{}/{name}", node.name()));
-        let holds = node.programs().holds();
-        let (reader, journal) = (node.output_reader(), node.journal());
-        let begun = launch.begun(spec, label, readiness, holds, reader, journal);
+        let programs = node.programs();
+        let context = ProgramContext {
+            label: programs.free_label(format!("{}/{name}", node.name())),
+            readiness,
+            holds: Arc::clone(programs.holds()),
+        };
+        let begun = launch.begun(spec, context, node.output_reader(), node.journal());
         let (running, pipes) = begun.inspect_err(|_| {
             // The program may run by now, where this process has no room for its descriptor.
             let end = |first: &FirstProcessHandle| first.ask(&NodeCommand::EndUnheard, &[]);

@@ -87,16 +87,27 @@ pub(crate) struct ClockFaultInForce {
     pub(crate) fault: ClockFault,
 }
 
+/// Parts of which a node is put together.
+pub(crate) struct NodeParts {
+    /// The request by which the node was made, and is made again.
+    pub(crate) request: NodeRequest,
+    pub(crate) first_process: FirstProcessHandle,
+    pub(crate) stack: Arc<Stack>,
+    /// Services that all nodes of a lab share.
+    pub(crate) services: NodeServices,
+    /// Services that run in the node.
+    pub(crate) own: OwnServices,
+}
+
 impl Node {
-    pub(crate) fn new(
-        topology: &Topology,
-        plan: &NodePlan,
-        request: NodeRequest,
-        first_process: FirstProcessHandle,
-        stack: Arc<Stack>,
-        services: NodeServices,
-        own: OwnServices,
-    ) -> Self {
+    pub(crate) fn new(topology: &Topology, plan: &NodePlan, parts: NodeParts) -> Self {
+        let NodeParts {
+            request,
+            first_process,
+            stack,
+            services,
+            own,
+        } = parts;
         let service_threads = NodeServiceThreads::new(own.all());
         // A container has the hostname of its pod, whose UTS namespace it shares.
         let hostname = topology

@@ -16,16 +16,13 @@ use crate::events::{EventKind, Journal, ProcessName, Stream};
 use crate::kernel::errno::Errno;
 use crate::kernel::fd::pipe;
 use crate::kernel::message_channel::MessageChannel;
-use crate::kernel::sync::Lock;
 use crate::lab::error::{LabError, LabErrorKind, NodeState, Result};
 use crate::lab::first_process::FirstProcessHandle;
-use crate::lab::process::holds::Holds;
 use crate::lab::process::log::Log;
 use crate::lab::process::output_reader::{OutputReader, read_all};
 use crate::lab::process::process::ProgramPipes;
 use crate::lab::process::program::{ProgramSpec, Stdio};
-use crate::lab::process::readiness::Readiness;
-use crate::lab::process::running::{Running, Started};
+use crate::lab::process::running::{ProgramContext, Running, Started};
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::node::{
     LONGEST_REPLY, NodeCommand, ProcessReply, Program, ProgramUser, c_text,
@@ -95,9 +92,7 @@ impl Launch {
     pub(crate) fn begun(
         self,
         spec: &ProgramSpec,
-        label: String,
-        readiness: Option<Arc<Readiness>>,
-        holds: &Arc<Lock<Holds>>,
+        context: ProgramContext,
         reader: &OutputReader,
         journal: &Arc<Journal>,
     ) -> Result<(Arc<Running>, ProgramPipes)> {
@@ -145,19 +140,13 @@ impl Launch {
             (logged[2], &mut stderr, Stream::Stderr),
         ] {
             if logged && let Some(fd) = fd.take() {
-                let read = reader.read(fd, &label, stream, Arc::clone(&log));
-                read.map_err(|e| LabError::io(format!("read the output of `{label}`"), &e))?;
+                let read = reader.read(fd, &context.label, stream, Arc::clone(&log));
+                read.map_err(|e| {
+                    LabError::io(format!("read the output of `{}`", context.label), &e)
+                })?;
             }
         }
-        let running = Running::new(
-            label,
-            process,
-            started,
-            log,
-            readiness,
-            Arc::clone(holds),
-            spec,
-        );
+        let running = Running::new(context, process, started, log, spec);
         let running = Arc::new(running);
         let watched = reader.watch(Arc::clone(&running));
         watched.map_err(|e| LabError::io(format!("watch `{}`", running.label()), &e))?;

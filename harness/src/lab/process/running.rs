@@ -64,16 +64,30 @@ pub(crate) struct Started {
     pub(crate) end: MessageChannel,
 }
 
+/// What the lab has of a program before the program runs.
+#[derive(Debug)]
+pub(crate) struct ProgramContext {
+    /// Name by which reports call the program.
+    pub(crate) label: String,
+    /// Messages by which the program says that it is ready, if it was asked for them.
+    pub(crate) readiness: Option<Arc<Readiness>>,
+    /// Holds that keep processes of the node from running.
+    pub(crate) holds: Arc<Lock<Holds>>,
+}
+
 impl Running {
     pub(crate) fn new(
-        label: String,
+        context: ProgramContext,
         process: Arc<ProcessName>,
         started: Started,
         log: Arc<Log>,
-        readiness: Option<Arc<Readiness>>,
-        holds: Arc<Lock<Holds>>,
         spec: &ProgramSpec,
     ) -> Self {
+        let ProgramContext {
+            label,
+            readiness,
+            holds,
+        } = context;
         let Started { pid, pidfd, end } = started;
         Self {
             label,

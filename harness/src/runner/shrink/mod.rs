@@ -11,4 +11,4 @@
 mod reruns;
 mod shrinking;
 
-pub(crate) use shrinking::Shrinking;
+pub(crate) use shrinking::{FailedRun, Shrinking};

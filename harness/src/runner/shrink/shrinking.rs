@@ -27,6 +27,13 @@ pub(crate) struct Shrinking<'a> {
     broken: Option<String>,
 }
 
+/// A run of a trial that has failed.
+pub(crate) struct FailedRun<'a> {
+    pub(crate) trial: &'a Trial,
+    pub(crate) run_seed: u64,
+    pub(crate) failure: &'a Failure,
+}
+
 impl<'a> Shrinking<'a> {
     /// Returns the file with the schedule of a trial that has run with a seed, if it had one.
     pub(crate) fn schedule_of(trial: &Trial, seed: u64) -> Option<PathBuf> {
@@ -40,13 +47,16 @@ impl<'a> Shrinking<'a> {
 
     /// Makes the search; `original` is what [`schedule_of`](Self::schedule_of) has returned.
     pub(crate) fn new(
-        trial: &'a Trial,
-        run_seed: u64,
-        failure: &Failure,
+        failed: FailedRun<'a>,
         original: PathBuf,
         together: usize,
         is_interrupted: &'a mut dyn FnMut() -> bool,
     ) -> Self {
+        let FailedRun {
+            trial,
+            run_seed,
+            failure,
+        } = failed;
         Self {
             reruns: Reruns::new(trial, run_seed, SameFailure::of(failure)),
             original,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::copies::Rounds;
 use crate::runner::result::TrialResult;
+use crate::trial::Trial;
 
 /// The way in which a run is to go.
 pub(crate) struct RunPlan {
@@ -23,4 +24,17 @@ pub(crate) struct RunPlan {
     pub(crate) rounds: Option<Vec<Rounds>>,
     /// Results that are known without running the trial, by the trial's index.
     pub(crate) known: Vec<Option<TrialResult>>,
+}
+
+impl RunPlan {
+    /// Returns the plan with the trials that it is for.
+    pub(crate) fn for_trials<'a>(&'a self, trials: &'a [Option<Trial>]) -> PlannedTrials<'a> {
+        PlannedTrials { trials, plan: self }
+    }
+}
+
+/// The trials of a run, and how they are run.
+pub(crate) struct PlannedTrials<'a> {
+    pub(crate) trials: &'a [Option<Trial>],
+    pub(crate) plan: &'a RunPlan,
 }

@@ -15,7 +15,7 @@ pub(crate) fn shrunk(
 ) -> Option<String> {
     use crate::runner::report::again;
     use crate::runner::result::TrialResult;
-    use crate::runner::shrink::Shrinking;
+    use crate::runner::shrink::{FailedRun, Shrinking};
     let TrialResult::Failed(failure) = &finished.result else {
         return None;
     };
@@ -25,14 +25,12 @@ pub(crate) fn shrunk(
         *is_over |= !signals.caught().is_empty();
         *is_over
     };
-    let search = Shrinking::new(
+    let failed = FailedRun {
         trial,
-        seed,
+        run_seed: seed,
         failure,
-        schedule,
-        together,
-        &mut is_interrupted,
-    );
+    };
+    let search = Shrinking::new(failed, schedule, together, &mut is_interrupted);
     Some(search.run(&again(trial, seed)))
 }
 

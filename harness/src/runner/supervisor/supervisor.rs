@@ -9,7 +9,7 @@ use crate::kernel::process::signal::Signal;
 
 use super::active_trial::{ActiveTrial, EndedTrial, GRACE, TrialSeeds};
 use super::copies::{Copies, NewCopy};
-use super::plan::RunPlan;
+use super::plan::{PlannedTrials, RunPlan};
 use super::pressure::Pressure;
 use super::queue::Queue;
 use super::reports::Remarks;
@@ -63,9 +63,9 @@ pub(crate) struct Workers<'a> {
 }
 
 impl<'a> Supervisor<'a> {
+    /// Makes a supervisor; `conclusion` counts what is decided without it.
     pub(crate) fn new(
-        trials: &'a [Option<Trial>],
-        plan: &'a RunPlan,
+        PlannedTrials { trials, plan }: PlannedTrials<'a>,
         printer: &'a mut Printer,
         signals: &'a Signals,
         workers: Workers<'a>,

@@ -25,5 +25,5 @@ mod setting;
 pub(crate) mod staying;
 mod zygote;
 
-pub(crate) use setting::Setting;
+pub(crate) use setting::{Outside, Setting};
 pub(crate) use zygote::Zygote;

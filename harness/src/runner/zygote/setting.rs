@@ -72,19 +72,34 @@ pub(crate) struct Beside {
     pub(crate) procfs: OwnedFd,
 }
 
+/// Everything for the setting of trials that is found out before the clone, since the first process
+/// of an outer sandbox sees other files and other ids.
+pub(crate) struct Outside {
+    /// Pidfd of this process. Inside, the supervisor has no process id: it is outside of the PID
+    /// namespace.
+    pub(crate) supervisor: OwnedFd,
+    pub(crate) first: Option<FirstThread>,
+    pub(crate) hidden: Vec<PathBuf>,
+    pub(crate) may_guard_host: bool,
+}
+
 impl Setting {
     /// Collects the setting in the first process of the outer sandbox, for so many trials.
     ///
     /// # Errors
     /// Fails if the kernel has no descriptor for signals left.
     pub(crate) fn collect(
+        outside: Outside,
         ids: Ids,
-        hidden: Vec<PathBuf>,
-        supervisor: OwnedFd,
-        first: Option<FirstThread>,
         corrections: Option<Corrections>,
         trials: usize,
     ) -> crate::kernel::Result<Self> {
+        let Outside {
+            supervisor,
+            first,
+            hidden,
+            may_guard_host,
+        } = outside;
         // Read here, in the first of the PID namespaces in which trials have theirs: the largest
         // number may be the namespace's own (Linux 6.14).
         let end = process::end_of_numbers();
@@ -98,7 +113,7 @@ impl Setting {
             numbers: RunNumbers::divide(end, body::supervisor_pid(), trials),
             number_counter: NumberCounter::open().ok(),
             working_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
-            guards_host: false,
+            guards_host: may_guard_host && ids.keep_root(),
             hosts: std::fs::read("/etc/hosts").ok(),
             plain: plain_views(),
             // The upper part of the stack is the zygote's while the init uses the lower part.

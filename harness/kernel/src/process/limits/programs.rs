@@ -139,23 +139,33 @@ mod spawn {
         }
     }
 
+    /// The arguments of `posix_spawn(3)`.
+    struct SpawnCall {
+        pid: *mut pid_t,
+        path: *const c_char,
+        actions: *const posix_spawn_file_actions_t,
+        attributes: *const posix_spawnattr_t,
+        argv: *const *mut c_char,
+        envp: *const *mut c_char,
+    }
+
     /// Calls a function of the C library that starts a program, so that the program has the old
     /// limit of open files.
     ///
     /// # Safety
     /// The arguments are those of `posix_spawn(3)`.
-    unsafe fn with_old_limit(
-        real: Option<Spawn>,
-        pid: *mut pid_t,
-        path: *const c_char,
-        actions: *const posix_spawn_file_actions_t,
-        attributes: *const posix_spawnattr_t,
-        arguments: [*const *mut c_char; 2],
-    ) -> c_int {
+    unsafe fn with_old_limit(real: Option<Spawn>, call: SpawnCall) -> c_int {
         let Some(real) = real else {
             return libc::ENOSYS;
         };
-        let [argv, envp] = arguments;
+        let SpawnCall {
+            pid,
+            path,
+            actions,
+            attributes,
+            argv,
+            envp,
+        } = call;
         let mut own_pid = 0;
         let mut spawn = || {
             // SAFETY: by the contract of this function.
@@ -215,8 +225,16 @@ mod spawn {
     ) -> c_int {
         static REAL: AtomicPtr<libc::c_void> = AtomicPtr::new(ptr::null_mut());
         let real = find(c"posix_spawn", &REAL);
+        let call = SpawnCall {
+            pid,
+            path,
+            actions,
+            attributes,
+            argv,
+            envp,
+        };
         // SAFETY: the arguments are passed on.
-        unsafe { with_old_limit(real, pid, path, actions, attributes, [argv, envp]) }
+        unsafe { with_old_limit(real, call) }
     }
 
     /// Stands in for `posix_spawnp(3)`, with the old limit of open files for the program.
@@ -234,7 +252,15 @@ mod spawn {
     ) -> c_int {
         static REAL: AtomicPtr<libc::c_void> = AtomicPtr::new(ptr::null_mut());
         let real = find(c"posix_spawnp", &REAL);
+        let call = SpawnCall {
+            pid,
+            path: file,
+            actions,
+            attributes,
+            argv,
+            envp,
+        };
         // SAFETY: the arguments are passed on.
-        unsafe { with_old_limit(real, pid, file, actions, attributes, [argv, envp]) }
+        unsafe { with_old_limit(real, call) }
     }
 }

@@ -7,13 +7,40 @@
 
 use std::borrow::Cow;
 
-use super::realms::{is_uplink, router};
+use super::realms::{Realms, is_uplink, router};
 use super::route::PortSite;
 use crate::plan::stack::Address;
 use crate::plan::wiring::{Attachment, Wiring};
 use crate::topology::id::Owner;
 use crate::topology::subnet::Subnet;
 use crate::topology::value::Topology;
+
+/// The networks of a topology, with the addresses that they have been given.
+pub(crate) struct AddressedNetworks<'a> {
+    pub(crate) topology: &'a Topology,
+    pub(crate) wiring: &'a Wiring,
+    /// The subnets of each segment.
+    pub(crate) subnets: &'a [Vec<Subnet>],
+    /// The addresses of each interface of each stack.
+    pub(crate) addresses: &'a [Vec<Vec<Address>>],
+    /// Whether each stack forwards packets.
+    pub(crate) forwards: &'a [bool],
+    /// The realms of IPv4, and those of IPv6.
+    pub(crate) realms: &'a [Realms; 2],
+}
+
+/// Returns the place of each interface of each stack.
+pub(crate) fn port_sites(topology: &Topology, wiring: &Wiring) -> Vec<Vec<PortSite>> {
+    let site = |port: &Attachment| PortSite {
+        segment: port.segment.index(),
+        cost: topology[port.link].cost.unwrap_or(1),
+        outside: is_uplink(topology, port),
+    };
+    let stacks = wiring.stacks.iter();
+    stacks
+        .map(|stack| stack.interfaces.iter().map(site).collect())
+        .collect()
+}
 
 /// The networks of a topology as the search for routes sees them.
 pub(crate) struct RoutedNetworks<'a> {

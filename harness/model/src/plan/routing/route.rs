@@ -29,6 +29,18 @@ pub(crate) struct RouteMap<'a> {
     multihomed: Vec<Vec<MetPort>>,
 }
 
+/// The stacks between which routes are looked for.
+pub(crate) struct RoutedStacks<'a> {
+    /// The subnets of each segment.
+    pub(crate) subnets: &'a [Vec<Subnet>],
+    /// Place of each interface of each stack.
+    pub(crate) sites: &'a [Vec<PortSite>],
+    /// Addresses of each interface of each stack.
+    pub(crate) addresses: &'a [Vec<Vec<Address>>],
+    /// Whether each stack forwards packets.
+    pub(crate) forwards: &'a [bool],
+}
+
 /// An interface as the map is told of it.
 #[derive(Clone, Copy)]
 pub(crate) struct PortSite {
@@ -96,18 +108,21 @@ const NOWHERE: u32 = u32::MAX;
 const HERE: u32 = u32::MAX - 1;
 
 impl<'a> RouteMap<'a> {
-    /// Prepares a map; `sites` says where each interface of each stack is.
+    /// Prepares a map.
     ///
     /// Subnets that may be merged are those of the pool; none without a pool.
     pub(crate) fn new(
         v6: bool,
         pool: Option<Subnet>,
-        subnets: &[Vec<Subnet>],
-        sites: &[Vec<PortSite>],
-        addresses: &[Vec<Vec<Address>>],
-        forwards: &'a [bool],
+        stacks: &RoutedStacks<'a>,
         separates: Vec<bool>,
     ) -> Self {
+        let RoutedStacks {
+            subnets,
+            sites,
+            addresses,
+            forwards,
+        } = *stacks;
         let port = |(interface, (site, given)): (usize, (&PortSite, &Vec<Address>))| {
             let ip = given
                 .iter()

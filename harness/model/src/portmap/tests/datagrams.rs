@@ -73,15 +73,14 @@ fn a_version_that_is_not_served_is_refused_in_the_other_one() {
 
 /// Makes a request of PCP whose nonce is 7, with options.
 fn pcp(operation: u8, client: Ipv4Addr, lifetime: u32, options: &[u8]) -> Vec<u8> {
-    pcp_with(operation, client, lifetime, 7, [4000, 6000], options)
+    pcp_with(operation, client, lifetime, (7, [4000, 6000]), options)
 }
 
 fn pcp_with(
     operation: u8,
     client: Ipv4Addr,
     lifetime: u32,
-    nonce: u8,
-    [inside, outside]: [u16; 2],
+    (nonce, [inside, outside]): (u8, [u16; 2]),
     options: &[u8],
 ) -> Vec<u8> {
     let mut bytes = vec![2, operation, 0, 0];
@@ -111,10 +110,10 @@ fn pcp_maps_renews_and_deletes() {
     assert_eq!(answer, expected);
     // Another nonce is another program, which may neither renew nor delete.
     for lifetime in [600, 0] {
-        let other = pcp_with(1, HOST, lifetime, 8, [4000, 6000], &[]);
+        let other = pcp_with(1, HOST, lifetime, (8, [4000, 6000]), &[]);
         assert_eq!(router.hear(HOST, &other).expect("an answer")[3], 2);
     }
-    let all = pcp_with(1, HOST, 0, 8, [0, 0], &[]);
+    let all = pcp_with(1, HOST, 0, (8, [0, 0]), &[]);
     assert_eq!(router.hear(HOST, &all).expect("an answer")[3], 0);
     assert_eq!(router.leases().len(), 1);
     let deleted = router.hear(HOST, &pcp(1, HOST, 0, &[])).expect("an answer");
@@ -140,7 +139,7 @@ fn pcp_refuses_by_its_codes() {
     assert_eq!(result(&pcp(1, HOST, 600, &[2, 0, 0, 8])), 6);
     assert_eq!(result(&pcp(1, HOST, 600, &[2, 0, 0, 0, 2, 0, 0, 0])), 6);
     assert_eq!(result(&pcp(1, OTHER, 600, &[])), 12);
-    assert_eq!(result(&pcp_with(1, HOST, 600, 7, [0, 0], &[])), 9);
+    assert_eq!(result(&pcp_with(1, HOST, 600, (7, [0, 0]), &[])), 9);
     // An option that need not be known is left out.
     assert_eq!(result(&pcp(1, HOST, 600, &[200, 0, 0, 1, 9, 0, 0, 0])), 0);
     let mut all_protocols = map.clone();
@@ -158,7 +157,7 @@ fn pcp_prefers_failure_to_another_port() {
         .hear(HOST, &pcp(1, HOST, 600, &[2, 0, 0, 0]))
         .expect("an answer");
     assert_eq!(answer[3], 11);
-    let other = pcp_with(1, HOST, 600, 7, [4000, 6001], &[2, 0, 0, 0]);
+    let other = pcp_with(1, HOST, 600, (7, [4000, 6001]), &[2, 0, 0, 0]);
     let answer = router.hear(HOST, &other).expect("an answer");
     assert_eq!(
         (answer[3], &answer[42..44]),

@@ -4,6 +4,7 @@
 
 use super::upnp::igd;
 use super::*;
+use crate::portmap::server::MappingServer;
 use crate::portmap::upnp::http::{HttpPart, read};
 use crate::portmap::upnp::{serve, ssdp};
 use crate::random::splitmix;
@@ -75,7 +76,13 @@ fn requests_of_garbage_are_answered_rightly_or_not_at_all() {
             HttpPart::Whole(request) => {
                 let Router { book, nat, now } = &mut router;
                 let mut engine = NatNow { nat, now: *now };
-                serve(&igd(), book, &mut engine, &request, HOST, *now)
+                let mut server = MappingServer {
+                    book,
+                    engine: &mut engine,
+                    client: HOST,
+                    now: *now,
+                };
+                serve(&igd(), &mut server, &request)
             }
         };
         assert!(answer.starts_with(b"HTTP/1.1 "), "{bytes:?}");

@@ -1,6 +1,7 @@
 //! UPnP: discovery, descriptions and calls.
 
 use super::*;
+use crate::portmap::server::MappingServer;
 use crate::portmap::upnp::device::Igd;
 use crate::portmap::upnp::http::{HttpPart, read};
 use crate::portmap::upnp::{serve, ssdp};
@@ -22,7 +23,13 @@ impl Router {
             HttpPart::Whole(request) => {
                 let Router { book, nat, now } = self;
                 let mut engine = NatNow { nat, now: *now };
-                serve(&igd(), book, &mut engine, &request, from, *now)
+                let mut server = MappingServer {
+                    book,
+                    engine: &mut engine,
+                    client: from,
+                    now: *now,
+                };
+                serve(&igd(), &mut server, &request)
             }
             HttpPart::Wrong(answer) => answer,
             HttpPart::More => panic!("the request is cut off"),

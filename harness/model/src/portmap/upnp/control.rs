@@ -7,9 +7,10 @@ use super::actions::IgdService;
 use super::http::HttpRequest;
 use super::soap::{SoapCall, UpnpError};
 use crate::nat::NatProtocol;
-use crate::portmap::book::{LeaseBook, LeaseWish};
-use crate::portmap::engine::{LeaseEngine, LeaseRefusal};
+use crate::portmap::book::LeaseWish;
+use crate::portmap::engine::LeaseRefusal;
 use crate::portmap::lease::{LeaseOrigin, PortLease};
+use crate::portmap::server::MappingServer;
 
 /// The errors of UPnP Device Architecture 1.1, section 3.2.2, and of WANIPConnection:2, section
 /// 2.5.
@@ -54,11 +55,8 @@ impl From<LeaseRefusal> for UpnpError {
 /// Carries out the call of a request, and returns the response.
 pub(super) fn call(
     service: IgdService,
-    book: &mut LeaseBook,
-    engine: &mut dyn LeaseEngine,
+    server: &mut MappingServer<'_>,
     request: &HttpRequest,
-    from: Ipv4Addr,
-    now: u64,
 ) -> Vec<u8> {
     let Some(call) = SoapCall::of(request) else {
         return error::INVALID_ACTION.answer();
@@ -69,7 +67,7 @@ pub(super) fn call(
         urn == service.urn() && version.is_ok_and(|it| (1..=service.version()).contains(&it))
     });
     let done = match of_service {
-        true => act(service, book, engine, &call, from, now),
+        true => act(service, server, &call),
         false => Err(error::INVALID_ACTION),
     };
     match done {
@@ -82,12 +80,10 @@ type Results = Vec<(&'static str, String)>;
 
 fn act(
     service: IgdService,
-    book: &mut LeaseBook,
-    engine: &mut dyn LeaseEngine,
+    server: &mut MappingServer<'_>,
     call: &SoapCall,
-    from: Ipv4Addr,
-    now: u64,
 ) -> Result<Results, UpnpError> {
+    let now = server.now;
     let action = service.action(&call.action).ok_or(error::INVALID_ACTION)?;
     let is_there = |name: &&str| call.argument(name).is_some();
     if !action.arguments.iter().all(is_there) {
@@ -95,34 +91,34 @@ fn act(
     }
     let values = match action.name {
         "AddPortMapping" => {
-            add(book, engine, call, from, true, now)?;
+            add(server, call, true)?;
             Vec::new()
         }
-        "AddAnyPortMapping" => vec![add(book, engine, call, from, false, now)?.port.to_string()],
+        "AddAnyPortMapping" => vec![add(server, call, false)?.port.to_string()],
         "DeletePortMapping" => {
-            delete(book, engine, call, from, now)?;
+            delete(server, call)?;
             Vec::new()
         }
         "GetExternalIPAddress" => {
-            let address = engine.external().ok_or(error::ACTION_FAILED)?;
+            let address = server.engine.external().ok_or(error::ACTION_FAILED)?;
             vec![address.to_string()]
         }
         "GetSpecificPortMappingEntry" => {
             let (port, protocol) = key(call)?;
-            let lease = book.of_port(protocol, port, now);
+            let lease = server.book.of_port(protocol, port, now);
             entry(&lease.ok_or(error::NO_SUCH_ENTRY)?, now)[3..].to_vec()
         }
         "GetGenericPortMappingEntry" => {
             let index: usize = parsed(call, "NewPortMappingIndex")?;
-            let lease = book.leases(now).nth(index);
+            let lease = server.book.leases(now).nth(index);
             entry(lease.ok_or(error::INDEX_INVALID)?, now)
         }
         "GetStatusInfo" => {
-            let status = match engine.external() {
+            let status = match server.engine.external() {
                 Some(_) => "Connected",
                 None => "Disconnected",
             };
-            let uptime = book.epoch(now).to_string();
+            let uptime = server.book.epoch(now).to_string();
             vec![status.into(), "ERROR_NONE".into(), uptime]
         }
         "GetConnectionTypeInfo" => vec!["IP_Routed".into(), "IP_Routed".into()],
@@ -166,12 +162,9 @@ fn any_remote_host(call: &SoapCall) -> Result<(), UpnpError> {
 }
 
 fn add(
-    book: &mut LeaseBook,
-    engine: &mut dyn LeaseEngine,
+    server: &mut MappingServer<'_>,
     call: &SoapCall,
-    from: Ipv4Addr,
     exact: bool,
-    now: u64,
 ) -> Result<PortLease, UpnpError> {
     any_remote_host(call)?;
     let port: u16 = parsed(call, "NewExternalPort")?;
@@ -191,27 +184,27 @@ fn add(
         return Err(error::NO_WILDCARD_OUTSIDE);
     }
     // A host may open ports to itself only (WANIPConnection:2, section 2.5.16).
-    if client != from {
+    if client != server.client {
         return Err(error::NOT_AUTHORIZED);
     }
     let inside = SocketAddrV4::new(client, internal);
-    match book.of_port(protocol, port, now) {
+    match server.book.of_port(protocol, port, server.now) {
         Some(before) if exact && before.origin != LeaseOrigin::Upnp => {
             return Err(error::OTHER_MECHANISM);
         }
         Some(before) if exact && before.inside.ip() != inside.ip() => return Err(error::CONFLICT),
         // The same host may lead its port elsewhere.
         Some(before) if exact && before.inside != inside => {
-            book.end(engine, client, LeaseOrigin::Upnp, |it| {
-                (it.protocol, it.inside) == (protocol, before.inside)
-            })?;
+            let same = |it: &PortLease| (it.protocol, it.inside) == (protocol, before.inside);
+            let origin = LeaseOrigin::Upnp;
+            server.book.end(server.engine, client, origin, same)?;
         }
         Some(_) | None => {}
     }
     let lifetime = match (asked, call.service.ends_with(":1")) {
         (0, true) => None,
-        (0, false) => Some(WEEK.min(book.spec().longest)),
-        (asked, _) => Some(book.spec().lifetime(asked)),
+        (0, false) => Some(WEEK.min(server.book.spec().longest)),
+        (asked, _) => Some(server.book.spec().lifetime(asked)),
     };
     let wish = LeaseWish {
         protocol,
@@ -227,25 +220,21 @@ fn add(
             .take(DESCRIPTION)
             .collect(),
     };
-    Ok(book.lease(engine, &wish, now)?)
+    Ok(server.book.lease(server.engine, &wish, server.now)?)
 }
 
-fn delete(
-    book: &mut LeaseBook,
-    engine: &mut dyn LeaseEngine,
-    call: &SoapCall,
-    from: Ipv4Addr,
-    now: u64,
-) -> Result<(), UpnpError> {
+fn delete(server: &mut MappingServer<'_>, call: &SoapCall) -> Result<(), UpnpError> {
     let (port, protocol) = key(call)?;
-    let lease = book.of_port(protocol, port, now);
+    let lease = server.book.of_port(protocol, port, server.now);
     let lease = lease.ok_or(error::NO_SUCH_ENTRY)?;
-    if *lease.inside.ip() != from || lease.origin != LeaseOrigin::Upnp {
+    if *lease.inside.ip() != server.client || lease.origin != LeaseOrigin::Upnp {
         return Err(error::NOT_AUTHORIZED);
     }
-    book.end(engine, from, LeaseOrigin::Upnp, |it| {
-        (it.port, it.protocol) == (port, protocol)
-    })?;
+    let same = |it: &PortLease| (it.port, it.protocol) == (port, protocol);
+    let origin = LeaseOrigin::Upnp;
+    server
+        .book
+        .end(server.engine, server.client, origin, same)?;
     Ok(())
 }
 

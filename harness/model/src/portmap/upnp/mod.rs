@@ -17,22 +17,12 @@ pub mod http;
 mod soap;
 pub mod ssdp;
 
-use std::net::Ipv4Addr;
-
-use super::book::LeaseBook;
-use super::engine::LeaseEngine;
+use super::server::MappingServer;
 use device::Igd;
 use http::{HttpRequest, response};
 
 /// Answers a request of HTTP.
-pub fn serve(
-    device: &Igd,
-    book: &mut LeaseBook,
-    engine: &mut dyn LeaseEngine,
-    request: &HttpRequest,
-    from: Ipv4Addr,
-    now: u64,
-) -> Vec<u8> {
+pub fn serve(device: &Igd, server: &mut MappingServer<'_>, request: &HttpRequest) -> Vec<u8> {
     match (request.method.as_str(), request.path.as_str()) {
         ("GET", device::ROOT) => response("200 OK", &device.description()),
         ("GET", path) => match actions::IgdService::at_description(path) {
@@ -40,7 +30,7 @@ pub fn serve(
             None => response("404 Not Found", ""),
         },
         ("POST", path) => match actions::IgdService::at_control(path) {
-            Some(service) => control::call(service, book, engine, request, from, now),
+            Some(service) => control::call(service, server, request),
             None => response("404 Not Found", ""),
         },
         // There are no events to subscribe to.

@@ -31,17 +31,31 @@ pub(crate) struct Replaced {
     pub(crate) made_again: Vec<Side>,
 }
 
-/// Replaces the carrier `before` by `carrier`, and returns when packets pass. A link that is down
-/// stays down.
+/// A request for a carrier in the place of another one.
+pub(crate) struct Replacement<'a> {
+    /// Kind of the new carrier.
+    pub(crate) carrier: Carrier,
+    /// Impairments by direction, which are in force from the first frame on.
+    pub(crate) impairments: &'a [Impairment; 2],
+    /// Whether the link is down. Such a link stays down.
+    pub(crate) is_down: bool,
+    /// Side whose interface stays, where the interfaces of a plain link are in two nodes.
+    pub(crate) kept: Option<Side>,
+}
+
+/// Replaces the carrier `before`, and returns when packets pass.
 pub(crate) fn replace_carrier(
     ends: &LinkEnds,
     namespace: &WireNamespace,
     before: ActiveCarrier,
-    carrier: Carrier,
-    impairments: &[Impairment; 2],
-    down: bool,
-    kept: Option<Side>,
+    wanted: &Replacement<'_>,
 ) -> Result<Replaced> {
+    let Replacement {
+        carrier,
+        impairments,
+        is_down,
+        kept,
+    } = *wanted;
     let untouched = |active| Replaced {
         active,
         restored: None,
@@ -53,7 +67,7 @@ pub(crate) fn replace_carrier(
             replace_netem(ends, namespace, impairments).map(untouched)
         }
         (ActiveCarrier::Veth, carrier, Some(port), _) => {
-            let pending = splice(ends, port, carrier, down)?;
+            let pending = splice(ends, port, carrier, is_down)?;
             pending.join(ends, impairments).map(untouched)
         }
         (ActiveCarrier::Veth, carrier, None, Some(kept)) => {
@@ -64,8 +78,8 @@ pub(crate) fn replace_carrier(
                 made_again: vec![kept.other()],
             })
         }
-        (before, carrier, _, _) => Ok(Replaced {
-            active: make_again(ends, namespace, before, carrier, impairments, down)?,
+        (before, _, _, _) => Ok(Replaced {
+            active: make_again(ends, namespace, before, wanted)?,
             restored: None,
             made_again: Side::BOTH.to_vec(),
         }),
@@ -98,14 +112,13 @@ fn make_again(
     ends: &LinkEnds,
     namespace: &WireNamespace,
     before: ActiveCarrier,
-    carrier: Carrier,
-    impairments: &[Impairment; 2],
-    down: bool,
+    wanted: &Replacement<'_>,
 ) -> Result<ActiveCarrier> {
+    let impairments = wanted.impairments;
     // 1. The old carrier goes first: the new interfaces have the same names and indices.
     detach(ends, before)?;
     // 2. The new ends are made. The ends in stacks are down and have no addresses yet.
-    let pending = attach_ends(ends, namespace, carrier)?;
+    let pending = attach_ends(ends, namespace, wanted.carrier)?;
     // 3. Each end gets the settings of the plan: names, addresses, neighbours, routes, sysctls; a
     //    port of a switch gets its multicast memberships.
     for side in Side::BOTH {
@@ -114,7 +127,7 @@ fn make_again(
     // 4. The ends of a link that is down go down again. They had to be up for their settings: the
     //    kernel refuses a route over an interface that is down (ENETDOWN,
     //    net/ipv4/fib_semantics.c).
-    if down {
+    if wanted.is_down {
         for side in ends.switched() {
             let mut batch = Batch::new();
             batch.set_down(ends.device(side));

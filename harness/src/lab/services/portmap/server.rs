@@ -18,6 +18,7 @@ use crate::lab::error::Result;
 use crate::lab::services::service::{ServicePlace, ServiceThread, ServiceWork, open_inside};
 use crate::model::portmap::PortMappingSpec;
 use crate::model::portmap::datagram::{self, ALL_HOSTS, CLIENT_PORT, SERVER_PORT};
+use crate::model::portmap::server::MappingServer;
 use crate::model::portmap::upnp::device::{Igd, UPNP_PORT};
 use crate::model::portmap::upnp::http::HttpPart;
 use crate::model::portmap::upnp::{serve, ssdp};
@@ -295,9 +296,15 @@ impl MappingThread {
             (Ok(HttpPart::Wrong(answer)), _) => Some(answer),
             (Ok(HttpPart::Whole(request)), Some(Door::Control(_, igd))) => {
                 let from = stream.from();
-                let serve = self
-                    .state
-                    .with(|book, engine, now| serve(igd, book, engine, &request, from, now));
+                let serve = self.state.with(|book, engine, now| {
+                    let mut server = MappingServer {
+                        book,
+                        engine,
+                        client: from,
+                        now,
+                    };
+                    serve(igd, &mut server, &request)
+                });
                 Some(serve)
             }
             (Ok(HttpPart::Whole(_)) | Err(_), _) => None,
