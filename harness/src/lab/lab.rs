@@ -14,11 +14,11 @@ use crate::lab::faults::roles::Roles;
 use crate::lab::lab_dir::LabDir;
 use crate::lab::link::link::Link;
 use crate::lab::link::services::LinkServices;
-use crate::lab::nemesis::schedules::Schedules;
 use crate::lab::node::node::Node;
 use crate::lab::node::services::NodeServices;
+use crate::lab::packet_filter::watcher::FirewallWatcher;
 use crate::lab::patience::Patience;
-use crate::lab::router::watcher::FirewallWatcher;
+use crate::lab::schedules::Schedules;
 use crate::lab::services::dns::dns::Dns;
 use crate::lab::stack::stack::Stack;
 #[cfg(feature = "tokio")]

@@ -10,7 +10,7 @@ use crate::events::{EventKind, note_in_all};
 use crate::kernel::mount;
 use crate::kernel::sync::Lock;
 use crate::kernel::thread::escort::escorted;
-use crate::lab::disk::server::DiskServer;
+use crate::lab::disk::DiskServer;
 use crate::lab::error::{LabError, Result};
 use crate::sandbox::copy_tree;
 use crate::sandbox::protocol::node::NodeEtc;

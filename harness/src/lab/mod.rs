@@ -100,18 +100,18 @@
 //!
 //! # The code
 //!
-//! A row of this table imports from the rows below, and not from those above. The few exceptions,
-//! most of which are what a lab keeps for faults, schedules and firewalls, stand with their reasons
-//! in `tests/tests/tidy/walls.rs`, where a test keeps this order.
+//! A row of this table imports from the rows below, and not from those above. The exception stands
+//! with its reason in `tests/tests/tidy/walls.rs`, where a test keeps this order.
 //!
 //! | file or folder | role |
 //! |---|---|
 //! | `inspect/` | a lab seen from outside |
+//! | `volume` | a volume with faults, as a test sees it |
 //! | `cluster/` | nodes that run one service together |
 //! | `nemesis/` | schedules of faults, carried out on a thread |
 //! | `faults/` | what breaks a lab for as long as a guard lives |
 //! | `log_rules` | texts that fail a trial when a program of the lab writes them |
-//! | `router/` | translation of addresses, firewalls, captive portals |
+//! | `router/` | what a test asks of a router: translations, firewalls, changes |
 //! | `change/` | growth, removal, moves, and the end of a lab |
 //! | `bring_up/` | from a topology to a lab: nodes, cables, settings, the wait until packets pass |
 //! | `lab` | [`Lab`]: nodes, links and stacks by id |
@@ -120,8 +120,10 @@
 //! | `process/` | programs that run in nodes |
 //! | `link/` | [`Link`]: two ends, and the carrier between them |
 //! | `services/` | servers and clients of ours that run in nodes |
-//! | `disk/` | volumes with faults |
+//! | `disk` | the processes that serve volumes with faults |
 //! | `stack/` | network namespaces, and what is attached to their interfaces |
+//! | `packet_filter/` | translation, firewalls and captive portals, as rules of the kernel |
+//! | `schedules` | schedules of faults that are carried out, and how far each is |
 //! | `first_process` | the processes that hold namespaces |
 //! | `wait`, `barrier`, `patience` | waits, and their limit |
 //! | `error` | [`LabError`] |
@@ -141,11 +143,14 @@ mod link;
 mod log_rules;
 mod nemesis;
 mod node;
+mod packet_filter;
 mod patience;
 mod process;
 mod router;
+mod schedules;
 mod services;
 mod stack;
+mod volume;
 mod wait;
 
 pub use crate::events::Stream;
@@ -153,7 +158,6 @@ pub use crate::model::carrier::Carrier;
 pub use barrier::Barrier;
 pub use cluster::running::RunningCluster;
 pub use cluster::spec::Cluster;
-pub use disk::volume::{DiskSnapshot, LabDisk};
 pub use error::{LabError, LabErrorKind, Result, Subject};
 pub use faults::guard::FaultGuard;
 pub use faults::scene::Scene;
@@ -181,11 +185,12 @@ pub use process::program::{OnDrop, Output, Stdio};
 pub use router::change::FirewallCounter;
 pub use router::nat::RouterNat;
 pub use router::nat_v6::RouterNatV6;
+pub use router::nat64::RouterNat64;
 pub use services::dhcp::dhcp::Dhcp;
 pub use services::dhcp6::dhcp6::Dhcp6;
 pub use services::dns::dns::Dns;
 pub use services::ndp::advertiser::Advertiser;
-pub use services::translation::nat64::RouterNat64;
+pub use volume::{DiskSnapshot, LabDisk};
 #[cfg(feature = "tokio")]
 pub use wait::wait_until_async;
 pub use wait::{Condition, wait_until};

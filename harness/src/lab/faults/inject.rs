@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::impair::Direction;
-use crate::lab::disk;
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::faults::clock::WrongClock;
 use crate::lab::faults::cut::Cut;
@@ -11,7 +10,7 @@ use crate::lab::faults::degrade::Degraded;
 use crate::lab::faults::flap::flap;
 use crate::lab::faults::guard::{FaultGuard, Healing};
 use crate::lab::faults::in_processes::{Killed, Limited, StoppedPrograms, slow};
-use crate::lab::faults::on_nodes::{Acted, Done, Paused, StoppedNode};
+use crate::lab::faults::on_nodes::{Acted, Done, Paused, StoppedNode, break_disk};
 use crate::lab::faults::partition::{Deafness, Partition};
 use crate::lab::faults::scene::Scene;
 use crate::lab::services::dns::dns::Dns;
@@ -63,7 +62,7 @@ impl Scene {
             Fault::Dns { node, answers } => return self.dns_of(node)?.inject(answers.clone()),
             Fault::Disk { node, volume, what } => {
                 let node = self.node_of(node)?;
-                return disk::inject::inject(node, volume.as_deref(), what.clone());
+                return break_disk(node, volume.as_deref(), what.clone());
             }
             Fault::Action { action, node } => Box::new(self.acted(action, node.as_ref())?),
             Fault::KillProgram { node, program } => {

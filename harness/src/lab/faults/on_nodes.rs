@@ -1,12 +1,15 @@
-//! Faults of nodes, and what heals them.
+//! Faults of nodes and of their disks, and what heals them.
 
 use std::sync::Arc;
 
-use crate::lab::error::Result;
-use crate::lab::faults::guard::Healing;
+use crate::lab::disk::DiskServer;
+use crate::lab::error::{LabError, Result, Subject};
+use crate::lab::faults::guard::{FaultGuard, Healing};
 use crate::lab::faults::roles::NamedAction;
 use crate::lab::faults::scene::Scene;
 use crate::lab::node::node::Node;
+use crate::model::disk::DiskFault;
+use crate::model::fault::Fault;
 
 /// A node whose processes are stopped.
 pub(crate) struct Paused(Arc<Node>);
@@ -98,5 +101,34 @@ impl Healing for Acted {
             node,
         } = *self;
         action.undo(&name, &scene, node.as_deref())
+    }
+}
+
+/// Breaks the disk of a node until the guard is dropped.
+pub(crate) fn break_disk(node: &Node, volume: Option<&str>, what: DiskFault) -> Result<FaultGuard> {
+    let server = node.find_disk(volume)?;
+    what.validate().map_err(|wrong| {
+        let why = format!("cannot have the disk fault `{what}`: {wrong}");
+        LabError::invalid(Subject::Node(node.name().to_owned()), why).caused_by(wrong)
+    })?;
+    // The guard is made when the server has agreed, so that a refusal leaves nothing to heal.
+    let id = server.begin(&what)?;
+    let healing = Box::new(BrokenDisk {
+        server: Arc::clone(server),
+        id,
+    });
+    let fault = Fault::disk_of(node.name(), server.volume(), what);
+    Ok(FaultGuard::begin(node.journal(), fault, healing))
+}
+
+/// A fault of a disk, to be taken away.
+struct BrokenDisk {
+    server: Arc<DiskServer>,
+    id: u64,
+}
+
+impl Healing for BrokenDisk {
+    fn heal(self: Box<Self>) -> Result<()> {
+        self.server.end(self.id)
     }
 }

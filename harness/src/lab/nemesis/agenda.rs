@@ -7,7 +7,7 @@ use crate::events::EventKind;
 use crate::lab::error::{LabError, LabErrorKind, Result};
 use crate::lab::faults::guard::FaultGuard;
 use crate::lab::faults::scene::Scene;
-use crate::lab::nemesis::progress::Progress;
+use crate::lab::schedules::Progress;
 use crate::model::fault::{Schedule, ScheduledFault};
 
 /// The clock by which a schedule is carried out.

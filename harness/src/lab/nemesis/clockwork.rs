@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::lab::error::Result;
 use crate::lab::faults::scene::Scene;
 use crate::lab::nemesis::agenda::{Agenda, ScheduleClock};
-use crate::lab::nemesis::progress::Progress;
+use crate::lab::schedules::Progress;
 use crate::model::fault::Schedule;
 
 /// Carries out a schedule, and heals everything at its end or when the test stops it.

@@ -6,8 +6,6 @@
 //! | `agenda` | what begins and ends next, and when |
 //! | `clockwork` | the thread, which goes by the clock of the machine |
 //! | `steps` | a schedule whose time the test moves on |
-//! | `progress` | the messages between the thread and the test |
-//! | `schedules` | all that are carried out on a lab |
 //! | `kept` | the file of a trial's schedule, and the file that takes its place |
 //! | `on_labs` | schedules and nemeses as methods of a lab |
 
@@ -16,7 +14,5 @@ pub(crate) mod clockwork;
 #[cfg(feature = "toml")]
 pub(crate) mod kept;
 pub(crate) mod on_labs;
-pub(crate) mod progress;
 pub(crate) mod run;
-pub(crate) mod schedules;
 pub(crate) mod steps;

@@ -9,9 +9,9 @@ use crate::lab::lab::Lab;
 use crate::lab::nemesis::clockwork::carry_out;
 #[cfg(feature = "toml")]
 use crate::lab::nemesis::kept;
-use crate::lab::nemesis::progress::Progress;
 use crate::lab::nemesis::run::ScheduleRun;
 use crate::lab::nemesis::steps::ScheduleSteps;
+use crate::lab::schedules::Progress;
 use crate::model::fault::{Nemesis, Schedule, ScheduleError, ScheduleErrorKind};
 use crate::model::random::seed_for;
 use crate::model::twice::{LineKind, RecordLine};

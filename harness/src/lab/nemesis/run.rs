@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use crate::lab::error::Result;
 use crate::lab::faults::guard::complain;
-use crate::lab::nemesis::progress::Progress;
+use crate::lab::schedules::Progress;
 use crate::model::fault::Schedule;
 use crate::sandbox::trial::body::is_fork;
 

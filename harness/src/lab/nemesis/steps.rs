@@ -8,7 +8,7 @@ use crate::lab::error::Result;
 use crate::lab::faults::guard::complain;
 use crate::lab::faults::scene::Scene;
 use crate::lab::nemesis::agenda::{Agenda, ScheduleClock};
-use crate::lab::nemesis::progress::Progress;
+use crate::lab::schedules::Progress;
 use crate::model::fault::Schedule;
 use crate::sandbox::trial::body::is_fork;
 

@@ -5,7 +5,6 @@ use std::os::fd::AsFd;
 use crate::kernel::process::Pid;
 use crate::kernel::process::signal::{Signal, kill};
 use crate::kernel::procfs::process_table;
-use crate::lab::disk;
 use crate::lab::error::{LabError, Result};
 use crate::lab::first_process::{self, FirstProcessHandle};
 use crate::lab::node::ending::end_programs;
@@ -164,7 +163,7 @@ impl Node {
             // next, and no other node may hear of that.
             self.stack().cut_power()?;
             // Disks go before the processes: what these write when they are gone is not written.
-            disk::inject::cut_power(self)?;
+            self.cut_disk_power()?;
         }
         self.end_all_processes("crash node")
     }

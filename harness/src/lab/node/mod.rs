@@ -10,12 +10,14 @@
 //! | `runtime` | the runtime on which futures run |
 //! | `command` | programs that run in the node |
 //! | `std_command` | what a command of std holds and has no method for |
+//! | `disks` | the volumes with faults of the node |
 //! | `ending` | the end of all programs, and of what they left behind |
 //! | `keys` | TLS keys of these programs, for captures |
 //! | `rtnetlink` | a handle of the crate `rtnetlink` that speaks in the node |
 //! | `services` | threads that all nodes of a lab share |
 
 pub(crate) mod command;
+mod disks;
 pub(crate) mod ending;
 #[cfg(feature = "tokio")]
 mod futures;

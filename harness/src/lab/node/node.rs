@@ -18,7 +18,7 @@ use crate::kernel::errno::Errno;
 use crate::kernel::netlink::{if_indextoname, if_nametoindex};
 use crate::kernel::netns::Netns;
 use crate::kernel::sync::{Lock, SharedLock};
-use crate::lab::disk::server::DiskServer;
+use crate::lab::disk::DiskServer;
 use crate::lab::error::{LabError, NodeState, Result};
 use crate::lab::first_process::FirstProcessHandle;
 use crate::lab::node::keys::NodeKeyLog;

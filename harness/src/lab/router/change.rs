@@ -2,11 +2,11 @@
 
 use snowglobe_derive::Serialize;
 
-use super::netfilter;
 use crate::lab::change::follow::Change;
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::lab::Lab;
 use crate::lab::node::node::Node;
+use crate::lab::packet_filter::netfilter;
 use crate::model::dhcp6::Dhcp6Spec;
 use crate::topology::{Firewall, LinkId, NodeId, NodeSpec, RouterSpec, Topology};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::events::Journal;
-use crate::lab::disk::server::DiskServer;
+use crate::lab::disk::DiskServer;
 use crate::lab::services::dhcp::client::DhcpClients;
 use crate::lab::services::dhcp::dhcp::Dhcp;
 use crate::lab::services::dhcp6::clients::Dhcp6Clients;

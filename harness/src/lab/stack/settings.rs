@@ -10,7 +10,7 @@ use crate::kernel::netlink::{Batch, Device, NeighbourRequest, Netlink, RouteRequ
 use crate::kernel::nft::FilterConversation;
 use crate::kernel::procfs::sysctls;
 use crate::lab::error::{LabError, Result};
-use crate::lab::router::netfilter;
+use crate::lab::packet_filter::netfilter;
 use crate::lab::stack::neighbour_tables;
 use crate::model::topology::node::PacketFilter;
 use crate::topology::plan::{

@@ -49,7 +49,7 @@ fn name(text: &str) -> LinkAttribute {
 #[test]
 fn the_crate_reads_our_cables() {
     // Any will do, and an ordinary user can make none.
-    let netns = crate::netns::Netns::current().unwrap();
+    let netns = Netns::current().unwrap();
     let mut batch = Batch::new();
     let far = VethEnd {
         mac: Some([2, 0, 0, 0, 0, 2]),

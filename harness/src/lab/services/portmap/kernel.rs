@@ -10,7 +10,7 @@ use crate::kernel::netlink::NetlinkError;
 use crate::kernel::nft::conntrack::{
     TrackedFlow, begin_flow, forget_flow, hold_flow, tracked_flows,
 };
-use crate::lab::router::netfilter::number_of;
+use crate::lab::packet_filter::netfilter::number_of;
 use crate::model::nat::{NatProtocol, RequestedPort};
 use crate::model::portmap::PortLease;
 use crate::model::portmap::engine::{LeaseEngine, LeaseRefusal};

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::site::{LeaseSite, NatCarrier};
 use crate::kernel::nft::{HookRule, RuleAction, RuleHook, RuleMatch};
-use crate::lab::router::netfilter::{LEASED, number_of, port_forward, rule};
+use crate::lab::packet_filter::netfilter::{LEASED, number_of, port_forward, rule};
 use crate::model::nat::{NatProtocol, PortForward};
 use crate::model::portmap::PortLease;
 use crate::model::portmap::book::LeaseBook;

@@ -6,11 +6,9 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `nat64` | [`RouterNat64`](nat64::RouterNat64): the NAT64 of a router, as a test sees it |
 //! | `pair` | the veth pair, with its routes |
 //! | `translation` | the service: the pair, and the thread at its far end |
 
-pub(crate) mod nat64;
 mod pair;
 #[expect(
     clippy::module_inception,

@@ -37,7 +37,7 @@ pub(crate) fn install(
 }
 
 /// Returns the counters of the rules of a stack.
-pub(super) fn counters(
+pub(crate) fn counters(
     filter: &mut FilterConversation,
     netns: BorrowedFd<'_>,
 ) -> Result<Vec<RuleCounter>, NetlinkError> {

@@ -1,8 +1,33 @@
-//! How far a schedule is that is carried out beside the test.
+//! The schedules of faults that are carried out on a lab, and how far each of them is.
+//!
+//! `nemesis` carries them out. A lab knows them, since it ends them when it ends.
 
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::kernel::sync::{Lock, Notifier};
+
+/// All schedules that were started on a lab.
+#[derive(Debug, Default)]
+pub(crate) struct Schedules {
+    all: Lock<Vec<Weak<Progress>>>,
+}
+
+impl Schedules {
+    pub(crate) fn add(&self, progress: &Arc<Progress>) {
+        self.all.lock().push(Arc::downgrade(progress));
+    }
+
+    /// Stops all of them, and waits until all faults are healed. What could not be healed is told
+    /// by the guards of the schedules.
+    pub(crate) fn stop_all(&self) {
+        let all = std::mem::take(&mut *self.all.lock());
+        for progress in all.iter().filter_map(Weak::upgrade) {
+            progress.stop();
+            progress.await_end();
+        }
+    }
+}
 
 /// The messages between the thread of a schedule and the test.
 #[derive(Debug, Default)]

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::lab::disk::inject::{self, find};
-use crate::lab::disk::server::DiskServer;
+use crate::lab::disk::DiskServer;
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::faults::guard::FaultGuard;
+use crate::lab::faults::on_nodes::break_disk;
 use crate::lab::lab::Lab;
 use crate::lab::node::node::Node;
 use crate::model::disk::DiskFault;
@@ -58,7 +58,7 @@ impl Lab {
                 );
                 LabError::unfit(LabErrorKind::NotFound, Subject::Lab, why)
             })?;
-        let server = find(node, Some(volume))?;
+        let server = node.find_disk(Some(volume))?;
         Ok(LabDisk { node, server })
     }
 }
@@ -76,7 +76,7 @@ impl LabDisk<'_> {
     /// # Errors
     /// A value of the fault is wrong, or no file fits its pattern.
     pub fn inject(&self, fault: DiskFault) -> Result<FaultGuard> {
-        inject::inject(self.node, Some(self.server.volume()), fault)
+        break_disk(self.node, Some(self.server.volume()), fault)
     }
 
     /// Makes all that was written so far durable, as if everything had been synced.

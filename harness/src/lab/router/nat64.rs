@@ -2,9 +2,9 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::translation::Translation;
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::lab::Lab;
+use crate::lab::services::translation::translation::Translation;
 use crate::model::v6::{EmbeddingPrefix, Nat64Spec, TranslationCounters};
 use crate::topology::NodeId;
 
