@@ -102,6 +102,23 @@ fn a_long_file_is_found() {
     assert_eq!(lines::long_files(&sources, 500).len(), 1);
 }
 
+#[test]
+fn waits_of_the_library_are_stretched() {
+    let library = SOURCES
+        .iter()
+        .filter(|it| it.path.starts_with("harness/src/") && !it.is_test());
+    let found: Vec<String> = library.flat_map(lines::unstretched).collect();
+    assert_none("SNOWGLOBE_TIME_SCALE stretches every wait", &found);
+}
+
+#[test]
+fn a_wait_that_is_not_stretched_is_found() {
+    let text =
+        "const PATIENCE: Duration = S;\nfn f() { wait(PATIENCE);\n wait(stretched(PATIENCE)) }\n";
+    let found = lines::unstretched(&Source::new("harness/src/a.rs", text));
+    assert_eq!(found, ["harness/src/a.rs:2: fn f() { wait(PATIENCE);"]);
+}
+
 fn long_functions(source: &Source, limit: usize) -> Vec<String> {
     let functions = &source.findings.functions;
     let long = functions.iter().filter(|(_, _, lines)| *lines > limit);

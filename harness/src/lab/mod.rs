@@ -171,7 +171,9 @@ pub use lab::Lab;
 pub use link::link::Link;
 pub use log_rules::ALARMING;
 #[cfg(feature = "toml")]
-pub(crate) use nemesis::kept::{VARIABLE as SCHEDULE_VARIABLE, schedule_file};
+pub(crate) use nemesis::kept::{
+    VARIABLE as SCHEDULE_VARIABLE, read_replacement as read_schedule, schedule_file,
+};
 pub use nemesis::run::ScheduleRun;
 pub use nemesis::steps::ScheduleSteps;
 pub use node::command::Command;

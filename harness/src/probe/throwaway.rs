@@ -28,6 +28,7 @@ use crate::sandbox::outer::become_root;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::outer::{OuterReply, OuterStep};
 use crate::sandbox::refused::{self, Doing, Refused, SetupStep};
+use crate::trial::time_scale::stretched;
 
 /// Runs `attempt` as root of fresh namespaces of these `kinds` (and a user namespace), in a
 /// process that ends then.
@@ -111,7 +112,7 @@ fn cloned(kinds: CloneFlags) -> Result<Option<i32>, Refused> {
             Ok(Cloned::Parent { pid, .. }) => return Ok(Some(pid)),
             Err(error)
                 if errno(&error) == Errno::ENOSPC
-                    && WAITED.load(Ordering::Relaxed) < PATIENCE.as_millis() as u64
+                    && WAITED.load(Ordering::Relaxed) < stretched(PATIENCE).as_millis() as u64
                     && !none_permitted(kinds) =>
             {
                 sleep(pause);

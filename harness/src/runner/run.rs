@@ -96,6 +96,8 @@ pub(crate) fn run_for(
         return Ok(Conclusion::default());
     }
     named_trial_exists(&args, &trials)?;
+    #[cfg(feature = "toml")]
+    crate::lab::read_schedule().map_err(usage)?;
     let left_out = match caller {
         Caller::Program => 0,
         Caller::Entry { left_out } => left_out,

@@ -173,6 +173,31 @@ fn a_node_runs_out_of_memory_and_recovers() -> TestResult {
     Ok(())
 }
 
+/// perl ends by itself where it gets no memory, as programs of Rust and Go do.
+#[snowglobe::test]
+fn a_program_that_ends_for_want_of_memory_is_started_again_by_the_heal() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    let script = "$| = 1; print \"ready\\n\"; sleep 1 until -e '/tmp/go'; unlink '/tmp/go'; \
+                  my $x = 'x' x (64 << 20); print \"got\\n\"; sleep 1000";
+    let hungry = n1.command("perl").args(["-e", script]).spawn()?;
+    hungry.wait_for_log("ready")?;
+    let mut events = lab.events();
+    let fault = lab.inject(Fault::memory("n1", 1024))?;
+    n1.command("touch").arg("/tmp/go").status()?;
+    events.wait_for("the end of perl", |event| {
+        event.kind.to_string().contains("`perl` (pid ") && event.kind.to_string().contains("exited")
+    })?;
+    fault.heal()?;
+    events.wait_for("the second start", |event| {
+        let text = event.kind.to_string();
+        text.starts_with("`perl`") && text.ends_with("was started")
+    })?;
+    // The end of the first one fails nobody: nothing waits for it.
+    drop(hungry);
+    Ok(())
+}
+
 #[snowglobe::test]
 fn a_restart_is_a_fault_without_a_heal() -> TestResult {
     let mut topology = Topology::new();

@@ -8,7 +8,7 @@ use snowglobe::events::EventKind;
 use snowglobe::fault::{Fault, Nemesis, NodeRef, Schedule, ScheduledFault};
 use snowglobe::lab::LabErrorKind;
 use snowglobe::prelude::*;
-use snowglobe_tests::{finished, sample, shared_dir, this_program};
+use snowglobe_tests::{finished, sample, this_program};
 
 use crate::hearing::{Ears, all};
 use crate::{MS, nodes};
@@ -419,21 +419,25 @@ fn a_failure_keeps_its_schedule_and_a_file_takes_its_place() -> TestResult {
     assert!(failed.stdout.contains(&kept.faults()[0].to_string()));
     std::fs::remove_file(path)?;
 
-    let dir = shared_dir();
-    let file = dir.path().join("mine.toml");
+    // The trial that takes the file has a `/tmp` of its own, which is empty.
+    let file = "/tmp/mine.toml";
     let mine = Schedule::new().then(20 * MS, 30 * MS, Fault::pause("n2"));
-    std::fs::write(&file, mine.to_toml()?)?;
+    std::fs::write(file, mine.to_toml()?)?;
     let with_file = || {
         let name = "schedules::sample_that_tells_its_schedule";
         let mut command = this_program();
         command
             .args(["--exact", name, "--include-ignored"])
-            .env("SNOWGLOBE_SCHEDULE", &file);
+            .env("SNOWGLOBE_SCHEDULE", file);
         command.output().map(finished)
     };
     with_file()?.passed_with(&["1 fault in 50ms at 20ms for 30ms: pause of node `n2`"]);
-    std::fs::write(&file, "[[fault]]\nat = '1s'\nfault = 'pause'\nnod = 'n1'\n")?;
-    with_file()?
-        .failed_with(&["mine.toml, line 4, column 1: unknown field `nod`, expected `node`"]);
+    std::fs::write(file, "[[fault]]\nat = '1s'\nfault = 'pause'\nnod = 'n1'\n")?;
+    let refused = with_file()?;
+    assert_eq!(refused.code, Some(64), "{refused:#?}");
+    let why = "error: SNOWGLOBE_SCHEDULE names no schedule: /tmp/mine.toml, line 4, column 1: \
+               unknown field `nod`, expected `node`";
+    assert!(refused.stderr.contains(why), "{refused:#?}");
+    assert!(!refused.stdout.contains("running"), "{refused:#?}");
     Ok(())
 }

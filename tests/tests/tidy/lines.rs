@@ -190,3 +190,37 @@ fn blocks(text: &str, marks: &[&str]) -> Vec<(usize, String)> {
     }
     blocks
 }
+
+/// Names of the times after which the library gives a wait up.
+const LIMITS: [&str; 4] = ["GRACE", "LAST_WORDS", "PATIENCE", "READY"];
+
+/// Returns the lines that wait for one of these times as it is. `SNOWGLOBE_TIME_SCALE` stretches
+/// every wait, by `stretched` or within `wait_until`.
+pub(crate) fn unstretched(source: &Source) -> Vec<String> {
+    let words = |line: &str| -> Vec<String> {
+        let words = line.split(|it: char| !it.is_ascii_alphanumeric() && it != '_');
+        words.map(str::to_owned).collect()
+    };
+    let declares = |limit: &str| source.text.contains(&format!("const {limit}: Duration"));
+    // The `READY` of other files is no time.
+    let imports = |limit: &str| {
+        let mut uses = source.text.lines().filter(|line| line.starts_with("use "));
+        limit != "READY" && uses.any(|line| words(line).iter().any(|word| word == limit))
+    };
+    let limits = LIMITS.into_iter().filter(|it| declares(it) || imports(it));
+    let limits: Vec<&str> = limits.collect();
+    let lines = source.text.lines().zip(1..);
+    let unstretched = lines.filter(|(line, _)| {
+        let line = line.trim_start();
+        let is_code = !["//", "use ", "const ", "pub(crate) const "]
+            .iter()
+            .any(|it| line.starts_with(it));
+        let waits = words(line)
+            .iter()
+            .any(|word| limits.contains(&word.as_str()));
+        is_code && waits && !line.contains("stretched(") && !line.contains("wait_until(")
+    });
+    unstretched
+        .map(|(line, number)| format!("{}:{number}: {}", source.path, line.trim()))
+        .collect()
+}

@@ -151,7 +151,9 @@ pub enum Fault {
         /// The soft limit of open files, RLIMIT_NOFILE of getrlimit(2).
         limit: u64,
     },
-    /// The processes of a node get no more memory than they have, and this much: `ENOMEM`.
+    /// The processes of a node get no more memory than they have, and this much: `ENOMEM`. Programs
+    /// that the lab has started there may end for that. Their end is no surprise, and the heal
+    /// starts them again, as a supervisor does after the out-of-memory killer.
     Memory {
         /// The node.
         node: NodeRef,

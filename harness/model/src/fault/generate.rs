@@ -7,10 +7,10 @@ use super::check::{
 };
 use super::dice::FaultDice;
 use super::fault::Fault;
-use super::nemesis::{Choice, IfNone, Nemesis};
+use super::nemesis::{Candidate, Choice, IfNone, Nemesis};
 use super::refs::{ANY, LinkRef, NodeRef};
 use super::schedule::{Schedule, ScheduledFault};
-use super::values::{clock_fault, disk_fault};
+use super::values::{clock_fault, disk_fault, dns_fault, scarcity};
 use crate::impair::text::show_duration;
 
 impl Nemesis {
@@ -21,13 +21,12 @@ impl Nemesis {
     /// what there is not.
     pub fn schedule(&self, seed: u64, targets: &Targets) -> Result<Schedule, ScheduleError> {
         let drawn_from = self.drawn_from(targets)?;
-        self.check_choices(&drawn_from)?;
-        let choices = self.possible(&drawn_from);
+        let candidates = self.possible(&drawn_from)?;
         let mut faults = Vec::new();
         for lane in 0..self.lanes {
             // Each lane has choices of its own: one more lane leaves the others as they are.
             let mut dice = FaultDice::new(crate::random::seed_for(seed, &format!("lane {lane}")));
-            self.draw_lane(&choices, &drawn_from, &mut dice, &mut faults);
+            self.draw_lane(&candidates, &drawn_from, &mut dice, &mut faults);
         }
         for it in faults.iter_mut().filter(|it| it.fault.has_player()) {
             it.waits = self.waits;
@@ -38,54 +37,35 @@ impl Nemesis {
         Ok(schedule)
     }
 
-    /// Returns the choices for which there are nodes, links and disks.
-    fn possible(&self, from: &DrawnFrom) -> Vec<&(u32, Choice)> {
-        let is_possible = |(_, choice): &&(u32, Choice)| match choice {
-            Choice::Clock(IfNone::LeftOut) => !from.clocks.is_empty(),
-            Choice::Disk(IfNone::LeftOut) => !from.disks.is_empty(),
-            Choice::Split(_)
-            | Choice::One(_)
-            | Choice::Swizzle(_)
-            | Choice::Rolling(_)
-            | Choice::Clock(IfNone::Refused)
-            | Choice::Disk(IfNone::Refused) => true,
-        };
-        self.choices.iter().filter(is_possible).collect()
-    }
-
     fn draw_lane(
         &self,
-        choices: &[&(u32, Choice)],
+        candidates: &[&Candidate],
         from: &DrawnFrom,
         dice: &mut FaultDice,
         faults: &mut Vec<ScheduledFault>,
     ) {
-        let weights = choices.iter().map(|(weight, _)| *weight);
+        let weights = candidates.iter().map(|it| it.weight);
         let mut now = self.first + dice.time(Duration::ZERO, *self.quiet.end());
         if now + *self.lasts.start() > self.duration {
             now = self.first;
         }
         while now + *self.lasts.start() <= self.duration {
-            let (_, choice) = choices[dice.weighted(weights.clone())];
+            let choice = &candidates[dice.weighted(weights.clone())].choice;
             let lasts = dice.time(*self.lasts.start(), *self.lasts.end());
             let window = (now, lasts.min(self.duration - now));
-            match choice {
-                Choice::Split(split) => {
-                    let fault = split.draw(&from.nodes, dice);
-                    faults.push(scheduled(window, fault));
-                }
-                Choice::One(fault) => faults.push(scheduled(window, from.fill(fault, dice))),
-                Choice::Swizzle(fault) => faults.extend(swizzle(fault, from, window, dice)),
-                Choice::Rolling(fault) => faults.extend(rolling(fault, from, window, dice)),
-                Choice::Clock(_) => {
-                    let fault = Fault::clock(NodeRef::any(), clock_fault(dice));
-                    faults.push(scheduled(window, from.fill(&fault, dice)));
-                }
-                Choice::Disk(_) => {
-                    let fault = Fault::disk(NodeRef::any(), disk_fault(dice));
-                    faults.push(scheduled(window, from.fill(&fault, dice)));
-                }
-            }
+            let draw = |fault: Fault, dice: &mut FaultDice| {
+                vec![scheduled(window, from.fill(&fault, dice))]
+            };
+            faults.extend(match choice {
+                Choice::Split(split) => vec![scheduled(window, split.draw(&from.nodes, dice))],
+                Choice::One(fault) => draw(fault.clone(), dice),
+                Choice::Swizzle(fault) => swizzle(fault, from, window, dice),
+                Choice::Rolling(fault) => rolling(fault, from, window, dice),
+                Choice::Clock => draw(Fault::clock(NodeRef::any(), clock_fault(dice)), dice),
+                Choice::Disk => draw(Fault::disk(NodeRef::any(), disk_fault(dice)), dice),
+                Choice::NameServer => draw(Fault::dns(NodeRef::any(), dns_fault(dice)), dice),
+                Choice::Scarcity => draw(scarcity(dice), dice),
+            });
             now += window.1 + dice.time(*self.quiet.start(), *self.quiet.end());
         }
     }
@@ -141,16 +121,14 @@ impl Nemesis {
         disks.collect()
     }
 
-    fn check_choices(&self, from: &DrawnFrom) -> Result<(), ScheduleError> {
+    /// Returns what can be drawn: the candidates for which there are nodes, links and disks.
+    fn possible(&self, from: &DrawnFrom) -> Result<Vec<&Candidate>, ScheduleError> {
         let impossible = |why: String| {
             Err(ScheduleError::new(
                 ScheduleErrorKind::Impossible,
                 format!("the nemesis: {why}"),
             ))
         };
-        if self.lanes == 0 || self.choices.iter().all(|(weight, _)| *weight == 0) {
-            return impossible("there is nothing that it may do".to_owned());
-        }
         if self.quiet.is_empty() || self.lasts.is_empty() || self.lasts.start().is_zero() {
             let why = "the times of quiet and of faults go from less to more, and no fault lasts \
                        for 0 s";
@@ -165,25 +143,18 @@ impl Nemesis {
                 show_duration(self.duration)
             ));
         }
-        for (_, choice) in &self.choices {
-            let (nodes, links) = needs(choice);
-            let (least, remedy) = from.special(choice);
-            if nodes > least {
-                return impossible(format!(
-                    "{} takes a node that can have it, and each of those that it draws from {remedy}",
-                    name(choice)
-                ));
-            }
-            if nodes > from.nodes.len() || links > from.links.len() {
-                return impossible(format!(
-                    "{} takes {nodes} nodes and {links} links, and there are {} and {}",
-                    name(choice),
-                    from.nodes.len(),
-                    from.links.len()
-                ));
+        let mut candidates = Vec::new();
+        for candidate in self.candidates.iter().filter(|it| it.weight > 0) {
+            match (from.obstacle(&candidate.choice), candidate.if_none) {
+                (None, _) => candidates.push(candidate),
+                (Some(_), IfNone::LeftOut) => {}
+                (Some(why), IfNone::Refused) => return impossible(why),
             }
         }
-        Ok(())
+        if self.lanes == 0 || candidates.is_empty() {
+            return impossible("there is nothing that it may do".to_owned());
+        }
+        Ok(candidates)
     }
 }
 
@@ -232,6 +203,30 @@ impl DrawnFrom {
         }
     }
 
+    /// Returns what a choice takes that there is not.
+    fn obstacle(&self, choice: &Choice) -> Option<String> {
+        let (nodes, links) = needs(choice);
+        let (least, remedy) = self.special(choice);
+        if nodes > least {
+            return Some(format!(
+                "{} takes a node that can have it, and each of those that it draws from {remedy}",
+                name(choice)
+            ));
+        }
+        let lacks = |what: &str, needed: usize, there: usize| {
+            let (are, s) = if there == 1 { ("is", "") } else { ("are", "s") };
+            let needed = format!("{} takes {needed} {what}", name(choice));
+            format!("{needed}s, and there {are} {there} {what}{s} to draw from")
+        };
+        if nodes > self.nodes.len() {
+            return Some(lacks("node", nodes, self.nodes.len()));
+        }
+        (links > self.links.len()).then(|| match self.links.len() {
+            0 => format!("{} takes a link, and there is none", name(choice)),
+            there => lacks("link", links, there),
+        })
+    }
+
     /// Returns how many nodes can have the fault of a choice, and what others lack.
     fn special(&self, choice: &Choice) -> (usize, &'static str) {
         let of_fault = |fault: &Fault| {
@@ -248,11 +243,10 @@ impl DrawnFrom {
         };
         match choice {
             Choice::One(fault) | Choice::Swizzle(fault) | Choice::Rolling(fault) => of_fault(fault),
-            Choice::Clock(IfNone::Refused) => (self.clocks.len(), ASK_FOR_CLOCK),
-            Choice::Disk(IfNone::Refused) => (self.disks.len(), ASK_FOR_DISK),
-            Choice::Split(_) | Choice::Clock(IfNone::LeftOut) | Choice::Disk(IfNone::LeftOut) => {
-                (usize::MAX, "")
-            }
+            Choice::Clock => (self.clocks.len(), ASK_FOR_CLOCK),
+            Choice::Disk => (self.disks.len(), ASK_FOR_DISK),
+            Choice::NameServer => (self.name_servers.len(), ASK_FOR_DNS),
+            Choice::Split(_) | Choice::Scarcity => (usize::MAX, ""),
         }
     }
 
@@ -350,18 +344,21 @@ fn needs(choice: &Choice) -> (usize, usize) {
         Choice::One(fault) | Choice::Swizzle(fault) | Choice::Rolling(fault) => {
             let nodes = fault.nodes().into_iter().filter(|it| *it == NodeRef::any());
             let links = fault.links().into_iter().filter(|it| *it == LinkRef::any());
-            (nodes.count(), links.count())
+            // Of those on the other side there is one at least.
+            let others = usize::from(fault.nodes().contains(&NodeRef::rest()));
+            (nodes.count() + others, links.count())
         }
-        Choice::Clock(IfNone::Refused) | Choice::Disk(IfNone::Refused) => (1, 0),
-        Choice::Clock(IfNone::LeftOut) | Choice::Disk(IfNone::LeftOut) => (0, 0),
+        Choice::Clock | Choice::Disk | Choice::NameServer | Choice::Scarcity => (1, 0),
     }
 }
 
 fn name(choice: &Choice) -> String {
     match choice {
         Choice::Split(split) => format!("a split of the kind {split:?}"),
-        Choice::Clock(_) => "a wrong clock".to_owned(),
-        Choice::Disk(_) => "a broken disk".to_owned(),
+        Choice::Clock => "a wrong clock".to_owned(),
+        Choice::Disk => "a broken disk".to_owned(),
+        Choice::NameServer => "a failing name server".to_owned(),
+        Choice::Scarcity => "a scarce resource".to_owned(),
         Choice::One(fault) | Choice::Swizzle(fault) | Choice::Rolling(fault) => {
             format!(
                 "a {}",

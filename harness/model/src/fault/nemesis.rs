@@ -38,7 +38,7 @@ use crate::impair::{Impairment, Percent, Reorder};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Nemesis {
     pub(super) duration: Duration,
-    pub(super) choices: Vec<(u32, Choice)>,
+    pub(super) candidates: Vec<Candidate>,
     pub(super) nodes: Vec<NodeRef>,
     pub(super) links: Vec<LinkRef>,
     pub(super) first: Duration,
@@ -47,6 +47,15 @@ pub struct Nemesis {
     pub(super) waits: Option<Duration>,
     pub(super) lanes: usize,
     pub(super) seed: Option<u64>,
+}
+
+/// A choice, and how often it is drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Candidate {
+    /// 2 is drawn twice as often as 1.
+    pub(super) weight: u32,
+    pub(super) choice: Choice,
+    pub(super) if_none: IfNone,
 }
 
 /// One thing that a nemesis may draw.
@@ -60,12 +69,16 @@ pub(super) enum Choice {
     /// The fault on node after node, each healed before the next begins.
     Rolling(Fault),
     /// Something that is wrong with a clock.
-    Clock(IfNone),
+    Clock,
     /// Something that is wrong with a disk.
-    Disk(IfNone),
+    Disk,
+    /// Something that is wrong with the answers of a name server.
+    NameServer,
+    /// Something of which the processes of a node have too little.
+    Scarcity,
 }
 
-/// Treatment of a choice for which the lab has nothing.
+/// Treatment of a choice for which the lab has no nodes, links or disks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum IfNone {
     Refused,
@@ -77,7 +90,7 @@ impl Nemesis {
     pub fn new(duration: Duration) -> Self {
         Self {
             duration,
-            choices: Vec::new(),
+            candidates: Vec::new(),
             nodes: Vec::new(),
             links: Vec::new(),
             first: Duration::ZERO,
@@ -89,16 +102,17 @@ impl Nemesis {
         }
     }
 
-    /// Makes a nemesis that parts nodes in all ways that need no role.
+    /// Makes a nemesis that parts nodes in all ways that need no role, and for which there are
+    /// enough nodes.
     pub fn partitions(duration: Duration) -> Self {
         Self::new(duration)
             .split(3, Split::Halves)
             .split(3, Split::One)
-            .split(2, Split::Minority)
-            .split(1, Split::MinorityThird)
-            .split(2, Split::MajoritiesRing)
-            .split(2, Split::Bridge)
             .split(1, Split::OneWay)
+            .where_possible(2, Choice::Split(Split::Minority))
+            .where_possible(1, Choice::Split(Split::MinorityThird))
+            .where_possible(2, Choice::Split(Split::MajoritiesRing))
+            .where_possible(2, Choice::Split(Split::Bridge))
     }
 
     /// Makes a nemesis that crashes, kills, pauses and restarts single nodes.
@@ -141,58 +155,102 @@ impl Nemesis {
         Self::new(duration).broken_disk(1)
     }
 
-    /// Makes a nemesis of all presets: partitions, crashes and bad links, and wrong clocks and
-    /// broken disks where the lab has nodes that can have them.
+    /// Makes a nemesis that makes answers of name servers late, wrong or missing.
+    ///
+    /// It draws from the nodes that have a name server (`NodeSpec::dns`).
+    pub fn failing_name_servers(duration: Duration) -> Self {
+        Self::new(duration).failing_name_server(1)
+    }
+
+    /// Makes a nemesis that leaves nodes little of a processor, few descriptors or little memory.
+    pub fn scarce_resources(duration: Duration) -> Self {
+        Self::new(duration).scarce_resource(1)
+    }
+
+    /// Makes a nemesis of all presets, of each what there are nodes, links, clocks, disks and name
+    /// servers for.
     pub fn everything(duration: Duration) -> Self {
         let mut all = Self::partitions(duration);
-        all.choices.extend(Self::crashes(duration).choices);
-        all.choices.extend(Self::bad_links(duration).choices);
-        all.choices.push((4, Choice::Clock(IfNone::LeftOut)));
-        all.choices.push((4, Choice::Disk(IfNone::LeftOut)));
-        all.swizzle(2, Fault::partition([NodeRef::any()], [NodeRef::rest()]))
+        all.candidates.extend(Self::crashes(duration).candidates);
+        all.candidates.extend(Self::bad_links(duration).candidates);
+        all = all
+            .wrong_clock(4)
+            .broken_disk(4)
+            .failing_name_server(2)
+            .scarce_resource(3)
+            .swizzle(2, Fault::partition([NodeRef::any()], [NodeRef::rest()]));
+        for candidate in &mut all.candidates {
+            candidate.if_none = IfNone::LeftOut;
+        }
+        all
+    }
+
+    fn refused(mut self, weight: u32, choice: Choice) -> Self {
+        self.candidates.push(Candidate {
+            weight,
+            choice,
+            if_none: IfNone::Refused,
+        });
+        self
+    }
+
+    fn where_possible(mut self, weight: u32, choice: Choice) -> Self {
+        self.candidates.push(Candidate {
+            weight,
+            choice,
+            if_none: IfNone::LeftOut,
+        });
+        self
     }
 
     /// Makes the clock of a node wrong, with a weight: an offset, a jump, a drift or a stop.
     #[must_use]
-    pub fn wrong_clock(mut self, weight: u32) -> Self {
-        self.choices.push((weight, Choice::Clock(IfNone::Refused)));
-        self
+    pub fn wrong_clock(self, weight: u32) -> Self {
+        self.refused(weight, Choice::Clock)
     }
 
     /// Breaks a volume, with a weight: it is full, slow or read-only, or operations fail.
     #[must_use]
-    pub fn broken_disk(mut self, weight: u32) -> Self {
-        self.choices.push((weight, Choice::Disk(IfNone::Refused)));
-        self
+    pub fn broken_disk(self, weight: u32) -> Self {
+        self.refused(weight, Choice::Disk)
+    }
+
+    /// Makes the answers of a name server late, wrong or missing, with a weight.
+    #[must_use]
+    pub fn failing_name_server(self, weight: u32) -> Self {
+        self.refused(weight, Choice::NameServer)
+    }
+
+    /// Leaves a node too little of something, with a weight: a small share of a processor, few
+    /// descriptors, or little memory.
+    #[must_use]
+    pub fn scarce_resource(self, weight: u32) -> Self {
+        self.refused(weight, Choice::Scarcity)
     }
 
     /// Parts the nodes in a way, with a weight: 2 is drawn twice as often as 1.
     #[must_use]
-    pub fn split(mut self, weight: u32, split: Split) -> Self {
-        self.choices.push((weight, Choice::Split(split)));
-        self
+    pub fn split(self, weight: u32, split: Split) -> Self {
+        self.refused(weight, Choice::Split(split))
     }
 
     /// Does a fault, with a weight. Each [`NodeRef::any`] and [`LinkRef::any`] in it is
     /// drawn: for a fault of a clock or a disk, from the nodes that can have it.
     #[must_use]
-    pub fn fault(mut self, weight: u32, fault: Fault) -> Self {
-        self.choices.push((weight, Choice::One(fault)));
-        self
+    pub fn fault(self, weight: u32, fault: Fault) -> Self {
+        self.refused(weight, Choice::One(fault))
     }
 
     /// Does a fault on all nodes, one by one, and heals them one by one in another order.
     #[must_use]
-    pub fn swizzle(mut self, weight: u32, fault: Fault) -> Self {
-        self.choices.push((weight, Choice::Swizzle(fault)));
-        self
+    pub fn swizzle(self, weight: u32, fault: Fault) -> Self {
+        self.refused(weight, Choice::Swizzle(fault))
     }
 
     /// Does a fault on all nodes, each healed before the next: rolling restarts and upgrades.
     #[must_use]
-    pub fn rolling(mut self, weight: u32, fault: Fault) -> Self {
-        self.choices.push((weight, Choice::Rolling(fault)));
-        self
+    pub fn rolling(self, weight: u32, fault: Fault) -> Self {
+        self.refused(weight, Choice::Rolling(fault))
     }
 
     /// Keeps to these nodes, and to links that end at one of them. Otherwise all are drawn from.

@@ -82,3 +82,106 @@ impl Schedule {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use super::super::Fault;
+    use super::super::tests::samples;
+    use super::*;
+    use crate::disk::DiskFault;
+    use crate::topology::Size;
+
+    const S: Duration = Duration::from_secs(1);
+
+    /// Returns the names that a reader of TOML lists when `text` has an unknown one.
+    fn known(text: &str) -> BTreeSet<String> {
+        let error = Schedule::from_toml(text).unwrap_err().to_string();
+        let (_, names) = error.split_once("expected one of ").expect(&error);
+        let names = names.split(['`', ',', ' ', '\n']);
+        names
+            .filter(|it| !it.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Each fault that TOML knows is one of the samples, and so is each that Rust knows: a new one
+    /// is tried in all tests of faults.
+    #[test]
+    fn toml_and_rust_know_the_same_faults() {
+        let samples = || samples().into_iter().map(|(fault, _)| fault);
+        let known_faults = known("[[fault]]\nat = '1s'\nfault = 'x'");
+        let names: BTreeSet<String> = samples()
+            .map(|fault| name_in_rust(&fault).to_owned())
+            .collect();
+        assert_eq!(names, known_faults);
+        for fault in samples() {
+            let text = Schedule::new().then(S, S, fault.clone()).to_toml().unwrap();
+            let line = format!("fault = \"{}\"", name_in_rust(&fault));
+            assert!(text.contains(&line), "{line} in {text}");
+        }
+        let disk = "[[fault]]\nat = '1s'\nfault = 'disk'\nnode = 'a'\nwhat = ";
+        let known_disks = known(&format!("{disk}{{ kind = 'x' }}"));
+        let mut names = BTreeSet::new();
+        for what in disk_faults() {
+            names.insert(disk_name_in_rust(&what).to_owned());
+            let schedule = Schedule::new().then(S, S, Fault::disk("a", what));
+            let text = schedule.to_toml().unwrap();
+            assert_eq!(Schedule::from_toml(&text).unwrap(), schedule, "{text}");
+        }
+        assert_eq!(names, known_disks);
+    }
+
+    /// Takes each fault apart, so that the compiler asks for the name of a new one.
+    fn name_in_rust(fault: &Fault) -> &'static str {
+        match fault {
+            Fault::Cut { .. } => "cut",
+            Fault::Flap { .. } => "flap",
+            Fault::Degrade { .. } => "degrade",
+            Fault::Partition { .. } => "partition",
+            Fault::Pause { .. } => "pause",
+            Fault::KillProcesses { .. } => "kill-processes",
+            Fault::Crash { .. } => "crash",
+            Fault::Dns { .. } => "dns",
+            Fault::Clock { .. } => "clock",
+            Fault::Disk { .. } => "disk",
+            Fault::Sever { .. } => "sever",
+            Fault::Restart { .. } => "restart",
+            Fault::KillProgram { .. } => "kill-program",
+            Fault::PauseProgram { .. } => "pause-program",
+            Fault::Slow { .. } => "slow",
+            Fault::Descriptors { .. } => "descriptors",
+            Fault::Memory { .. } => "memory",
+            Fault::Action { .. } => "action",
+        }
+    }
+
+    fn disk_name_in_rust(fault: &DiskFault) -> &'static str {
+        match fault {
+            DiskFault::Full { .. } => "full",
+            DiskFault::ReadOnly => "read-only",
+            DiskFault::Slow { .. } => "slow",
+            DiskFault::Io { .. } => "io",
+            DiskFault::Torn => "torn",
+            DiskFault::BitFlip { .. } => "bit-flip",
+            DiskFault::Truncate { .. } => "truncate",
+        }
+    }
+
+    fn disk_faults() -> [DiskFault; 7] {
+        [
+            DiskFault::full(),
+            DiskFault::ReadOnly,
+            DiskFault::slow(S / 10),
+            DiskFault::failing_reads(),
+            DiskFault::Torn,
+            DiskFault::bit_flip("*.log"),
+            DiskFault::Truncate {
+                path: "*.log".to_owned(),
+                by: Size::bytes(9),
+            },
+        ]
+    }
+}

@@ -1,10 +1,14 @@
-//! The values of faults that a nemesis draws: how far a clock is off, how slow a disk is.
+//! The values of faults that a nemesis draws: how far a clock is off, how slow a disk is, how
+//! little is left of a resource.
 
 use std::time::Duration;
 
 use super::dice::FaultDice;
+use super::fault::Fault;
+use super::refs::NodeRef;
 use crate::clock::{ClockFault, TimeShift};
 use crate::disk::DiskFault;
+use crate::dns::DnsFault;
 use crate::impair::Percent;
 use crate::topology::Size;
 
@@ -75,15 +79,41 @@ pub(super) fn disk_fault(dice: &mut FaultDice) -> DiskFault {
     }
 }
 
+/// Draws what is wrong with the answers of a name server, for all names. Other records in the place
+/// of the right ones have to be asked for: there are none that mean something to every test.
+pub(super) fn dns_fault(dice: &mut FaultDice) -> DnsFault {
+    match dice.weighted([3, 2, 2, 1, 2].into_iter()) {
+        0 => {
+            let ms = [10, 100, 1000][dice.place(3)] * (1 + dice.below(9));
+            DnsFault::delay(Duration::from_millis(ms))
+        }
+        1 => DnsFault::servfail(),
+        2 => DnsFault::nxdomain(),
+        3 => DnsFault::truncate(),
+        _ => DnsFault::silence(),
+    }
+}
+
+/// Draws that of which some node has too little.
+pub(super) fn scarcity(dice: &mut FaultDice) -> Fault {
+    let node = NodeRef::any();
+    match dice.weighted([2, 1, 1].into_iter()) {
+        0 => Fault::slow(node, Percent([1.0, 5.0, 10.0, 25.0, 50.0][dice.place(5)])),
+        // From less than a program has open at its start to what a server with some clients has.
+        1 => Fault::descriptors(node, [3, 8, 16, 32, 64][dice.place(5)]),
+        _ => Fault::memory(node, [0, 64, 1024, 16_384][dice.place(4)]),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::{Fault, Nemesis, NodeRef, Targets};
+    use super::super::{Nemesis, Targets};
     use super::*;
 
     const S: Duration = Duration::from_secs(1);
 
-    /// Returns three nodes: the second has a clock of its own, the third has two volumes with
-    /// faults.
+    /// Returns three nodes: the first has a name server, the second has a clock of its own, the
+    /// third has two volumes with faults.
     fn targets() -> Targets {
         Targets {
             nodes: ["a", "b", "c"].map(str::to_owned).into(),
@@ -91,6 +121,7 @@ mod tests {
             disks: ["log", "data"]
                 .map(|volume| ("c".to_owned(), volume.to_owned()))
                 .into(),
+            name_servers: vec!["a".to_owned()],
             ..Targets::default()
         }
     }
@@ -156,6 +187,87 @@ mod tests {
         assert!(specials(&lab) > 20);
         (lab.clocks, lab.disks) = (Vec::new(), Vec::new());
         assert_eq!(specials(&lab), 0);
+    }
+
+    #[test]
+    fn resources_get_scarce_and_name_servers_fail_in_all_ways() {
+        let mut seen = [0; 3];
+        for fault in drawn(Nemesis::scarce_resources(20 * S)) {
+            seen[match fault {
+                Fault::Slow { .. } => 0,
+                Fault::Descriptors { .. } => 1,
+                Fault::Memory { .. } => 2,
+                _ => panic!("{fault} is no scarcity"),
+            }] += 1;
+        }
+        assert!(seen.iter().all(|times| *times > 20), "{seen:?}");
+        let nemesis = Nemesis::failing_name_servers(20 * S);
+        let mut effects = std::collections::BTreeSet::new();
+        for seed in 0..100 {
+            for it in nemesis.schedule(seed, &targets()).unwrap().faults() {
+                let Fault::Dns { node, answers } = &it.fault else {
+                    panic!("{} is none of a name server", it.fault);
+                };
+                assert_eq!(*node, NodeRef::from("a"));
+                answers.parse().unwrap();
+                let text = answers.to_string();
+                effects.insert(text.split(' ').next().unwrap_or_default().to_owned());
+            }
+        }
+        assert_eq!(effects.len(), 5, "{effects:?}");
+    }
+
+    /// Three nodes, as most clusters have, and two and one: what takes more is left out.
+    #[test]
+    fn everything_does_what_there_are_nodes_and_links_for() {
+        let mut lab = targets();
+        let draw = |nemesis: &Nemesis, lab: &Targets| -> Vec<Fault> {
+            let all = (0..50).flat_map(|seed| {
+                let schedule = nemesis.schedule(seed, lab).unwrap();
+                let faults: Vec<Fault> = schedule
+                    .faults()
+                    .iter()
+                    .map(|it| it.fault.clone())
+                    .collect();
+                faults
+            });
+            all.collect()
+        };
+        let is_ring = |fault: &Fault| matches!(fault, Fault::Sever { .. });
+        let is_on_link = |fault: &Fault| !fault.links().is_empty();
+        for nemesis in [Nemesis::partitions(20 * S), Nemesis::everything(20 * S)] {
+            let faults = draw(&nemesis, &lab);
+            assert!(
+                !faults.iter().any(|it| is_ring(it) || is_on_link(it)),
+                "{faults:?}"
+            );
+            let parted = |it: &&Fault| matches!(it, Fault::Partition { .. });
+            assert!(faults.iter().filter(parted).count() > 50);
+        }
+        lab.nodes.push("d".to_owned());
+        assert!(draw(&Nemesis::partitions(20 * S), &lab).iter().any(is_ring));
+        lab.nodes.truncate(1);
+        (lab.clocks, lab.disks) = (Vec::new(), Vec::new());
+        let faults = draw(&Nemesis::everything(20 * S), &lab);
+        assert!(
+            faults.iter().all(|it| it.nodes() == ["a".into()]),
+            "{faults:?}"
+        );
+        let refused =
+            |nemesis: Nemesis, lab: &Targets| nemesis.schedule(1, lab).unwrap_err().to_string();
+        assert_eq!(
+            refused(Nemesis::partitions(9 * S), &lab),
+            "the nemesis: a split of the kind Halves takes 2 nodes, and there is 1 node to draw from"
+        );
+        assert_eq!(
+            refused(Nemesis::bad_links(9 * S), &lab),
+            "the nemesis: a cut of link any takes a link, and there is none"
+        );
+        lab.nodes.clear();
+        assert_eq!(
+            refused(Nemesis::everything(9 * S), &lab),
+            "the nemesis: there is nothing that it may do"
+        );
     }
 
     #[test]

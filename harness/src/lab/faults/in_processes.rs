@@ -108,6 +108,8 @@ pub(crate) struct Limited {
     node: Arc<Node>,
     /// The number by which the limits of the node know the fault.
     number: u64,
+    /// Programs that the heal starts again if they have ended for want of memory.
+    mortal: Vec<Arc<Running>>,
 }
 
 impl Limited {
@@ -120,7 +122,9 @@ impl Limited {
     pub(crate) fn memory(node: &Arc<Node>, spare_kb: u64) -> Result<Self> {
         let spare = spare_kb.saturating_mul(1024);
         let lowered = |pid| Some(data_of(pid)?.saturating_add(spare));
-        Self::new(node, ProcessLimit::Data, lowered)
+        let mortal = node.programs().alive();
+        let limited = Self::new(node, ProcessLimit::Data, lowered)?;
+        Ok(Self { mortal, ..limited })
     }
 
     fn new(
@@ -133,6 +137,7 @@ impl Limited {
             Ok(Some(number)) => Ok(Self {
                 node: Arc::clone(node),
                 number,
+                mortal: Vec::new(),
             }),
             Ok(None) => {
                 let subject = Subject::Node(node.name().to_owned());
@@ -149,8 +154,22 @@ impl Limited {
 
 impl Healing for Limited {
     fn heal(self: Box<Self>) -> Result<()> {
-        let mut limits = self.node.programs().lowered().lock();
-        limits.end(self.number, &self.node.processes());
+        let Self {
+            node,
+            number,
+            mortal,
+        } = *self;
+        let mut limits = node.programs().lowered().lock();
+        limits.end(number, &node.processes());
+        drop(limits);
+        // Many programs end where they get no memory: those of Rust and Go do so by themselves.
+        for running in mortal.iter().filter(|it| it.has_ended_by_surprise()) {
+            running.expect();
+            // A restart of the node has started its programs by itself.
+            if !node.is_removed() && node.is_running() && node.programs().has(running) {
+                node.start_again(running.again())?;
+            }
+        }
         Ok(())
     }
 }

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::lab::error::{LabError, LabErrorKind, Result};
@@ -15,6 +16,9 @@ use crate::trial::running;
 /// Variable that names the file of a schedule, which takes the place of the first schedule of a
 /// trial.
 pub(crate) const VARIABLE: &str = "SNOWGLOBE_SCHEDULE";
+
+/// Schedule of the file that the variable names, as the runner has read it.
+static REPLACEMENT: OnceLock<Schedule> = OnceLock::new();
 
 /// Number of schedules that this process has begun.
 static BEGUN: AtomicUsize = AtomicUsize::new(0);
@@ -27,12 +31,32 @@ pub(crate) fn schedule_file(trial: &str, seed: u64) -> Option<PathBuf> {
     Some(directory.join(format!("{stem}-{seed}.toml")))
 }
 
+/// Reads the file that the environment names, before trials are made: a trial has a `/tmp` of its
+/// own, and a file that cannot be used is told before anything runs. The processes of trials are
+/// copies of this one.
+///
+/// # Errors
+/// The file cannot be read, or is no schedule. The error is a sentence with file, line and column.
+pub(crate) fn read_replacement() -> std::result::Result<(), String> {
+    let Some(path) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) else {
+        return Ok(());
+    };
+    let schedule = Schedule::from_toml_file(Path::new(&path));
+    let schedule = schedule.map_err(|error| format!("{VARIABLE} names no schedule: {error}"))?;
+    REPLACEMENT.get_or_init(|| schedule);
+    Ok(())
+}
+
 /// Returns the schedule that the environment has instead of the first one of the trial.
 pub(crate) fn replacement() -> Result<Option<Schedule>> {
     let first = BEGUN.fetch_add(1, Ordering::Relaxed) == 0;
     let Some(path) = std::env::var_os(VARIABLE).filter(|path| first && !path.is_empty()) else {
         return Ok(None);
     };
+    // A process that no runner has made reads the file by itself.
+    if let Some(schedule) = REPLACEMENT.get() {
+        return Ok(Some(schedule.clone()));
+    }
     let what = format!("take the schedule that {VARIABLE} names");
     let failed = |why: String| LabError::failed(LabErrorKind::InvalidArgument, what, why);
     let schedule = Schedule::from_toml_file(Path::new(&path));

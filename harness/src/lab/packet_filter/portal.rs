@@ -5,6 +5,8 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
+use crate::trial::time_scale::stretched;
+
 /// The longest time that a client takes to ask. A client that takes longer gets no page.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The most bytes of a question.
@@ -24,8 +26,8 @@ pub(super) fn answer(client: TcpStream, page: String) {
 }
 
 fn serve(mut client: TcpStream, page: &str) -> std::io::Result<()> {
-    client.set_read_timeout(Some(PATIENCE))?;
-    client.set_write_timeout(Some(PATIENCE))?;
+    client.set_read_timeout(Some(stretched(PATIENCE)))?;
+    client.set_write_timeout(Some(stretched(PATIENCE)))?;
     let mut question: Vec<u8> = Vec::new();
     let mut buffer = [0; 1024];
     while !question.windows(4).any(|end| end == b"\r\n\r\n") {

@@ -21,6 +21,7 @@ use crate::lab::process::log::Log;
 use crate::lab::process::readiness::Readiness;
 use crate::lab::process::running::Running;
 use crate::trial::running;
+use crate::trial::time_scale::stretched;
 
 /// Length at which a line is cut, in bytes. A program that never ends its line must not fill the
 /// memory of the test.
@@ -257,7 +258,7 @@ impl Pump {
             && crate::kernel::poll::is_readable(self.waker.as_fd())
             && let Ok(0) = crate::kernel::fd::read(&self.waker, &mut self.buffer)
         {
-            self.end = Some(Instant::now() + LAST_WORDS);
+            self.end = Some(Instant::now() + stretched(LAST_WORDS));
         }
         for arrival in self.arriving.try_iter() {
             match arrival {

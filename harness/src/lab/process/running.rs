@@ -260,6 +260,12 @@ impl Running {
         self.ended().is_some_and(well)
     }
 
+    /// Returns whether the program has ended badly, and nobody has expected or heard of that.
+    pub(crate) fn has_ended_by_surprise(&self) -> bool {
+        let badly = self.ended().is_some_and(|status| !status.success());
+        badly && !self.expected.load(Ordering::Relaxed)
+    }
+
     /// Returns a sentence about the end of the program, if nobody has waited for the end so far.
     pub(crate) fn death(&self, status: ExitStatus) -> Option<String> {
         if self.expected.load(Ordering::Relaxed) {

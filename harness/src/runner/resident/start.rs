@@ -24,6 +24,7 @@ use crate::sandbox::paths::Paths;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::resident::{ResidentFacts, ResidentRequest};
 use crate::trial::Trial;
+use crate::trial::time_scale::stretched;
 
 /// Time for which a start waits for a resident that is busy.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -114,7 +115,7 @@ fn ask(
     let this = process::pidfd_open(std::process::id().cast_signed()).map_err(errno)?;
     let passed = [descriptors, &[this.as_raw_fd(), users.as_raw_fd()]].concat();
     channel.send_whole_with(request, &passed)?;
-    let [answered] = wait_readable([channel.as_fd()], Some(PATIENCE))?;
+    let [answered] = wait_readable([channel.as_fd()], Some(stretched(PATIENCE)))?;
     if !answered {
         return Err(Errno::ETIMEDOUT);
     }

@@ -27,7 +27,7 @@ const LAST_WORDS: Duration = Duration::from_secs(4);
 const MOST_PATIENCE: u32 = 10;
 /// Time that a trial has for ending after an interruption. nextest too waits 10 s between `SIGTERM`
 /// and `SIGKILL` (nextest 0.9, `grace-period`).
-pub(crate) const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(10);
 /// Time until the supervisor looks again after a trial that was killed. The end of its channel
 /// wakes the supervisor much earlier.
 const NEVER: Duration = Duration::from_secs(3600);
@@ -178,7 +178,7 @@ impl ActiveTrial {
             self.phase = Phase::Describing(now + time_for_last_words());
         } else {
             self.request(InitRequest::Signal(signal));
-            self.phase = Phase::Ending(now + GRACE);
+            self.phase = Phase::Ending(now + grace());
         }
     }
 
@@ -251,6 +251,11 @@ impl ActiveTrial {
             zygote: is_good.then(|| IdleZygote::new(self.channel, output)),
         }
     }
+}
+
+/// Returns the time that a trial has for ending after an interruption.
+pub(crate) fn grace() -> Duration {
+    stretched(GRACE)
 }
 
 /// Returns how long a trial that hangs may take at present for saying what hangs.

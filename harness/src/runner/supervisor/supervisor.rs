@@ -7,7 +7,7 @@ use crate::kernel::errno::Errno;
 use crate::kernel::poll::PollSet;
 use crate::kernel::process::signal::Signal;
 
-use super::active_trial::{ActiveTrial, EndedTrial, GRACE, TrialSeeds};
+use super::active_trial::{ActiveTrial, EndedTrial, TrialSeeds, grace};
 use super::copies::{Copies, NewCopy};
 use super::plan::{PlannedTrials, RunPlan};
 use super::pressure::Pressure;
@@ -453,7 +453,7 @@ impl<'a> Supervisor<'a> {
         for active in self.slots.iter_mut().flatten() {
             active.interrupt(signal, ask_what_hangs);
         }
-        self.printer.interrupted(signal, self.running(), GRACE);
+        self.printer.interrupted(signal, self.running(), grace());
     }
 
     /// Kills everything and ends the process. Called for a second signal.

@@ -21,6 +21,7 @@ use crate::runner::nextest;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::trial::body;
 use crate::trial::Trial;
+use crate::trial::time_scale::stretched;
 
 /// Time after which a resident ends that nobody has asked for anything. The next start makes
 /// another one, which costs some milliseconds.
@@ -124,7 +125,10 @@ impl<'a> StayingZygote<'a> {
         &self,
         channel: &MessageChannel,
     ) -> Option<(R, [OwnedFd; PASSED])> {
-        if !matches!(wait_readable([channel.as_fd()], Some(PATIENCE)), Ok([true])) {
+        if !matches!(
+            wait_readable([channel.as_fd()], Some(stretched(PATIENCE))),
+            Ok([true])
+        ) {
             return None;
         }
         let (message, mut passed) = channel.receive_whole_with().ok()?;

@@ -38,6 +38,7 @@ use crate::sandbox::inherited::{Corrections, HostSettings};
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::outer::KeptFacts;
 use crate::sandbox::refused::{Doing, Refused};
+use crate::trial::time_scale::stretched;
 
 /// The run for which a sandbox is kept.
 pub(crate) struct Keeping<'a> {
@@ -178,7 +179,7 @@ impl Keeper {
     /// `ECONNREFUSED` if nobody keeps one.
     fn find(name: &str) -> crate::kernel::Result<Self> {
         let channel = ask_for_channel(name)?;
-        let [answered] = wait_readable([channel.as_fd()], Some(PATIENCE))?;
+        let [answered] = wait_readable([channel.as_fd()], Some(stretched(PATIENCE)))?;
         if !answered {
             return Err(Errno::ETIMEDOUT);
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::lab::services::client_stream::ClientStream;
 use crate::model::portmap::upnp::http::{HttpPart, read};
+use crate::trial::time_scale::stretched;
 
 /// The time that a client has for its request.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -28,7 +29,7 @@ impl RequestStream {
         Ok(Self {
             stream: ClientStream::new(stream)?,
             from,
-            deadline: Instant::now() + PATIENCE,
+            deadline: Instant::now() + stretched(PATIENCE),
         })
     }
 

@@ -8,6 +8,7 @@ use crate::kernel::netlink::{Batch, Device, Netlink, NetlinkError, RouteRequest,
 use crate::model::side::Side;
 use crate::topology::Subnet;
 use crate::topology::plan::InterfaceSlot;
+use crate::trial::time_scale::stretched;
 
 /// The hardware addresses of both ends.
 ///
@@ -96,6 +97,6 @@ impl TranslatorPair {
         }
         let mut netlink = Netlink::open_in(netns)?;
         netlink.execute(batch)?;
-        netlink.wait_until_up(&[near, far], Instant::now() + PATIENCE)
+        netlink.wait_until_up(&[near, far], Instant::now() + stretched(PATIENCE))
     }
 }
