@@ -172,8 +172,8 @@ impl NetemDevice {
         let found = self.netlink.qdisc(device, QdiscPosition::BELOW_ROOT)?;
         let found =
             NetemOptions::read(&found).ok_or_else(|| unlike(not_there("netem", &found.kind)))?;
-        // The jitter's table is the one thing that the kernel does not tell (net/sched/sch_netem.c,
-        // netem_dump).
+        // Of the options that are set here, the kernel tells all but the jitter's table
+        // (net/sched/sch_netem.c, netem_dump has no TCA_NETEM_DELAY_DIST).
         compare(&netem_options(&netem, &found)).map_err(unlike)
     }
 }

@@ -421,7 +421,7 @@ fn route(whole: &mut [u8], index: u32) -> bool {
     const RTA_OIF: u16 = 4;
     const RTA_MULTIPATH: u16 = 9;
     // The kernel makes its own routes again, from the addresses (net/ipv4/fib_frontend.c,
-    // fib_add_ifaddr).
+    // fib_add_ifaddr and fib_magic).
     const RTPROT_KERNEL: u8 = 2;
     const RTM_F_CLONED: u32 = 0x200;
     // RTNH_F_PERVASIVE and ONLINK are asked for by programs; the others tell of the state.

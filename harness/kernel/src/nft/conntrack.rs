@@ -163,8 +163,8 @@ pub fn begin_flow(
     // Without a range of ports, the kernel keeps the port inside if the flow is told apart by it
     // (nf_nat_core.c, get_unique_tuple).
     let nat = Attributes::new().with(CTA_NAT_V4_MINIP, &outside.octets());
-    // The kernel has confirmed the flow by then, and refuses a state that takes that back
-    // (linux/netfilter/nf_conntrack_common.h, IPS_UNCHANGEABLE_MASK).
+    // The kernel has confirmed the flow by then, and refuses a state that takes that back with
+    // EBUSY (net/netfilter/nf_conntrack_core.c, nf_ct_change_status_common).
     let status = CONFIRMED | FIXED_TIMEOUT;
     let attributes = Attributes::new()
         .nest(CTA_TUPLE_ORIG | NESTED, tuple(&forth, protocol, None))

@@ -178,8 +178,9 @@ impl<'a> NetworkBuilder<'a> {
             return;
         };
         let port = end_device(&cable.ends[port]);
-        // A bridge that snoops forwards a neighbour solicitation only to ports with a member of its
-        // group (RFC 4541), and reports of the members may come late.
+        // A bridge that knows members of a group forwards a neighbour solicitation to their ports
+        // alone (net/bridge/br_input.c, br_handle_frame_finish), and reports of the members may
+        // come late.
         for address in ipv6_addresses(&self.plan()[stack][interface]) {
             self.batch
                 .add_membership(bridge_device(bridge), port, address);

@@ -137,8 +137,8 @@ pub(crate) fn keep_one(
     // 1. Nothing is touched before this is read.
     let state = InterfaceState::of(ends.require_netns(anew)?, ends.device(anew), explain)?;
     let settings = settings(ends, kept)?;
-    // 2. The kernel forgets the neighbours of an interface that loses its carrier
-    // (net/core/neighbour.c, neigh_carrier_down).
+    // 2. The kernel forgets the neighbours of an interface that loses its carrier, but for the
+    // permanent ones (net/core/neighbour.c, neigh_carrier_down).
     let neighbours = KeptNeighbours::of(ends, kept)?;
     // 3. One end moves, and the other node sees its carrier go and come.
     move_inside(ends, &namespace, kept, &state)?;
