@@ -67,7 +67,24 @@ impl Lab {
                         fault.to = Some(event.time);
                     }
                 }
-                _ => {}
+                EventKind::CarrierChanged { .. }
+                | EventKind::FaultSkipped { .. }
+                | EventKind::ProcessStarted { .. }
+                | EventKind::ProcessSaid { .. }
+                | EventKind::ProcessDied { .. }
+                | EventKind::PacketRuled { .. }
+                | EventKind::FirewallDropped { .. }
+                | EventKind::HostStarved { .. }
+                | EventKind::DiskLost { .. }
+                | EventKind::PartitionLate { .. }
+                | EventKind::FellBack { .. }
+                | EventKind::ServiceFailed { .. }
+                | EventKind::Leased { .. }
+                | EventKind::LeasedV6 { .. }
+                | EventKind::Delegated { .. }
+                | EventKind::CaptureKept { .. }
+                | EventKind::CaptureFailed { .. }
+                | EventKind::Note(_) => {}
             }
         }
         faults.into_values().collect()

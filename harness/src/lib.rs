@@ -39,7 +39,7 @@
 //! snowglobe::main!();
 //! ```
 //!
-//! Then `cargo test`, or `cargo nextest run`; both know it for a test program like any other.
+//! Run `cargo test` or `cargo nextest run`: to both this is a test program like any other.
 //! Without `harness = false` (as in unit tests) the same attribute works too, at the price of one
 //! more program start per trial.
 //!
@@ -179,11 +179,11 @@
 //! }
 //! ```
 //!
-//! So it is with `rstest`, `test_case`, `test_log::test`, `googletest::gtest`, `tokio::test` and
-//! `quickcheck`. In `proptest! { … }` write `#[snowglobe::test]` in the place of `#[test]`. Where a
-//! macro writes `#[test]` itself, as `quickcheck! { … }` does, `use snowglobe::test;` in the same
-//! module makes trials of its tests. `rstest` puts its cases into a module of their own, where such
-//! a `#[test]` "is ambiguous" to rustc (E0659): write `#[snowglobe::test]` there.
+//! The same holds for `rstest`, `test_case`, `test_log::test`, `googletest::gtest`, `tokio::test`
+//! and `quickcheck`. In `proptest! { … }` write `#[snowglobe::test]` in the place of `#[test]`.
+//! Where a macro writes `#[test]` itself, as `quickcheck! { … }` does, `use snowglobe::test;` in
+//! the same module makes trials of its tests. `rstest` puts its cases into a module of their own,
+//! where such a `#[test]` "is ambiguous" to rustc (E0659): write `#[snowglobe::test]` there.
 //!
 //! A target with `harness = false` runs trials only: rustc drops all other tests from it. If there
 //! are any, whatever attribute or macro has made them, the target does not compile, and the error
@@ -444,6 +444,8 @@
 //! reports are nextest's besides. Starts that are alike share a process of which trials are copies.
 //! `--test-threads`, `--skip`, `--exact`, `--ignored`, `--nocapture`, `--list` are as in libtest.
 #![forbid(unsafe_code)]
+// A new variant of an enum of ours must be named by the compiler wherever the variant matters.
+#![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 #![warn(
     clippy::print_stdout,
     reason = "stdout belongs to the runner's reports"

@@ -206,6 +206,7 @@ impl Obstacle {
 }
 
 /// Returns what to do about an error number, where its name alone does not say.
+#[expect(clippy::wildcard_enum_match_arm, reason = "most names say enough")]
 pub(crate) fn hint(errno: Errno) -> Option<String> {
     let hint = match errno {
         // namespaces(7): a limit on namespaces is told as a full device.

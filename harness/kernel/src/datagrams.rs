@@ -30,7 +30,7 @@ pub struct Arrival {
     pub interface: u32,
 }
 
-/// Has a socket tell at which address each datagram arrives.
+/// Makes a socket tell at which address each datagram arrives.
 ///
 /// # Errors
 /// The descriptor is no UDP socket.
@@ -57,6 +57,7 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Option<Arriv
     )?;
     let mut place = None;
     for message in received.cmsgs()? {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "nix adds kinds of messages")]
         match message {
             ControlMessageOwned::Ipv4PacketInfo(info) => {
                 let at = IpAddr::from(u32::from_be(info.ipi_addr.s_addr).to_be_bytes());

@@ -18,6 +18,8 @@
 //!
 //! This crate is internal to snowglobe, without any promise of stability: use `snowglobe` instead.
 #![deny(unsafe_code)]
+// A new variant of an enum of ours must be named by the compiler wherever the variant matters.
+#![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 #![allow(clippy::new_without_default, reason = "only snowglobe uses this crate")]
 
 #[cfg(not(all(

@@ -171,6 +171,7 @@ pub(super) fn not_started(words: &[CString], errno: Errno) -> Result<(), Failed>
     const NOT_EXECUTABLE: i32 = 126;
     let program = words.first().map(|word| word.to_string_lossy());
     let program = program.unwrap_or_default();
+    #[expect(clippy::wildcard_enum_match_arm, reason = "most errors need no hint")]
     let (code, hint) = match errno {
         Errno::ENOENT if program.contains('/') => (
             NOT_FOUND,

@@ -195,8 +195,8 @@ fn shown_through() -> Option<String> {
 
 /// Returns the sentence on settings of the host that trials cannot change.
 ///
-/// It is made where it is printed, and not at each start: it names the command of this workspace,
-/// which is looked for in files.
+/// The sentence is made where it is printed, and not at each start: it names the command of this
+/// workspace, which is looked for in files.
 pub(crate) fn sentence_on_host(settings: &str) -> String {
     format!(
         "trials and nodes have settings of this host that they cannot change: {settings} (`{}` names the usual values)",

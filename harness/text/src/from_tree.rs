@@ -42,10 +42,10 @@ impl<T: FromTree> FromTree for Placed<T> {
 
 impl FromTree for bool {
     fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
-        match tree.content {
-            TreeContent::Bool(it) => Ok(it),
-            _ => Err(tree.unexpected("a boolean")),
-        }
+        let TreeContent::Bool(it) = tree.content else {
+            return Err(tree.unexpected("a boolean"));
+        };
+        Ok(it)
     }
 }
 
@@ -54,16 +54,20 @@ impl FromTree for f64 {
         match tree.content {
             TreeContent::Float(it) => Ok(it),
             TreeContent::Integer(it) => Ok(it as f64),
-            _ => Err(tree.unexpected("f64")),
+            TreeContent::Nothing
+            | TreeContent::Bool(_)
+            | TreeContent::Text(_)
+            | TreeContent::List(_)
+            | TreeContent::Table(_) => Err(tree.unexpected("f64")),
         }
     }
 }
 
 fn integer(tree: &Tree, name: &str) -> Result<i128, TreeError> {
-    match tree.content {
-        TreeContent::Integer(it) => Ok(it),
-        _ => Err(tree.unexpected(name)),
-    }
+    let TreeContent::Integer(it) = tree.content else {
+        return Err(tree.unexpected(name));
+    };
+    Ok(it)
 }
 
 fn out_of_range(tree: &Tree, it: i128, name: &str) -> TreeError {
@@ -138,10 +142,10 @@ impl FromTree for SocketAddr {
 
 impl<T: FromTree> FromTree for Option<T> {
     fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
-        match tree.content {
-            TreeContent::Nothing => Ok(None),
-            _ => T::from_tree(tree).map(Some),
+        if let TreeContent::Nothing = tree.content {
+            return Ok(None);
         }
+        T::from_tree(tree).map(Some)
     }
 
     fn if_absent() -> Option<Self> {

@@ -15,6 +15,9 @@
 //! | `json` | trees as JSON |
 //! | `error` | what is wrong with a tree, in the words of serde |
 
+// A new variant of an enum of ours must be named by the compiler wherever the variant matters.
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod by_serde;
 #[cfg(feature = "toml")]
 mod by_toml;

@@ -74,10 +74,10 @@ impl Tree {
     /// # Errors
     /// The value is no string.
     pub fn text(&self, expected: &str) -> Result<&str, TreeError> {
-        match &self.content {
-            TreeContent::Text(text) => Ok(text),
-            _ => Err(self.unexpected(expected)),
-        }
+        let TreeContent::Text(text) = &self.content else {
+            return Err(self.unexpected(expected));
+        };
+        Ok(text)
     }
 
     /// Returns the values of the list, where `expected` was expected.
@@ -85,10 +85,10 @@ impl Tree {
     /// # Errors
     /// The value is no list.
     pub fn list(&self, expected: &str) -> Result<&[Tree], TreeError> {
-        match &self.content {
-            TreeContent::List(list) => Ok(list),
-            _ => Err(self.unexpected(expected)),
-        }
+        let TreeContent::List(list) = &self.content else {
+            return Err(self.unexpected(expected));
+        };
+        Ok(list)
     }
 
     /// Returns the entries of the table, where `expected` was expected.
@@ -96,10 +96,10 @@ impl Tree {
     /// # Errors
     /// The value is no table.
     pub fn table(&self, expected: &str) -> Result<&[TreeEntry], TreeError> {
-        match &self.content {
-            TreeContent::Table(table) => Ok(table),
-            _ => Err(self.unexpected(expected)),
-        }
+        let TreeContent::Table(table) = &self.content else {
+            return Err(self.unexpected(expected));
+        };
+        Ok(table)
     }
 
     /// Returns the value of a key, if this is a table that has the key.
@@ -164,7 +164,11 @@ impl Tree {
                 [entry] => Ok((index_of(&entry.key, names, entry.at)?, Some(&entry.value))),
                 _ => Err(self.error(&"wanted exactly 1 element, more than 1 element")),
             },
-            _ => Err(self.unexpected("a string or a table")),
+            TreeContent::Nothing
+            | TreeContent::Bool(_)
+            | TreeContent::Integer(_)
+            | TreeContent::Float(_)
+            | TreeContent::List(_) => Err(self.unexpected("a string or a table")),
         }
     }
 }

@@ -65,9 +65,11 @@ fn stamped_before_it_was_read(socket: &UdpSocket) -> io::Result<bool> {
             received => break received?,
         }
     };
-    let stamp = received.cmsgs()?.find_map(|message| match message {
-        ControlMessageOwned::ScmTimestampns(time) => Some(time),
-        _ => None,
+    let stamp = received.cmsgs()?.find_map(|message| {
+        let ControlMessageOwned::ScmTimestampns(time) = message else {
+            return None;
+        };
+        Some(time)
     });
     let nanoseconds = |time: TimeSpec| Duration::from(time).as_nanos();
     Ok(stamp.is_some_and(|stamp| nanoseconds(stamp) <= u128::from(there)))

@@ -291,8 +291,8 @@ fn address_message(device: Device<'_>, address: IpAddr, prefix: u8) -> Vec<u8> {
         // The kernel derives the scope of an IPv6 address by itself; that of an IPv4 address is
         // what we say.
         IpAddr::V6(v6) if v6.is_unicast_link_local() => libc::RT_SCOPE_LINK,
-        _ if address.is_loopback() => libc::RT_SCOPE_HOST,
-        _ => libc::RT_SCOPE_UNIVERSE,
+        IpAddr::V4(_) | IpAddr::V6(_) if address.is_loopback() => libc::RT_SCOPE_HOST,
+        IpAddr::V4(_) | IpAddr::V6(_) => libc::RT_SCOPE_UNIVERSE,
     };
     // Duplicate address detection would keep an IPv6 address tentative for about a second
     // (RFC 4862, section 5.4). Labs give each address once, so there is nothing to detect.

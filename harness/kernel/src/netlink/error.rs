@@ -142,9 +142,19 @@ impl fmt::Display for NetlinkError {
     }
 }
 
-impl std::error::Error for NetlinkError {}
+impl std::error::Error for NetlinkError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.cause {
+            NetlinkFailure::Refused { errno, .. } => Some(errno),
+            NetlinkFailure::TimedOut { .. }
+            | NetlinkFailure::Unlike { .. }
+            | NetlinkFailure::Malformed { .. } => None,
+        }
+    }
+}
 
 /// Returns the usual meaning of an errno in this layer, where its name alone would mislead.
+#[expect(clippy::wildcard_enum_match_arm, reason = "most names say enough")]
 fn explanation(errno: Errno) -> Option<&'static str> {
     Some(match errno {
         Errno::EPERM | Errno::EACCES => {

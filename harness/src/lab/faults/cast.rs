@@ -26,7 +26,22 @@ impl Scene {
                 }
                 *pairs = cast;
             }
-            other => {
+            other @ (Fault::Cut { .. }
+            | Fault::Flap { .. }
+            | Fault::Degrade { .. }
+            | Fault::Pause { .. }
+            | Fault::KillProcesses { .. }
+            | Fault::Crash { .. }
+            | Fault::Dns { .. }
+            | Fault::Clock { .. }
+            | Fault::Disk { .. }
+            | Fault::Restart { .. }
+            | Fault::KillProgram { .. }
+            | Fault::PauseProgram { .. }
+            | Fault::Slow { .. }
+            | Fault::Descriptors { .. }
+            | Fault::Memory { .. }
+            | Fault::Action { .. }) => {
                 for node in other.nodes_mut() {
                     *node = self.player(node)?;
                 }

@@ -173,7 +173,12 @@ impl Lab {
 fn wrong(error: &ScheduleError) -> LabError {
     let kind = match error.kind() {
         ScheduleErrorKind::Unknown => LabErrorKind::NotFound,
-        _ => LabErrorKind::InvalidArgument,
+        ScheduleErrorKind::Syntax
+        | ScheduleErrorKind::Impossible
+        | ScheduleErrorKind::Unreadable
+        // The enum is not exhaustive for users, who see it through this crate.
+        | _ => LabErrorKind::InvalidArgument,
     };
     LabError::failed(kind, "carry out a schedule of faults", error.to_string())
+        .caused_by(error.clone())
 }

@@ -427,12 +427,12 @@ impl Node {
         let first = self.first_process.read();
         let explain = || format!("{what} `{}`", self.name);
         match first.as_ref() {
-            Some(first) => work(first).map_err(|errno| match errno {
+            Some(first) => work(first).map_err(|errno| {
                 // The process holds the only other end of the channel.
-                Errno::EPIPE | Errno::ESRCH | Errno::ECONNRESET => {
-                    LabError::crashed(explain(), &self.name, NodeState::Dead)
+                if matches!(errno, Errno::EPIPE | Errno::ESRCH | Errno::ECONNRESET) {
+                    return LabError::crashed(explain(), &self.name, NodeState::Dead);
                 }
-                errno => LabError::refused(explain(), errno).about_node(&self.name),
+                LabError::refused(explain(), errno).about_node(&self.name)
             }),
             None if self.is_removed() => Err(LabError::removed_before(explain(), &self.name)),
             None => Err(LabError::crashed(explain(), &self.name, NodeState::Crashed)),

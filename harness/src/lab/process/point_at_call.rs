@@ -98,12 +98,10 @@ impl CallPoint {
 }
 
 fn refused(subject: Subject, errno: Errno) -> LabError {
-    let why = match errno {
-        Errno::EPERM | Errno::EACCES => format!(
-            "cannot be traced, as a point at a system call needs ({errno}): the machine forbids it, by `kernel.yama.ptrace_scope` (below 3 permits it) or by the filter of a container (`--cap-add SYS_PTRACE`)"
-        ),
-        errno => format!("cannot be traced, as a point at a system call needs ({errno})"),
-    };
+    let mut why = format!("cannot be traced, as a point at a system call needs ({errno})");
+    if matches!(errno, Errno::EPERM | Errno::EACCES) {
+        why += ": the machine forbids it, by `kernel.yama.ptrace_scope` (below 3 permits it) or by the filter of a container (`--cap-add SYS_PTRACE`)";
+    }
     LabError::not_supported(subject, why)
 }
 

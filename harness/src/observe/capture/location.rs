@@ -104,10 +104,8 @@ pub(super) fn lock(file: &File) -> io::Result<()> {
     match file.try_lock() {
         Ok(()) => Ok(()),
         Err(fs::TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
-        Err(fs::TryLockError::Error(error)) => match error.kind() {
-            io::ErrorKind::Unsupported => Ok(()),
-            _ => Err(error),
-        },
+        Err(fs::TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+        Err(fs::TryLockError::Error(error)) => Err(error),
     }
 }
 

@@ -165,7 +165,7 @@ impl<'a> Supervisor<'a> {
             share: index as u32,
         };
         if let Some(copies) = &mut self.copies {
-            // One more copy may have been in the queue when another one failed.
+            // A further copy may have been in the queue when another one failed.
             if !copies.wants_more(index) {
                 return Ok(());
             }
@@ -188,16 +188,16 @@ impl<'a> Supervisor<'a> {
             seed: seeds.own,
             share: copy.share,
         };
-        let zygote = self
-            .zygotes
-            .run(slot, &order)
-            .map_err(|errno| match errno {
-                Errno::EPIPE => nursery_died(),
-                errno => explain(&Refused {
-                    step: "reach a zygote".into(),
-                    errno,
-                }),
-            })?;
+        let zygote =
+            self.zygotes
+                .run(slot, &order)
+                .map_err(|errno| match errno == Errno::EPIPE {
+                    true => nursery_died(),
+                    false => explain(&Refused {
+                        step: "reach a zygote".into(),
+                        errno,
+                    }),
+                })?;
         let limit = stretched(options.timeout.unwrap_or(self.plan.timeout));
         let waited = self.pressure.waited();
         self.slots[slot] = Some(ActiveTrial::new(index, seeds, limit, waited, zygote));

@@ -135,9 +135,21 @@ fn attempt(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, DiskErr
             DiskAnswer::Bytes(offset(found).to_vec())
         }
         FuseOperation::Destroy => OK,
-        // The kernel does not ask again, and does without.
-        FuseOperation::Other => DiskAnswer::Refused(Errno::ENOSYS),
-        _ => return change_names(disk, request),
+        FuseOperation::SymbolicLink { .. }
+        | FuseOperation::MakeNode { .. }
+        | FuseOperation::MakeDirectory { .. }
+        | FuseOperation::Unlink { .. }
+        | FuseOperation::RemoveDirectory { .. }
+        | FuseOperation::Rename { .. }
+        | FuseOperation::Link { .. }
+        | FuseOperation::Create { .. } => return change_names(disk, request),
+        // The session has answered all but the last. Of that the kernel does not ask again.
+        FuseOperation::Init { .. }
+        | FuseOperation::Forget
+        | FuseOperation::OpenDirectory
+        | FuseOperation::ReadDirectory { .. }
+        | FuseOperation::ReleaseDirectory { .. }
+        | FuseOperation::Other => DiskAnswer::Refused(Errno::ENOSYS),
     })
 }
 
@@ -148,6 +160,10 @@ fn change_names(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, Di
     let (uid, gid) = (request.uid, request.gid);
     let origin = InodeOrigin { uid, gid, now };
     let mut make = |name: &[u8], kind, mode| disk.make(inode, name, (kind, mode), origin);
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "`attempt` names every operation"
+    )]
     let made = match &request.operation {
         FuseOperation::SymbolicLink { name, target } => {
             make(name, FileType::Symlink(target.to_vec()), 0o777)?

@@ -71,6 +71,10 @@ impl MountSession {
     }
 
     fn answer(&self, request: &Request<'_>) -> DiskAnswer {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "`attempt` names every operation"
+        )]
         match &request.operation {
             FuseOperation::Init { flags } => return DiskAnswer::Bytes(init(*flags)),
             FuseOperation::Forget => return DiskAnswer::Nothing,
@@ -90,6 +94,10 @@ impl MountSession {
             }
             _ => {}
         }
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "`attempt` names every operation"
+        )]
         let access = match &request.operation {
             FuseOperation::Read { length, .. } => Some(Access::Read(*length as usize)),
             FuseOperation::Write { bytes, .. } => Some(Access::Write(bytes.len())),

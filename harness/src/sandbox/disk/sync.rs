@@ -33,16 +33,21 @@ pub(in crate::sandbox) fn answer(question: Question<'_>, disks: &[MessageChannel
     }
 }
 
-/// Has the disks do what the call is about, and returns the error of the call.
+/// Tells the disks to make durable what the call is about, and returns the error of the call.
 fn sync(question: &Question<'_>, disks: &[MessageChannel]) -> Option<Errno> {
     let sync = match question.call {
         WatchedCall::SyncFilesystem(file) => DiskSync::Filesystem {
             // The kernel refuses what is no descriptor.
             device: filesystem_of(question.pid, file)?,
         },
-        _ => DiskSync::Machine {
+        WatchedCall::Sync => DiskSync::Machine {
             network: network_of(question.pid)?,
         },
+        // The filter of a node with such disks watches no other call.
+        WatchedCall::NewUserNamespace
+        | WatchedCall::Users(_)
+        | WatchedCall::Groups(_)
+        | WatchedCall::GroupList(_) => return None,
     };
     let message = sync.encode();
     // All at the same time, for each may be slow.
@@ -61,8 +66,12 @@ fn sync(question: &Question<'_>, disks: &[MessageChannel]) -> Option<Errno> {
         heard.and_then(DiskSynced::decode) == Some(DiskSynced::Failed)
     });
     match question.call {
-        // It is always successful (sync(2)).
+        // The call `sync` is always successful (sync(2)).
         WatchedCall::Sync => None,
-        _ => failed.then_some(Errno::EIO),
+        WatchedCall::SyncFilesystem(_) => failed.then_some(Errno::EIO),
+        WatchedCall::NewUserNamespace
+        | WatchedCall::Users(_)
+        | WatchedCall::Groups(_)
+        | WatchedCall::GroupList(_) => None,
     }
 }

@@ -262,7 +262,7 @@ fn ids_within(facts: &KeptFacts, wanted: Ids) -> Ids {
     match wanted {
         Ids::Subordinate(own) if facts.fewer_ids => own.alone(),
         Ids::Range(_) if facts.fewer_ids => Ids::own_range(),
-        ids => ids,
+        ids @ (Ids::One { .. } | Ids::Subordinate(_) | Ids::Range(_)) => ids,
     }
 }
 

@@ -50,8 +50,8 @@ impl BodyProcess {
 impl Init<'_> {
     /// Starts a body that does nothing but become another program, and returns its process.
     ///
-    /// It needs no memory of its own for that, as after `vfork`: a fork would cost the copies of
-    /// page tables and of the pages to which it writes.
+    /// The body needs no memory of its own for that, as after `vfork`: a fork would cost the copies
+    /// of page tables and of the pages to which it writes.
     pub(super) fn start_program(&self, name: &CStr, run: impl FnOnce()) -> Result<Pid, Refused> {
         let body = Cell::new(0);
         let note = |pid| {

@@ -56,6 +56,7 @@ pub(super) fn pass_on(body: Pid, is_stopped: &Cell<bool>, number: i32) {
         return;
     };
     let to_group = take_pending(number);
+    #[expect(clippy::wildcard_enum_match_arm, reason = "other signals do not stop")]
     let needs = match signal {
         Signal::SIGCONT if !to_group && is_stop_pending() => false,
         Signal::SIGCONT => {

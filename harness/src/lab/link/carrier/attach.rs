@@ -110,7 +110,7 @@ impl PendingCarrier {
                 let shortcut = Shortcut::begin(ends, &namespace, impairments);
                 join_by_sockets(ends, namespace, impairments, shortcut)
             }
-            other => other.join(ends, impairments),
+            other @ (Self::Veth | Self::Tap(_) | Self::Netem(_)) => other.join(ends, impairments),
         }
     }
 

@@ -105,7 +105,7 @@ pub(crate) fn become_program(trial: Trial, index: u32) -> ! {
     within::correct_environment(trial.options());
     let (_, body) = trial.into_name_and_body();
     process::never_return(|| {
-        // It ends the process where the program cannot be started.
+        // The body ends the process where the program cannot be started.
         let _ = body.run();
         process::exit_now(1)
     })
