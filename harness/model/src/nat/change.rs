@@ -106,12 +106,33 @@ impl Nat {
     /// on, of ports, of addresses or of forwarded ports forgets them.
     pub fn change(&mut self, spec: NatSpec) {
         let before = &self.spec;
-        let keeps = before.mapping == spec.mapping
-            && before.tcp_mapping == spec.tcp_mapping
-            && before.ports == spec.ports
-            && before.port_range == spec.port_range
-            && before.pool == spec.pool
-            && before.forwards == spec.forwards;
+        // Without `..`, so that a new behaviour has to be thought of here.
+        let NatSpec {
+            mapping,
+            tcp_mapping,
+            ports,
+            port_range,
+            pool,
+            forwards,
+            engine: _,
+            filtering: _,
+            tcp_filtering: _,
+            parity: _,
+            pooling: _,
+            exhausted: _,
+            hairpinning: _,
+            timeouts: _,
+            inbound_refresh: _,
+            unknown_flow: _,
+            unsolicited: _,
+            icmp_errors: _,
+        } = &spec;
+        let keeps = before.mapping == *mapping
+            && before.tcp_mapping == *tcp_mapping
+            && before.ports == *ports
+            && before.port_range == *port_range
+            && before.pool == *pool
+            && before.forwards == *forwards;
         if keeps {
             self.spec = spec;
             return;

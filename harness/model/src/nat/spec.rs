@@ -86,9 +86,9 @@ pub enum Exhausted {
 
 /// Treatment of packets from inside to one of its own external addresses (RFC 4787, section 6).
 ///
-/// It works at all external addresses: that of the uplink, those of the pool, and one that the NAT
-/// was rebound to. What is for no mapping at the address of the uplink reaches the router itself.
-/// nftables hairpins forwarded ports and those that a host has asked for, and no others.
+/// Hairpinning works at all external addresses: that of the uplink, those of the pool, and one that
+/// the NAT was rebound to. What is for no mapping at the address of the uplink reaches the router
+/// itself. nftables hairpins forwarded ports and those that a host has asked for, and no others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Hairpinning {

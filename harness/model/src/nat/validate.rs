@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::engines::NatEngine;
 use super::packet::NatProtocol;
-use super::spec::{Dependence, NatSpec, PortAssignment};
+use super::spec::{Dependence, NatSpec, NatTimeouts, PortAssignment};
 
 /// A reason why no NAT can have these behaviours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,25 +88,54 @@ impl NatSpec {
     /// # Errors
     /// The first value that is not possible.
     pub fn validate(&self) -> Result<(), NatProblem> {
-        if let (NatEngine::Nftables, Some(lack)) = (self.engine, self.nftables_lacks()) {
+        // Without `..`, so that a new behaviour has to be thought of here.
+        let NatSpec {
+            engine,
+            pool,
+            timeouts:
+                NatTimeouts {
+                    udp,
+                    tcp_transitory,
+                    tcp_established,
+                    icmp,
+                },
+            // `validate_ports` checks these, as far as they depend on each other.
+            mapping: _,
+            filtering: _,
+            tcp_mapping: _,
+            tcp_filtering: _,
+            ports: _,
+            port_range: _,
+            // `validate_forwards` checks these.
+            forwards: _,
+            // Any value of these is possible.
+            parity: _,
+            pooling: _,
+            exhausted: _,
+            hairpinning: _,
+            inbound_refresh: _,
+            unknown_flow: _,
+            unsolicited: _,
+            icmp_errors: _,
+        } = self;
+        if let (NatEngine::Nftables, Some(lack)) = (*engine, self.nftables_lacks()) {
             return Err(NatProblem::Engine(lack));
         }
         self.validate_ports()?;
-        let timeouts = &self.timeouts;
         for (name, time) in [
-            ("udp", timeouts.udp),
-            ("tcp_transitory", timeouts.tcp_transitory),
-            ("tcp_established", timeouts.tcp_established),
-            ("icmp", timeouts.icmp),
+            ("udp", udp),
+            ("tcp_transitory", tcp_transitory),
+            ("tcp_established", tcp_established),
+            ("icmp", icmp),
         ] {
             if time.is_zero() {
                 return Err(NatProblem::Timeout(name));
             }
         }
-        for (at, address) in self.pool.iter().enumerate() {
+        for (at, address) in pool.iter().enumerate() {
             let no_host =
                 address.is_unspecified() || address.is_multicast() || address.is_broadcast();
-            if no_host || self.pool[..at].contains(address) {
+            if no_host || pool[..at].contains(address) {
                 return Err(NatProblem::Pool(*address));
             }
         }

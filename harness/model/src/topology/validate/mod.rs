@@ -13,7 +13,7 @@ use crate::topology::error::{
     Problems, Site, TopologyError, TopologyErrorKind as Kind, TopologySubject,
 };
 use crate::topology::id::{Endpoint, LinkId, NodeId, PodId, SwitchId};
-use crate::topology::link::{Families, Mac};
+use crate::topology::link::{Families, LinkSpec, Mac};
 use crate::topology::name::{self, show};
 use crate::topology::node::{NodeSpec, StackSpec, Users};
 use crate::topology::value::{LinkEntry, Topology};
@@ -226,7 +226,12 @@ impl Topology {
             advertise,
             autoconfigure,
             network,
-            ..
+            // The names of all nodes are checked together; pods and the clients of 464XLAT with the
+            // plan. Any node may have a clock that faults can change.
+            name: _,
+            pod: _,
+            clat: _,
+            faulty_clock: _,
         } = &self[id];
         let node = || format!("node {}", show(&self.node_name(id)));
         if self.pod_of(id).is_some() && *network != StackSpec::default() {
@@ -246,8 +251,7 @@ impl Topology {
                 format!("{} maps a range of no ids; 65536 is usual", node())
             });
         }
-        let wrong = rootfs.as_ref().and_then(wrong_tree);
-        if let Some(wrong) = wrong {
+        if let Some(wrong) = rootfs.as_ref().and_then(wrong_tree) {
             problems.add(Kind::Invalid, Site::new(id, "rootfs"), || {
                 format!("root filesystem of {}: {wrong}", node())
             });
@@ -274,12 +278,13 @@ impl Topology {
         if let Some(advertise) = advertise {
             crate::ndp::check::check(advertise, Site::new(id, "advertise"), &node(), problems);
         }
+        let sources = [addresses, addresses_v6];
         let of_a_host = dhcp.is_some()
             || dhcp6.is_some()
             || advertise.is_some()
             || *autoconfigure
-            || [addresses, addresses_v6].contains(&&AddressSource::Dhcp)
-            || [addresses, addresses_v6].contains(&&AddressSource::Program);
+            || sources.contains(&&AddressSource::Dhcp)
+            || sources.contains(&&AddressSource::Program);
         if self.pod_of(id).is_some() && of_a_host {
             problems.add(Kind::Misplaced, Site::new(id, "dhcp"), || {
                 format!(
@@ -328,6 +333,20 @@ impl Topology {
 
     fn check_link(&self, id: LinkId, problems: &mut Problems) {
         let LinkEntry { ends, spec } = &self.links[id.index()];
+        let LinkSpec {
+            mtu,
+            subnets,
+            families,
+            // The names of all links are checked together, impairments and ends below.
+            name: _,
+            impairments: _,
+            ends: _,
+            // The plan checks these, since they depend on routers and on other links.
+            engine: _,
+            uplink: _,
+            metric: _,
+            cost: _,
+        } = spec;
         let site = |field| Site::new(id, field);
         let link = || format!("link {}", self.shown_link(id));
         if let [Some(a), Some(b)] = ends.map(|end| self.stack_end(end))
@@ -354,7 +373,7 @@ impl Topology {
                 format!("{} joins switch {} to itself", link(), show(&self[a].name))
             });
         }
-        if !switches.is_empty() && (!spec.subnets.is_empty() || spec.families.is_some()) {
+        if !switches.is_empty() && (!subnets.is_empty() || families.is_some()) {
             problems.add(Kind::Misplaced, site("subnets"), || {
                 format!(
                     "{}: subnets and families are the switch's; ask them of {}",
@@ -363,10 +382,8 @@ impl Topology {
                 )
             });
         }
-        let families = spec
-            .families
-            .or_else(|| switches.first().and_then(|id| self[*id].families));
-        self.check_mtu(spec.mtu, families, site("mtu"), link, problems);
+        let families = families.or_else(|| switches.first().and_then(|id| self[*id].families));
+        self.check_mtu(*mtu, families, site("mtu"), link, problems);
         self.check_impairments(id, problems);
         self.check_ends(id, problems);
     }
