@@ -135,12 +135,12 @@ impl<'a> WithoutShortcut<'a> {
         }
     }
 
-    /// Takes the carrier from the node's interface, or gives it back, where a port at a switch goes
-    /// down.
+    /// Lets the node's interface see a pulled cable, or a plugged one (IFF_LOWER_UP of
+    /// netdevice(7)), where the port at a switch is what goes down and comes up.
     ///
-    /// A veth end loses its carrier when its peer goes down: veth(4). Other carriers stand between
-    /// the port and the node's interface, so that the node would not notice.
-    pub(super) fn set_node_carrier(&self, on: bool) -> Result<()> {
+    /// An end of a veth pair sees its peer go down (veth(4)). Any other carrier of the link stands
+    /// between the port and the node's interface, so that the node would not notice.
+    pub(super) fn set_node_lower_up(&self, on: bool) -> Result<()> {
         let ends = self.ends;
         if ends.only_port().is_none() {
             return Ok(());

@@ -19,7 +19,7 @@ impl LinkState {
     pub(super) fn change_carrier(&mut self, engine: Engine) -> Result<()> {
         let wanted = Direction::BOTH.map(|direction| self.wanted(direction));
         let carrier = choose(self.ends(), self.services.wire_namespace(), engine, &wanted)?;
-        let kept = self.side_to_keep()?;
+        let kept = self.kept_side()?;
         // The counts of cuts and the last frames for monitors are read while the interfaces exist.
         self.cuts.detach();
         self.monitors.iter_mut().for_each(Monitor::detach);
@@ -42,7 +42,7 @@ impl LinkState {
         // At a switch, only the port of a link that is down was set down again. The new carrier
         // stands between the port and the node, which must see a pulled cable still.
         if self.down {
-            self.carried.without_shortcut()?.set_node_carrier(false)?;
+            self.carried.without_shortcut()?.set_node_lower_up(false)?;
         }
         // Faults come back before monitors, so that no capture shows a frame that a fault keeps
         // out.
@@ -64,7 +64,7 @@ impl LinkState {
 
     /// Returns the side whose interface stays, where the interfaces of a plain link are in two
     /// nodes.
-    fn side_to_keep(&mut self) -> Result<Option<Side>> {
+    fn kept_side(&mut self) -> Result<Option<Side>> {
         if self.carrier() != Carrier::Veth {
             return Ok(None);
         }

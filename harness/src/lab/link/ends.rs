@@ -185,7 +185,7 @@ impl LinkEnds {
 
     /// Returns the ends that go down with the link: at a switch the port, so that the node's
     /// interface keeps its addresses and routes.
-    pub(crate) fn switched(&self) -> Vec<Side> {
+    pub(crate) fn ends_that_go_down(&self) -> Vec<Side> {
         let ports: Vec<Side> = Side::BOTH
             .into_iter()
             .filter(|side| self.is_port(*side))
@@ -199,7 +199,7 @@ impl LinkEnds {
 
     /// Returns the end that is a port of a switch, if one and only one is.
     pub(crate) fn only_port(&self) -> Option<Side> {
-        match self.switched()[..] {
+        match self.ends_that_go_down()[..] {
             [port] => Some(port),
             _ => None,
         }

@@ -153,7 +153,7 @@ impl Link {
         if self.is_down() {
             return Ok(());
         }
-        self.ends.await_up(&self.ends.switched())
+        self.ends.await_up(&self.ends.ends_that_go_down())
     }
 
     /// Teaches all switches behind which port the node is now.

@@ -2,7 +2,13 @@
 //!
 //! A test calls methods of `Link` (`link`, `impair`, `observe`). These lock the `LinkState`
 //! (`state`), which compares what is asked for with what the present carrier can do. Where that is
-//! not enough, `change_carrier` replaces the carrier, by the parts in `carrier/`.
+//! not enough, `change_carrier` replaces the carrier, by the parts in `carrier/`, whose front page
+//! has the order of the steps.
+//!
+//! A *carrier* is the mechanism that carries the packets of a link. The kernel uses the word for
+//! something else: whether an interface sees a cable. That is called `lower_up` here, as the flag
+//! IFF_LOWER_UP of netdevice(7), and changes when a link goes down or up (`state`, `take_down` and
+//! `bring_up`), by whatever carries the link.
 //!
 //! | file | role |
 //! |---|---|

@@ -296,12 +296,12 @@ impl LinkState {
         let carried = self.carried.without_shortcut()?;
         let ends = carried.ends();
         // At a switch only the port goes down, so that the node keeps its addresses and routes.
-        for side in ends.switched() {
+        for side in ends.ends_that_go_down() {
             let mut batch = Batch::new();
             batch.set_down(ends.device(side));
             ends.execute(side, batch)?;
         }
-        carried.set_node_carrier(false)?;
+        carried.set_node_lower_up(false)?;
         self.down = true;
         Ok(())
     }
@@ -313,13 +313,13 @@ impl LinkState {
         }
         // The node's interface first, so that the node can answer as soon as its port is up.
         let carried = self.carried.without_shortcut()?;
-        carried.set_node_carrier(true)?;
+        carried.set_node_lower_up(true)?;
         let ends = carried.ends();
-        for side in ends.switched() {
+        for side in ends.ends_that_go_down() {
             ends.raise(side)?;
         }
         self.down = false;
-        ends.await_up(&ends.switched())?;
+        ends.await_up(&ends.ends_that_go_down())?;
         ends.give_back();
         Ok(())
     }

@@ -97,7 +97,7 @@ fn can_carry(namespace: &WireNamespace) -> Result<bool> {
 
 /// Returns whether this kernel has netem. The first call tries it on an interface that nobody uses.
 fn has_netem(namespace: &WireNamespace) -> Result<bool> {
-    // It is tried once for the whole process: the attempt costs a namespace and a queueing
+    // netem is tried once for the whole process: the attempt costs a namespace and a queueing
     // discipline.
     static HAS: OnceLock<bool> = OnceLock::new();
     if let Some(has) = HAS.get() {

@@ -29,8 +29,9 @@
 //!    between the inner ends is replaced. Otherwise, as for the cable between two switches, all
 //!    is made again: `detach` takes the old carrier away, `attach` makes the new ends, which get
 //!    their settings, come up, are joined and are announced.
-//! 4. Cuts are made again, then partitions, then monitors: no frame that a fault keeps out may be
-//!    seen to arrive in a capture.
+//! 4. Where the link is down, the node's interface is told so again, since the new carrier stands
+//!    between it and the port that is down. Cuts are made again, then partitions, then monitors: no
+//!    frame that a fault keeps out may be seen to arrive in a capture.
 //! 5. The change is recorded as an event.
 //!
 //! A wire over packet sockets that has nothing to do yet needs no other carrier to be fast: the

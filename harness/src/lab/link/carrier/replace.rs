@@ -128,7 +128,7 @@ fn make_again(
     //    kernel refuses a route over an interface that is down (ENETDOWN,
     //    net/ipv4/fib_semantics.c).
     if wanted.is_down {
-        for side in ends.switched() {
+        for side in ends.ends_that_go_down() {
             let mut batch = Batch::new();
             batch.set_down(ends.device(side));
             ends.execute(side, batch)?;
