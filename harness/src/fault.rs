@@ -38,7 +38,7 @@
 //! begin at what the clock shows. Faults are laid over each other in the order in which they
 //! began, and each heals by itself. A node that crashes keeps its wrong clock.
 //!
-//! It does not matter how a program reads the time: by glibc, by musl, as Go does, or by system
+//! A program may read the time in whatever way: by glibc, by musl, as Go does, or by system
 //! calls of its own. The first process of the node traces the programs that it starts, and all
 //! that these start (`ptrace(2)`). It changes the functions that the kernel maps into each program
 //! (`vdso(7)`) and answers system calls.

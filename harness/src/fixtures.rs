@@ -8,15 +8,15 @@
 //! packages = ["nginx-light | nginx"]
 //! ```
 //!
-//! Then it is fetched, as an ordinary user, and nothing is installed:
+//! A command fetches nginx, as an ordinary user, and installs nothing:
 //!
 //! ```console
 //! $ cargo install --path harness/cli     # once, in a clone of snowglobe
 //! $ snowglobe provision                  # in the project; CI runs it before `cargo test`
 //! ```
 //!
-//! Its version stands in `fixtures.lock` from then on. Commit both files. The test says what it
-//! needs, and finds it:
+//! The version of nginx stands in `fixtures.lock` from then on. Commit both files. The test says
+//! what it needs, and finds it:
 //!
 //! ```no_run
 //! use snowglobe::prelude::*;

@@ -122,8 +122,9 @@
 //!
 //! # Load balancers and proxies
 //!
-//! They are ordinary nodes that run the programs of a fixture: haproxy before two servers, and
-//! tinyproxy as the only way out of an office. Names in their configurations are those of nodes.
+//! Load balancers and proxies are ordinary nodes that run the programs of a fixture: haproxy before
+//! two servers, and tinyproxy as the only way out of an office. Names in their configurations are
+//! those of nodes.
 //!
 //! ```no_run
 //! use snowglobe::prelude::*;

@@ -57,7 +57,7 @@ pub(crate) fn run(length: Stress, words: &Words) -> Result<u8, String> {
         rate.runs += 1;
         if !output.status.success() {
             rate.failures += 1;
-            // Those that run with the first one that fails count as well, and are not shown.
+            // Copies that run with the first one that fails count as well, and are not shown.
             first.get_or_insert(output);
         }
     }

@@ -161,7 +161,7 @@ fn convert(options: &TokenStream, attributes: &mut Vec<Attribute>) {
     if let Some(at) = attributes.iter().position(is_plain_test) {
         attributes[at] = ours(options);
     } else if let Some(at) = attributes.iter().position(is_tokio_test) {
-        // Its options are options of ours.
+        // The options of tokio's attribute are options of ours.
         let of_tokio = attributes[at].list();
         attributes[at] = match (of_tokio.is_empty(), options.is_empty()) {
             (true, _) => ours(options),

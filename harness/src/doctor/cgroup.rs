@@ -65,7 +65,7 @@ impl MadeCgroup {
 
 impl Drop for MadeCgroup {
     fn drop(&mut self) {
-        // It is empty, and ours; if it cannot be removed all the same, nobody would miss the
+        // The group is empty, and ours; if it cannot be removed all the same, nobody would miss the
         // reason.
         let _ = fs::remove_dir(&self.0);
     }

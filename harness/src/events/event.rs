@@ -16,7 +16,7 @@ use crate::model::topology::Subnet;
 
 /// Something that happened in a lab.
 ///
-/// Its sentence begins with the time since the start of the trial:
+/// The sentence of an event begins with the time since the start of the trial:
 /// ``+1.204310s link `alice–bob` is carried by netem``.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

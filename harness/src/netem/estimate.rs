@@ -8,7 +8,7 @@ use crate::model::impair::{Cause, Counters, Impairment, Lost, Percent, Traffic};
 
 /// Returns the cause that dropped packets of a link with this impairment are counted by.
 ///
-/// That is a guess where packets are lost by chance and the queue overflows as well.
+/// The cause is a guess where packets are lost by chance and the queue overflows as well.
 pub(super) fn main_cause(impairment: &Impairment) -> Cause {
     // Without `..`, so that a new field that loses packets has to be thought of here. netem does
     // not do `lose_every` and `mtu`.

@@ -58,7 +58,7 @@ pub(crate) fn serve(
             }
             _ => return Err(format!("the driver sent {line:?}").into()),
         };
-        // One write: the driver reads it as one segment.
+        // The answer is one write, so that the driver reads it as one segment.
         stream.write_all(answer.as_bytes())?;
     }
     Ok(())

@@ -18,7 +18,7 @@ pub(super) struct Guest {
 /// Id of the user for `--user` if this program runs as root.
 const NOBODY: u32 = 65534;
 
-/// Other variables that are about this program, and not about the command.
+/// Variables that are about this program, and not about the command.
 const OURS: &[&str] = &["LD_LIBRARY_PATH", "OLDPWD", "PWD", "_"];
 
 impl Guest {

@@ -55,7 +55,7 @@ const WANTED: &[&str] = &[
     "tcp_diag",
     "udp_diag",
     "unix_diag",
-    // Others.
+    // Modules for further tests.
     "fuse",
     "tcp_bbr",
 ];

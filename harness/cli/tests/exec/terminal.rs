@@ -158,7 +158,7 @@ fn a_signal_reaches_the_program_after_one_of_the_terminal() {
     read_until(&mut terminal, "ready");
     terminal.write_all(b"\x03").unwrap();
     read_until(&mut terminal, "trapped");
-    // This one goes to the wrapper alone. It would merge with one that still waits there
+    // This signal goes to the wrapper alone, and would merge with one that still waits there
     // (signal(7)).
     let wrapper = child_named(child.id(), "snowglobe");
     let status = || std::fs::read_to_string(format!("/proc/{wrapper}/status")).unwrap();

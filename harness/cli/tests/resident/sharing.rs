@@ -165,7 +165,7 @@ fn a_start_lives_on_without_the_process_that_is_shared() {
     };
     kill(Pid::from_raw(resident.cast_signed()), Signal::SIGKILL).unwrap();
     assert_eq!(shell("killed", "echo b"), "b\n");
-    // One that is busy, be it that it was stopped, is not waited for without end.
+    // A resident that is busy, be it that it was stopped, is not waited for without end.
     let (mut child, mut output) = begin(start(
         "killed",
         &["--", "sh", "-c", "echo ready; read x; exit 5"],

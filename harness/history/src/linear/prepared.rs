@@ -131,7 +131,7 @@ fn moments<M: Model>(due: &mut [Item<'_, M>], optional: &[Item<'_, M>]) -> Vec<M
             });
             pending.push(place);
         }
-        // Those that return first are tried first, since they must be in the order first.
+        // Operations that return first are tried first, since they must be in the order first.
         pending.sort_unstable();
         moments.push(Moment {
             pending: pending.clone(),

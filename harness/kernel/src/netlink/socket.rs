@@ -67,9 +67,9 @@ impl NetlinkSocket {
     /// Wraps an open netlink socket, perhaps of another network namespace.
     pub(crate) fn from_fd(fd: OwnedFd) -> Self {
         let socket = Self { fd };
-        // Both are refinements, so a refusal does not matter. CAP_ACK keeps the kernel from sending
-        // whole requests back with its errors, so that more errors fit the queue; EXT_ACK adds a
-        // sentence (netlink(7)).
+        // Both options are refinements, so a refusal does not matter. CAP_ACK keeps the kernel from
+        // sending whole requests back with its errors, so that more errors fit the queue; EXT_ACK
+        // adds a sentence (netlink(7)).
         let _ = socket.set_option(libc::NETLINK_CAP_ACK, 1);
         let _ = socket.set_option(libc::NETLINK_EXT_ACK, 1);
         socket

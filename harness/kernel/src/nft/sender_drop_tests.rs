@@ -47,9 +47,9 @@ fn mac(netns: &Netns) -> [u8; 6] {
     bytes.try_into().expect("six bytes")
 }
 
-/// Those who are named are not heard by the third node, and all others are.
+/// Checks that the third node hears all senders but those that are named.
 fn expect_deaf_third(nodes: &[Netns], make: &dyn Fn(&Senders) -> SenderDrop) {
-    // So many that the set takes several messages.
+    // With so many addresses the set takes several messages.
     let others = (0..3000).map(|at| Ipv4Addr::from_bits(0x0b00_0000 + at).into());
     let by_address = Senders {
         macs: Vec::new(),

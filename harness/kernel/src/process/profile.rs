@@ -1,8 +1,8 @@
 //! The runtimes that compilers link into instrumented programs, as far as they have to know of a
 //! fork.
 //!
-//! Their symbols are there or not, which stable Rust can only ask the linker by way of a weak
-//! reference in assembly.
+//! The symbols of a runtime are there or not, which stable Rust can only ask the linker by way of a
+//! weak reference in assembly.
 #![allow(unsafe_code)]
 
 use std::ffi::{CString, c_char};
@@ -57,7 +57,8 @@ static FILE: OnceLock<CString> = OnceLock::new();
 
 /// Makes LLVM's profile of this process go to `file`, if it makes one.
 ///
-/// It has chosen a file when the program was loaded, before the fork: the same for every copy.
+/// The runtime has chosen a file when the program was loaded, before the fork: the same for every
+/// copy.
 pub fn write_to(file: &str) {
     let address = runtime().llvm_profile_set_filename;
     let Ok(file) = CString::new(file) else { return };

@@ -25,8 +25,9 @@ pub enum AddressSource {
 
 /// A DHCP server that runs in a node.
 ///
-/// It gives addresses on the networks of the node on which somebody needs one, tells the node's own
-/// address as the router (if the node forwards), and the name servers and the domain of the lab.
+/// The server gives addresses on the networks of the node on which somebody needs one, tells the
+/// node's own address as the router (if the node forwards), and the name servers and the domain of
+/// the lab.
 ///
 /// ```
 /// use std::time::Duration;

@@ -6,8 +6,8 @@ use crate::dns::dns64::Dns64Spec;
 
 /// A name server that runs in a node, and that all nodes of the lab ask.
 ///
-/// It knows the nodes of the lab by their names, also the other way round, and the zones that are
-/// given by hand. Whatever else it is asked for does not exist (NXDOMAIN).
+/// The server knows the nodes of the lab by their names, also the other way round, and the zones
+/// that are given by hand. Whatever else the server is asked for does not exist (NXDOMAIN).
 ///
 /// With a name server, the hosts file of each node has the node's own names alone, and its
 /// `resolv.conf` leads to the server.

@@ -138,7 +138,7 @@ impl Fault {
         Self::partition([NodeRef::role(role)], [NodeRef::rest()])
     }
 
-    /// Has a link send packets twice.
+    /// Makes a link send packets twice.
     pub fn duplicate(link: impl Into<LinkRef>, duplicate: Percent) -> Self {
         let worse = Impairment {
             duplicate,

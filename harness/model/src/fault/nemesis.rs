@@ -139,17 +139,17 @@ impl Nemesis {
             .fault(1, Fault::corrupt(LinkRef::any(), Percent(2.0)))
     }
 
-    /// Makes a nemesis that sets clocks ahead or behind, has them jump, drift or stand still.
+    /// Makes a nemesis that sets clocks ahead or behind, lets them jump, drift or stand still.
     ///
-    /// It draws from the nodes that have a clock for that (`NodeSpec::faulty_clock`).
+    /// The nemesis draws from the nodes that have a clock for that (`NodeSpec::faulty_clock`).
     pub fn wrong_clocks(duration: Duration) -> Self {
         Self::new(duration).wrong_clock(1)
     }
 
     /// Makes a nemesis that fills disks, slows them down, and makes their operations fail.
     ///
-    /// It draws from the volumes that can have faults (`Volume::with_faults`). It changes nothing
-    /// that a file holds: flipped bits and truncations have to be asked for, by
+    /// The nemesis draws from the volumes that can have faults (`Volume::with_faults`), and changes
+    /// nothing that a file holds: flipped bits and truncations have to be asked for, by
     /// [`fault`](Self::fault).
     pub fn broken_disks(duration: Duration) -> Self {
         Self::new(duration).broken_disk(1)

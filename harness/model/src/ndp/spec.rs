@@ -77,7 +77,7 @@ impl AdvertiseSpec {
         self
     }
 
-    /// Has hosts get their addresses by DHCPv6 (the flag M), instead of making them of the prefix.
+    /// Tells hosts to get their addresses by DHCPv6 (the flag M), and to make none of the prefix.
     pub fn managed(mut self) -> Self {
         self.managed = true;
         self

@@ -267,7 +267,7 @@ fn end(
     let end = |lease: &PortLease| {
         let of_protocol = all || Some(lease.protocol) == protocol;
         match request.internal {
-            // Those of other nonces were not asked for by this program.
+            // Ports of other nonces were not asked for by this program.
             0 => of_protocol && lease.origin == origin,
             internal => of_protocol && lease.inside.port() == internal,
         }

@@ -342,8 +342,8 @@ impl From<Mount> for MountText {
 /// The root filesystem of a node. An overlay keeps it unchanged: everything that the node writes
 /// vanishes with the node.
 ///
-/// It is made of a path by [`From`], and of a `&Fixture`, for which the crate of fixtures has that
-/// conversion.
+/// [`From`] makes a root filesystem of a path, and of a `&Fixture`, for which the crate of fixtures
+/// has that conversion.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rootfs {

@@ -23,7 +23,7 @@ use crate::topology::Subnet;
 /// Makes packets of IPv4 of those of IPv6, and the other way round: a NAT64 without the ports,
 /// which a NAT of IPv4 adds, or the client side of 464XLAT.
 ///
-/// It stands at the far end of an interface of a router or host: whatever leaves by the interface
+/// The translator stands at the far end of an interface of a router or host: whatever leaves by it
 /// comes back as a packet of the other family. Frames have a virtio-net header in front. Hop limits
 /// stay as they are: the kernel takes one off on each side.
 #[derive(Clone, Debug)]

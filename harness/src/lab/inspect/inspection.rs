@@ -122,7 +122,7 @@ impl Lab {
 }
 
 fn look_at_processes(pid: i32) -> std::io::Result<(Vec<ProcessEntry>, Vec<MountEntry>)> {
-    // Its own /proc numbers processes as it does.
+    // The /proc of the node numbers processes as the node does.
     let inside = Procfs::open(Path::new(&format!("/proc/{pid}/root/proc")))?;
     // The mounts of a process are shown by any procfs that knows the process.
     let outside = Procfs::open(Path::new("/proc"))?;

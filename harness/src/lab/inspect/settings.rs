@@ -27,7 +27,7 @@ pub(crate) fn differing<'a>(
     interfaces: impl Iterator<Item = &'a str>,
 ) -> kernel::Result<Vec<SettingEntry>> {
     let of_namespace = baseline::settings()
-        // Their paths are among those of the devices.
+        // The paths of the others (`Heritage::Boot`) are among those of the devices.
         .filter(|setting| setting.heritage != Heritage::Boot)
         .map(|setting| setting.sysctl);
     // `lo` differs from other interfaces by nature.

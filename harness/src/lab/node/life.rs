@@ -83,7 +83,7 @@ impl Node {
                 let go_on = NodeCommand::SignalAll(Signal::SIGCONT as i32);
                 self.with_first_process("resume node", |first| first.ask(&go_on, &[]))?;
             }
-            // One by one: a signal to all would wake those that are held by themselves too.
+            // Each process gets a signal of its own: a signal to all would wake held ones too.
             ref held => {
                 let others = self.processes().into_iter();
                 for pid in others.filter(|pid| !held.contains(pid)) {

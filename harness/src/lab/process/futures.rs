@@ -55,7 +55,8 @@ impl Process {
     pub async fn wait_with_output_async(mut self) -> Result<Output> {
         drop(self.stdin.take());
         self.expect();
-        // Both at a time, and before the wait: a program whose pipe is full would never end.
+        // Both pipes are read at a time, and before the wait: a program whose pipe is full would
+        // never end.
         let (stdout, stderr) = both(
             read_all(self.stdout.take().map(OwnedFd::from)),
             read_all(self.stderr.take().map(OwnedFd::from)),

@@ -141,6 +141,6 @@ pub(crate) fn terminate(alive: &[Arc<Running>], deadline: Instant) {
         // A program that takes longer is killed with its node, whatever its status would be.
         let _ = running.ended_by(Some(deadline));
     }
-    // Those that did not end in time are killed next, which must not count as a crash.
+    // Programs that did not end in time are killed next, which must not count as a crash.
     alive.iter().for_each(|running| running.expect());
 }

@@ -111,7 +111,7 @@ impl NodeServiceThreads {
     pub(crate) fn start(&self, place: &dyn ServicePlace) -> Result<()> {
         self.running.lock().get_or_insert_default();
         for (number, service) in self.services.iter().enumerate() {
-            // One that cannot start leaves those before it, which end with the node.
+            // Where a service cannot start, those before it go on, and end with the node.
             // A service that is wanted later is started by a change of the plan.
             if service.is_wanted() {
                 self.begin(number, service, place)?;
@@ -325,7 +325,7 @@ impl ThreadWaker {
         *self.0.lock() = Arc::downgrade(&thread.control);
     }
 
-    /// Has the thread look at what is due.
+    /// Wakes the thread, which then looks at what is due.
     pub(crate) fn wake(&self) {
         if let Some(control) = self.0.lock().upgrade() {
             control.poller.wake();

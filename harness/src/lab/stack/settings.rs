@@ -238,8 +238,8 @@ pub(crate) fn finish_own(own: &OwnSettings, netns: BorrowedFd<'_>, whose: &str) 
         diversions,
     } = own;
     let others = Others {
-        // Others than those of the network belong to namespaces that only a process of the node can
-        // write to, and that process writes them when it is made.
+        // Other sysctls than those of the network belong to namespaces that only a process of the
+        // node can write to, and that process writes them when it is made.
         sysctls: sysctls
             .iter()
             .filter(|it| it.path.starts_with("net/"))

@@ -16,8 +16,8 @@
 //! | file | role |
 //! |---|---|
 //! | `likeness.rs` | which starts are alike |
-//! | `start.rs` | what a start does to have its trial run |
-//! | `programs.rs` | what a start of `snowglobe exec` does to have its program run |
+//! | `start.rs` | the request of a start that its trial run |
+//! | `programs.rs` | the request of a start of `snowglobe exec` that its program run |
 
 mod likeness;
 mod programs;

@@ -1,4 +1,4 @@
-//! What a start of `snowglobe exec` does to have its program run by a resident.
+//! The request of a start of `snowglobe exec` that a resident run its program.
 
 use std::ffi::CString;
 use std::os::fd::AsFd;
@@ -20,7 +20,7 @@ use crate::sandbox::paths::Paths;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::resident::{ProgramRequest, ResidentFacts};
 
-/// Has a resident run the program of these words, and returns what the supervisor of the program
+/// Lets a resident run the program of these words, and returns what the supervisor of the program
 /// needs. The first of the starts that are alike makes the resident, for which `paths` finds out
 /// where programs may write, and which `runner` tells how to run them.
 ///

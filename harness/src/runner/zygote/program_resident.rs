@@ -1,17 +1,17 @@
 //! A resident for programs: a zygote that runs the programs of `snowglobe exec`, for one start
 //! after another.
 //!
-//! It does for the wrappers of a nextest run what [`super::resident`] does for programs with
-//! trials. A program belongs to the process group of its caller, and a process enters a group only
-//! by a number that the group has in the PID namespace of that process. So this resident is beside
-//! the sandbox: it has the user and the mounts of the sandbox, and is in the PID namespace of the
-//! caller. A process of which the children would be in another one can make no further PID
+//! This resident does for the wrappers of a nextest run what [`super::resident`] does for programs
+//! with trials. A program belongs to the process group of its caller, and a process enters a group
+//! only by a number that the group has in the PID namespace of that process. So this resident is
+//! beside the sandbox: it has the user and the mounts of the sandbox, and is in the PID namespace
+//! of the caller. A process of which the children would be in another one can make no further PID
 //! namespace (Linux, `kernel/pid_namespace.c`, `copy_pid_ns`), so that of a program is not within
 //! the sandbox's either.
 //!
-//! It joins the group of the caller for as long as the clone of the program's init takes. It ends
-//! when the keeper of the sandbox does, who ends with nextest; the inits of its programs end with
-//! it and with their callers.
+//! The resident joins the group of the caller for as long as the clone of the program's init takes.
+//! It ends when the keeper of the sandbox does, which ends with nextest; the inits of its programs
+//! end with the resident and with their callers.
 
 use std::ffi::{CString, OsStr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};

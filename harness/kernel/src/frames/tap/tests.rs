@@ -65,7 +65,7 @@ fn frames_pass_from_device_to_device_and_super_frames_whole() {
         let (from, to) = (udp(&alice), udp(&bob));
         to.set_read_timeout(Some(Duration::from_secs(10)))
             .expect("a time limit");
-        // One that is cut by the kernel if nobody takes it whole: a promise that older kernels know
+        // The kernel cuts this datagram if nobody takes it whole: a promise that older kernels know
         // nothing of.
         let segment = nix::sys::socket::sockopt::UdpGsoSegment;
         nix::sys::socket::setsockopt(&from, segment, &1000).expect("segmentation");

@@ -5,11 +5,12 @@
 //! memory, but can have neither a user namespace nor a PID namespace of its own (`clone(2)`,
 //! CLONE_THREAD). Between the two is what `vfork` does: a process of its own in the same memory.
 //!
-//! That is sound for the same reason as `vfork`: one of the two sleeps while the other is awake. So
-//! the child may do whatever the parent might, and the parent finds in memory what the child left
-//! there. Descriptors, signal handlers, credentials and namespaces are the child's own. The child
-//! has the thread-local values of the thread that makes it, and the lower part of that thread's
-//! stack with the guard at its end. So a fork of the child is a copy of that thread, with its name.
+//! Such a child is sound for the reason of `vfork`: one of the two sleeps while the other is awake.
+//! So the child may do whatever the parent might, and the parent finds in memory what the child
+//! left there. Descriptors, signal handlers, credentials and namespaces are the child's own. The
+//! child has the thread-local values of the thread that makes it, and the lower part of that
+//! thread's stack with the guard at its end. So a fork of the child is a copy of that thread, with
+//! its name.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;

@@ -63,7 +63,8 @@ pub fn become_program(words: &[CString], blocked: &BlockedSignals) -> crate::Res
         // SAFETY: the default disposition runs no code of ours.
         unsafe { sigaction(Signal::SIGPIPE, &default) }?;
     }
-    // Both belong to the trial, and a program would not expect them (execve(2) keeps limits).
+    // Limit and mask belong to the trial, and a program would not expect them (execve(2) keeps
+    // limits).
     limits::give_back_open_files()?;
     blocked.restore()?;
     execvp(program, words)
@@ -158,7 +159,7 @@ pub fn stop_by(number: i32) {
     };
     await_signals_to_groups();
     let _ = super::raise(signal);
-    // One that waits already merges with the one raised (signal(7)), so that the process stops
+    // A signal that waits already merges with the one raised (signal(7)), so that the process stops
     // once. The kernel does not stop a process by SIGTSTP whose group nobody could continue, just
     // as it did not stop the program then (POSIX, "orphaned process group").
     let only: SigSet = [signal].into_iter().collect();

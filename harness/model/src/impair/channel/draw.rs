@@ -24,8 +24,8 @@ pub(crate) enum Draw {
 
 /// A probability, to be compared with a random number.
 ///
-/// It counts in parts of 2⁵³, since a float knows no finer ones. So 100 % always hits, and 0 %
-/// never.
+/// The threshold counts in parts of 2⁵³, since a float knows no finer ones. So 100 % always hits,
+/// and 0 % never.
 #[derive(Clone, Copy)]
 pub(crate) struct Threshold(u64);
 

@@ -215,7 +215,7 @@ impl Asked {
             .flat_map(of_segment)
             .collect();
         all.sort();
-        // Those that a later subnet may still lie in.
+        // `open` has the subnets in which a later one may still lie.
         let mut open: Vec<(Subnet, SegmentId)> = Vec::new();
         for (subnet, segment) in all {
             open.retain(|(other, _)| other.overlaps(&subnet));

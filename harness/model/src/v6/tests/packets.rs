@@ -104,7 +104,7 @@ fn a_super_frame_is_cut_into_right_segments_on_the_other_side() {
     let mut complete = there.clone();
     complete_checksum(&mut complete);
     checked(&complete);
-    // And back again.
+    // The answer is translated back.
     let mut back = complete;
     back[FRONT + 12..FRONT + 20].rotate_left(4);
     let back = one(&mut nat64, &back);

@@ -47,7 +47,7 @@ impl Dhcp6Socket {
         let (hears, sends) = match opened {
             Err(error) if errno(&error) == Errno::ENODEV => {
                 let deaf = bind(Ipv6Addr::LOCALHOST, 0, 0)?;
-                // It hears none but itself from now on (udp(7)).
+                // The socket hears none but itself from now on (udp(7)).
                 deaf.connect(deaf.local_addr()?)?;
                 (deaf, None)
             }

@@ -214,7 +214,7 @@ impl AdvertisedNetwork {
             ..
         } = &mut self.advertisement;
         prefixes.retain(|it| Some(it.prefix) != prefix);
-        // Those of before are told once more with each advertisement, for hosts that have missed
+        // The old prefixes are told once more with each advertisement, for hosts that have missed
         // the first one (RFC 9096, section 3.5).
         prefixes.iter_mut().for_each(|it| it.seconds = [0; 2]);
         // A router that has nothing to forward for is none.
@@ -246,7 +246,8 @@ impl AdvertisedNetwork {
         let now = since_start();
         if self.next <= now {
             self.count_down(now);
-            // One that cannot be sent, as on an interface that is down, is followed by another.
+            // An advertisement that cannot be sent, as on an interface that is down, is followed by
+            // another.
             let _ = socket.send(&self.advertisement.frame());
             self.next = now + self.interval;
         }
