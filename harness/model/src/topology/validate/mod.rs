@@ -241,16 +241,7 @@ impl Topology {
         } else {
             check_stack(network, Site::new(id, "network"), &node, problems);
         }
-        if self.pod_of(id).is_some() && *users != Users::Trial {
-            problems.add(Kind::Misplaced, Site::new(id, "users"), || {
-                format!("{} is a container, and cannot have users of its own: its network is its pod's, whose users are the trial's", node())
-            });
-        }
-        if matches!(users, Users::Range(0)) {
-            problems.add(Kind::Invalid, Site::new(id, "users"), || {
-                format!("{} maps a range of no ids; 65536 is usual", node())
-            });
-        }
+        self.check_users(id, users, problems);
         if let Some(wrong) = rootfs.as_ref().and_then(wrong_tree) {
             problems.add(Kind::Invalid, Site::new(id, "rootfs"), || {
                 format!("root filesystem of {}: {wrong}", node())
@@ -291,6 +282,20 @@ impl Topology {
                     "{} is a container, whose addresses are its pod's; ask for DHCP and advertisements at a node",
                     node()
                 )
+            });
+        }
+    }
+
+    fn check_users(&self, id: NodeId, users: &Users, problems: &mut Problems) {
+        let node = || format!("node {}", show(&self.node_name(id)));
+        if self.pod_of(id).is_some() && *users != Users::Trial {
+            problems.add(Kind::Misplaced, Site::new(id, "users"), || {
+                format!("{} is a container, and cannot have users of its own: its network is its pod's, whose users are the trial's", node())
+            });
+        }
+        if matches!(users, Users::Range(0)) {
+            problems.add(Kind::Invalid, Site::new(id, "users"), || {
+                format!("{} maps a range of no ids; 65536 is usual", node())
             });
         }
     }
