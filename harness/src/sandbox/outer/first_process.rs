@@ -171,9 +171,10 @@ pub(crate) fn become_root() -> Result<(), Refused> {
 fn make_read_only(paths: &Paths) -> Result<(), Refused> {
     let writable = detach_hidden(paths.writable.iter().map(PathBuf::as_path))?;
     let readable = detach_hidden(paths.readable.iter().map(PathBuf::as_path))?;
-    // This procfs is that of the sandbox's PID namespace. The kernel permits it as long as some
-    // procfs is visible whose read-only flag is not locked (fs/namespace.c, mnt_already_visible): the
-    // call below sets the flag and does not lock it (measured with Linux 6.18, 2026-11-30).
+    // This procfs is that of the sandbox's PID namespace. The kernel permits the mount as long as
+    // some procfs is visible whose read-only flag is not locked (fs/namespace.c,
+    // mnt_already_visible). The call below sets that flag and does not lock it (measured with Linux
+    // 6.18, 2026-11-30).
     mount::fresh(c"proc", Path::new("/proc"), None).doing(SetupStep::mount("/proc"))?;
     let everything = MountAttributes {
         set: mount::READ_ONLY,
