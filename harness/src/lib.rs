@@ -59,9 +59,9 @@
 //! The last takes the feature `libtest-mimic`. The others know `#[test]`, `#[tokio::test]` with its
 //! options, rstest and what is named below.
 //!
-//! The command `snowglobe fix` (`cargo install --path harness/cli`) does it for all tests of a
-//! package: one line above each test, and the dev-dependency. It shows a diff first, names each
-//! test that stays as it is, and takes everything back with `--undo`.
+//! The command `snowglobe fix` (`cargo install --path harness/cli`, in a clone) does it for all
+//! tests of a package: one line above each test, and the dev-dependency. It shows a diff first,
+//! names each test that stays as it is, and takes everything back with `--undo`.
 //!
 //! Some tests cannot be converted so:
 //!
@@ -73,14 +73,16 @@
 //!   `snowglobe fix` does.
 //! - `#![snowglobe::isolate]` at the top of a file: Rust has no such attributes yet. Write
 //!   `use snowglobe::test;` there.
+//! - Tests for other systems only, as below `#[cfg(windows)]`: they run on no Linux.
 //! - Tests that share a server which one of them starts: each trial has a network of its own. Start
 //!   the server in each.
 //!
 //! With a `main` of ours (`harness = false`, `snowglobe::main!()`) a suite is faster: a trial then
 //! costs no program start.
 //!
-//! A project whose `Cargo.lock` keeps an old `libc` is told that "all possible versions conflict
-//! with previously selected packages"; `cargo update -p libc` mends that.
+//! cargo raises what `Cargo.lock` keeps. "All possible versions conflict with previously selected
+//! packages" where a manifest pins (`libc = "=0.2.132"`) a version below libc 0.2.171, bitflags
+//! 2.4, serde 1.0.225 or tokio 1.46; of tokio only with our feature `tokio`, a default one.
 //! A test program has 140 MB with the debug information of this crate, which takes longer to build,
 //! too. `snowglobe init` and `snowglobe fix` leave that out: in the table `[profile.dev.package]`
 //! of the workspace they write `snowglobe = { debug = false }`, and so for its four other crates.

@@ -23,6 +23,8 @@ pub(crate) const PACKET_IGNORE_OUTGOING: i32 = 23;
 /// `capabilities(7)`: a change of the user keeps capabilities (include/uapi/linux/securebits.h).
 pub(crate) const SECBIT_NO_SETUID_FIXUP: i32 = 1 << 2;
 
+/// `seccomp(2)`: another process decides on the call (include/uapi/linux/seccomp.h).
+pub(crate) const SECCOMP_RET_USER_NOTIF: u32 = 0x7fc0_0000;
 /// `seccomp_unotify(2)`: `_IOWR('!', 0, struct seccomp_notif)`, a structure of 80 bytes
 /// (include/uapi/linux/seccomp.h).
 pub(crate) const SECCOMP_IOCTL_NOTIF_RECV: libc::Ioctl = 0xc050_2100;
@@ -42,6 +44,7 @@ mod tests {
         assert_eq!(super::PACKET_VNET_HDR, libc::PACKET_VNET_HDR);
         assert_eq!(super::PACKET_IGNORE_OUTGOING, libc::PACKET_IGNORE_OUTGOING);
         assert_eq!(super::SECBIT_NO_SETUID_FIXUP, libc::SECBIT_NO_SETUID_FIXUP);
+        assert_eq!(super::SECCOMP_RET_USER_NOTIF, libc::SECCOMP_RET_USER_NOTIF);
         assert_eq!(
             super::SECCOMP_IOCTL_NOTIF_RECV,
             libc::SECCOMP_IOCTL_NOTIF_RECV

@@ -33,7 +33,7 @@ const OURS: u32 = 0x5e0_91be;
 pub fn watch() -> crate::Result<OwnedFd> {
     let new_users = CloneFlags::CLONE_NEWUSER.bits() as u32;
     let ours = libc::CLONE_CHILD_CLEARTID as u32;
-    let ask = || end(libc::SECCOMP_RET_USER_NOTIF);
+    let ask = || end(crate::uapi::SECCOMP_RET_USER_NOTIF);
     let allow = || end(libc::SECCOMP_RET_ALLOW);
     let of_clone = [
         load(ARGUMENTS_AT),
