@@ -64,7 +64,7 @@ impl fmt::Display for RunError {
                 write!(f, "cannot make the sandbox: {refused}")?;
                 match remedy.explanation() {
                     Some(explanation) => write!(f, ": {explanation}"),
-                    None => write!(f, "; `{}` may say more", command::with("doctor")),
+                    None => write!(f, "; {} may say more", command::quoted("doctor")),
                 }
             }
         }

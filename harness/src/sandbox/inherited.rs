@@ -199,8 +199,8 @@ fn shown_through() -> Option<String> {
 /// workspace, which is looked for in files.
 pub(crate) fn sentence_on_host(settings: &str) -> String {
     format!(
-        "trials and nodes have settings of this host that they cannot change: {settings} (`{}` names the usual values)",
-        command::with("doctor")
+        "trials and nodes have settings of this host that they cannot change: {settings} ({} names the usual values)",
+        command::quoted("doctor")
     )
 }
 

@@ -207,8 +207,8 @@ fn ids(node: &NodePlan) -> Result<Option<u32>> {
         return Ok(Some(wanted));
     }
     let why = format!(
-        "wants {wanted} ids, but the trial has {available}; run the tests as root, or give the user a range in /etc/subuid and /etc/subgid and install `newuidmap` (`{}` says how), or use `Users::One`",
-        snowglobe_fixtures::command::with("doctor")
+        "wants {wanted} ids, but the trial has {available}; run the tests as root, or give the user a range in /etc/subuid and /etc/subgid and install `newuidmap` ({} says how), or use `Users::One`",
+        snowglobe_fixtures::command::quoted("doctor")
     );
     Err(LabError::not_supported(subject(node), why))
 }
