@@ -18,8 +18,8 @@ struct ExecOptions {
     help: bool,
     /// Copies of the program run, until one fails or this is reached.
     stress: Option<Stress>,
-    /// Whether this process is one of those copies.
-    is_copy: bool,
+    /// Process whose copy this one is, if it is one.
+    copy_of: Option<u32>,
     program: WrappedProgram,
 }
 
@@ -94,7 +94,8 @@ Usage: {command} exec [OPTIONS] [--] PROGRAM [ARGUMENT...]
             "Kill the program after this time, as in 90s, and exit with 124",
             |options, time| {
                 options.program.timeout = Some(time.parse_with(|text| {
-                    duration::parse(text).ok_or_else(|| "give a time, as in 90s or 2m".to_owned())
+                    let time = duration::parse(text).filter(|time| !time.is_zero());
+                    time.ok_or_else(|| "give a time, as in 90s or 2m".to_owned())
                 })?);
                 Ok(())
             },
@@ -109,11 +110,11 @@ Usage: {command} exec [OPTIONS] [--] PROGRAM [ARGUMENT...]
             "N|TIME",
             "Run copies side by side, until one fails or N or TIME is reached",
             |options, length| {
-                if options.is_copy {
+                if options.copy_of.is_some() {
                     return Ok(());
                 }
-                options.is_copy = length.clone().text()? == stress::COPY;
-                if !options.is_copy {
+                options.copy_of = stress::original(&length.clone().text()?);
+                if options.copy_of.is_none() {
                     options.stress = Some(length.parse()?);
                 }
                 Ok(())
@@ -152,7 +153,7 @@ pub(crate) fn exec(words: Words) -> ExitCode {
     let ExecOptions {
         program,
         stress,
-        is_copy: _,
+        copy_of,
         help: _,
     } = match read("exec", &COMMAND_LINE, words, |it| it.help, FAILED) {
         Ok(options) => options,
@@ -160,6 +161,12 @@ pub(crate) fn exec(words: Words) -> ExitCode {
     };
     if program.words.is_empty() {
         return refuse("exec", "no program is named", FAILED);
+    }
+    if let Some(original) = copy_of
+        && let Err(error) = snowglobe::exec::end_with_parent(original)
+    {
+        eprintln!("snowglobe exec: {error}");
+        return ExitCode::from(FAILED);
     }
     let ended = match stress {
         Some(_) if program.keep => {

@@ -18,8 +18,13 @@ use snowglobe_model::failure_rate::FailureRate;
 use crate::commands::Words;
 use crate::exec::FAILED;
 
-/// Value of the option that stands for: this is one of the copies.
-pub(crate) const COPY: &str = "copy";
+/// Beginning of the option's value that stands for: this is a copy of the process of that id.
+const COPY: &str = "copy-of-";
+
+/// Returns the process of which a process with this value of the option is a copy.
+pub(crate) fn original(value: &str) -> Option<u32> {
+    value.strip_prefix(COPY)?.parse().ok()
+}
 
 /// Runs copies of the command `exec` with these words, and returns the exit code of the first that
 /// failed, or 0.
@@ -71,7 +76,8 @@ fn copy(words: &Words) -> Command {
     let program = std::env::current_exe().unwrap_or_else(|_| OsString::from("snowglobe").into());
     let mut command = Command::new(program);
     command
-        .args(["exec", "--stress", COPY])
+        .args(["exec", "--stress"])
+        .arg(format!("{COPY}{}", std::process::id()))
         .args(words)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -77,12 +77,7 @@ pub(super) fn run(words: &[CString], blocked: &BlockedSignals, place: Place) -> 
         }
     };
     report_program_end(end);
-    if let Some(capture) = capture {
-        eprintln!(
-            "snowglobe exec: the capture is `{}`",
-            capture.path().display()
-        );
-    }
-    drop(lab);
+    // The end of a capture says where the file is.
+    drop((capture, lab));
     Ok(())
 }

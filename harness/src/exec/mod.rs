@@ -24,4 +24,4 @@ mod watch;
 mod wrapped;
 
 pub use error::ExecError;
-pub use wrapped::{WrappedProgram, exec, usual_copies};
+pub use wrapped::{WrappedProgram, end_with_parent, exec, usual_copies};

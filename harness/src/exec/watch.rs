@@ -36,6 +36,8 @@ pub(super) struct Watch {
     limit: Option<(Duration, Instant)>,
     keep: bool,
     denials: Vec<Denial>,
+    /// What is to be said of a program whose world does not come to say more.
+    last_words: Vec<String>,
     /// End of a program that ran in a node.
     end_in_node: Option<ExitKind>,
 }
@@ -87,6 +89,7 @@ impl Watch {
                 .map(|limit| (limit, Instant::now() + limit)),
             keep,
             denials: Vec::new(),
+            last_words: Vec::new(),
             end_in_node: None,
         })
     }
@@ -180,9 +183,8 @@ impl Watch {
                 Some(TrialReport::ProgramEnded(end)) => self.end_in_node = Some(end),
                 Some(TrialReport::Denied(denial)) => self.denials.push(denial),
                 Some(TrialReport::Described(text)) => say(&format!("what hangs:\n{text}")),
-                Some(TrialReport::Remarked(Remark::Note(text) | Remark::LastWords(text))) => {
-                    say(&format!("note: {text}"));
-                }
+                Some(TrialReport::Remarked(Remark::Note(text))) => say(&format!("note: {text}")),
+                Some(TrialReport::Remarked(Remark::LastWords(text))) => self.last_words.push(text),
                 Some(
                     TrialReport::Traced
                     | TrialReport::StackOverflowed
@@ -204,9 +206,16 @@ impl Watch {
         {
             let _ = self.receive(buffer);
         }
+        self.say_last_words();
         self.nursery.kill_all();
         self.take_down();
         std::process::exit(TIMED_OUT)
+    }
+
+    fn say_last_words(&self) {
+        for text in &self.last_words {
+            say(&format!("note: {text}"));
+        }
     }
 
     /// Ends this process as the program has ended.
@@ -222,6 +231,9 @@ impl Watch {
                 .map(|Survivor { pid, name }| format!("{name} (pid {pid})"))
                 .collect();
             say(&format!("left running, and killed: {}", named.join(", ")));
+        }
+        if finish.is_none() {
+            self.say_last_words();
         }
         let end = match (self.end_in_node, finish) {
             (Some(end), _) => end,

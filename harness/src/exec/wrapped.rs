@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::body::{self, Inside};
 use super::error::ExecError;
 use super::watch::Watch;
+use crate::kernel::process;
 use crate::runner::{Likeness, ProgramSetup, Runner, enter_program, look_up, usual_threads};
 use crate::sandbox::paths::Paths;
 use crate::sandbox::trial::program::ProgramBody;
@@ -56,6 +57,24 @@ impl WrappedProgram {
 /// Returns how many copies of a program run at a time in a stress test: as many as trials of a run.
 pub fn usual_copies() -> usize {
     usual_threads()
+}
+
+/// Makes this process one of the copies of a stress test: it ends with the process that started it,
+/// and so does its program.
+///
+/// # Errors
+/// The process of this id is not the parent, or the system refused.
+pub fn end_with_parent(parent: u32) -> Result<(), ExecError> {
+    process::die_with_parent().map_err(|errno| {
+        ExecError::Words(format!(
+            "cannot ask to be told of the parent's end: {errno}"
+        ))
+    })?;
+    // A parent that has ended before the question tells nobody (`prctl(2)`).
+    match std::os::unix::process::parent_id() == parent {
+        true => Ok(()),
+        false => Err(ExecError::Words("the stress test has ended".to_owned())),
+    }
 }
 
 /// Runs a program in a world of its own, and ends this process as the program has ended.

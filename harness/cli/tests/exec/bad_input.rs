@@ -38,6 +38,7 @@ fn the_command_line_is_explained() {
         125,
         &["--timeout is `soon`", "90s"],
     );
+    fails(&["--timeout", "0s", "true"], 125, &["--timeout is `0s`"]);
     fails(
         &["--user", "no-such-user", "true"],
         125,

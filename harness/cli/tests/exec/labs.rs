@@ -125,7 +125,9 @@ fn a_capture_is_written_where_it_is_asked_for() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    says(&stderr(&output), &["the capture is `", ".pcapng"]);
+    let said = stderr(&output);
+    assert_eq!(said.matches(".pcapng").count(), 1, "{said}");
+    says(&said, &["note: capture: ", path.to_str().unwrap()]);
     let file = std::fs::read_dir(&path).unwrap().next().unwrap().unwrap();
     // A section header, an interface and two packets at least.
     assert!(file.metadata().unwrap().len() > 300);

@@ -1,7 +1,11 @@
 //! Copies of a program run side by side, until one fails.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
 use std::process::Output;
 
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use tempfile::TempDir;
 
 use crate::wrapper::{exec, says, shell, stderr, stdout};
@@ -51,6 +55,26 @@ fn the_first_failure_is_kept_with_its_code_and_the_rate() {
     assert!(copies < 1000, "it goes on after a failure: {copies}");
     let shown = stdout(&output);
     assert_eq!(shown.matches("this one").count(), 1, "{shown}");
+}
+
+#[test]
+fn copies_end_with_the_command_that_runs_them() {
+    let dir = shared();
+    let pipe = dir.path().join("pipe");
+    mkfifo(&pipe, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+    let script = "exec 3>$1/pipe; echo up >&3; sleep 100; echo late >&3";
+    let mut command = exec(&["--stress", "2", "--", "sh", "-c", script, "sh"]);
+    let mut stress = command.arg(dir.path()).spawn().unwrap();
+    let mut heard = BufReader::new(File::open(&pipe).unwrap());
+    let mut line = String::new();
+    heard.read_line(&mut line).unwrap();
+    assert_eq!(line, "up\n");
+    stress.kill().unwrap();
+    stress.wait().unwrap();
+    // The pipe ends when nobody has its other end any more.
+    let mut rest = String::new();
+    heard.read_to_string(&mut rest).unwrap();
+    assert!(!rest.contains("late"), "{rest}");
 }
 
 #[test]
