@@ -1,6 +1,6 @@
 //! Adds what a test target needs to the text of a `Cargo.toml`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 
@@ -19,21 +19,14 @@ const PACKAGES: [&str; 5] = [
 ];
 
 /// Origin of the dependency.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Dependency {
     /// The registry, in the version of this program.
     Published,
-    /// A directory.
+    /// A git repository with this URL.
+    Git(String),
+    /// A directory: an absolute path, or one from the package.
     Path(PathBuf),
-}
-
-impl Dependency {
-    /// Returns the origin that the option `--path` names, or the registry.
-    pub(crate) fn of_option(path: Option<&Path>) -> Self {
-        match path {
-            Some(path) => Self::Path(std::path::absolute(path).unwrap_or(path.to_owned())),
-            None => Self::Published,
-        }
-    }
 }
 
 /// Returns the text of a manifest with snowglobe as a dev-dependency, and with a test target that
@@ -60,6 +53,24 @@ pub(crate) fn with_dependency(text: &str, dependency: &Dependency) -> Result<Str
     let mut manifest = parse(text)?;
     add_dependency(&mut manifest, dependency)?;
     Ok(manifest.to_string())
+}
+
+/// Returns where the package of a manifest has snowglobe from already, if the manifest says so by
+/// itself.
+///
+/// # Errors
+/// The text is no manifest.
+pub(crate) fn dependency(text: &str) -> Result<Option<Dependency>, String> {
+    let manifest = parse(text)?;
+    let Some(item) = manifest.get(TABLE).and_then(|it| it.get("snowglobe")) else {
+        return Ok(None);
+    };
+    let text = |key| item.get(key).and_then(Item::as_str);
+    Ok(match (text("git"), text("path"), item.as_str()) {
+        (Some(url), ..) => Some(Dependency::Git(url.to_owned())),
+        (None, Some(path), _) => Some(Dependency::Path(path.into())),
+        (None, None, version) => (version.or(text("version"))).map(|_| Dependency::Published),
+    })
 }
 
 /// Returns the text of a workspace's manifest with a setting by which test programs are built
@@ -258,14 +269,17 @@ fn add_dependency(manifest: &mut DocumentMut, dependency: &Dependency) -> Result
             let version = env!("CARGO_PKG_VERSION").split('.').take(2);
             value(version.collect::<Vec<_>>().join("."))
         }
-        Dependency::Path(path) => {
-            let mut table = InlineTable::new();
-            table.insert("path", Value::from(path.to_string_lossy().into_owned()));
-            value(table)
-        }
+        Dependency::Git(url) => one_key("git", url),
+        Dependency::Path(path) => one_key("path", &path.to_string_lossy()),
     };
     table.insert("snowglobe", what);
     Ok(())
+}
+
+fn one_key(key: &str, text: &str) -> Item {
+    let mut table = InlineTable::new();
+    table.insert(key, Value::from(text));
+    value(table)
 }
 
 fn add_target(manifest: &mut DocumentMut, name: &str) -> Result<(), String> {
@@ -318,6 +332,30 @@ mod tests {
         assert_eq!(added(&once), once);
         let own = "[package]\nname = \"a\"\n[dev-dependencies.snowglobe]\npath = \"x\"\n[[test]]\nname = \"world\"\n";
         assert_eq!(added(own), own);
+    }
+
+    #[test]
+    fn a_dependency_that_is_there_is_known() {
+        for (line, known) in [
+            ("", None),
+            ("snowglobe = \"0.1\"", Some(Dependency::Published)),
+            (
+                "snowglobe = { version = \"0.1\" }",
+                Some(Dependency::Published),
+            ),
+            ("snowglobe.workspace = true", None),
+            (
+                "snowglobe.git = \"x\"",
+                Some(Dependency::Git("x".to_owned())),
+            ),
+            (
+                "snowglobe = { path = \"../x\" }",
+                Some(Dependency::Path("../x".into())),
+            ),
+        ] {
+            let text = format!("[dev-dependencies]\n{line}\n");
+            assert_eq!(dependency(&text).unwrap(), known, "{line}");
+        }
     }
 
     #[test]

@@ -4,14 +4,15 @@
 //! |---|---|
 //! | `project` | the package in whose directory the command was given |
 //! | `cargo_toml` | what changes in `Cargo.toml`: pure |
+//! | `origin` | the place from which a package is to have snowglobe |
 //! | `change` | one file that is to be written: its diff, and the writing |
 
 pub(crate) mod cargo_toml;
 pub(crate) mod change;
+pub(crate) mod origin;
 pub(crate) mod project;
 
 use std::io::{IsTerminal, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
 use snowglobe_model::cli::CommandLine;
@@ -66,16 +67,6 @@ pub(crate) fn show(project: &Project, changes: &[Change]) {
     }
 }
 
-/// Tells whoever has this program from a checkout how a package depends on that checkout.
-pub(crate) fn mention_checkout() {
-    if let Some(harness) = checkout() {
-        eprintln!(
-            "note: this program was built from a checkout; where no registry has the crate, run the command with --path {}",
-            harness.display()
-        );
-    }
-}
-
 /// Writes the changes if somebody agrees. Returns the code with which this process ends if nothing
 /// was written.
 ///
@@ -91,15 +82,6 @@ pub(crate) fn write(changes: &[Change], consent: Consent) -> Result<Option<ExitC
     }
     changes.iter().try_for_each(Change::write)?;
     Ok(None)
-}
-
-/// Returns the directory of the crate `snowglobe` in the checkout from which this program was
-/// built, if the program was built from a checkout that still exists.
-fn checkout() -> Option<&'static Path> {
-    let harness = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
-    let manifest = std::fs::read_to_string(harness.join("Cargo.toml")).ok()?;
-    let is_ours = manifest.lines().any(|line| line == "name = \"snowglobe\"");
-    is_ours.then_some(harness)
 }
 
 /// Asks whether to write.

@@ -8,12 +8,14 @@
 //! | `suite` | the files of a package that can have tests |
 //! | `source` | one file: where lines are written or taken away, and which tests stay: pure |
 //! | `attributes` | attributes that make tests: pure |
+//! | `systems` | conditions that do not hold on Linux, and the files that are below them |
 //! | `own_main` | the `main` of ours at the end of an integration test: pure |
 
 mod attributes;
 mod own_main;
 mod source;
 mod suite;
+mod systems;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,6 +27,7 @@ use self::suite::SourceFile;
 use crate::commands::Words;
 use crate::edits::cargo_toml::{self, Dependency, TestTarget};
 use crate::edits::change::Change;
+use crate::edits::origin::Origin;
 use crate::edits::project::Project;
 use crate::edits::{self, Consent};
 
@@ -34,7 +37,7 @@ struct FixOptions {
     consent: Consent,
     way: Conversion,
     main: bool,
-    path: Option<PathBuf>,
+    origin: Origin,
     files: Vec<PathBuf>,
 }
 
@@ -72,9 +75,18 @@ Usage: {command} fix [OPTIONS] [FILE|DIRECTORY...]
         Flag::value(
             "path",
             "DIRECTORY",
-            "Depend on the snowglobe of this directory, in place of a published one",
+            "Depend on the snowglobe of this directory",
             |options, path| {
-                options.path = Some(path.path());
+                options.origin.path = Some(path.path());
+                Ok(())
+            },
+        ),
+        Flag::value(
+            "git",
+            "URL",
+            "Depend on the snowglobe of this git repository",
+            |options, url| {
+                options.origin.git = Some(url.text()?);
                 Ok(())
             },
         ),
@@ -89,6 +101,7 @@ of each, and `snowglobe::main!();` ends its file. --undo takes that back, too.
 
 Examples:
   {command} fix --dry-run
+  {command} fix --git https://example.org/snowglobe
   {command} fix --main
   {command} fix tests/http.rs
   {command} fix --undo
@@ -106,11 +119,15 @@ pub(crate) fn text() -> CommandText {
 }
 
 fn run(project: &Project, options: &FixOptions) -> Result<ExitCode, String> {
+    let dependency = match options.way {
+        Conversion::There => Some(options.origin.dependency(project)?),
+        Conversion::Back => None,
+    };
     let FixPlan {
         changes,
         lines,
         left,
-    } = plan(project, options)?;
+    } = plan(project, options, dependency.as_ref())?;
     edits::show(project, &changes);
     for line in &left {
         eprintln!("{line}");
@@ -119,8 +136,8 @@ fn run(project: &Project, options: &FixOptions) -> Result<ExitCode, String> {
         eprintln!("there is nothing to write");
         return Ok(ExitCode::SUCCESS);
     }
-    if options.way == Conversion::There && options.path.is_none() {
-        edits::mention_checkout();
+    if let Some(dependency) = &dependency {
+        options.origin.mention_checkout(dependency);
     }
     if let Some(code) = edits::write(&changes, options.consent)? {
         return Ok(code);
@@ -161,22 +178,30 @@ impl FixedFile {
     }
 }
 
-fn plan(project: &Project, options: &FixOptions) -> Result<FixPlan, String> {
+fn plan(
+    project: &Project,
+    options: &FixOptions,
+    dependency: Option<&Dependency>,
+) -> Result<FixPlan, String> {
     let mut plan = FixPlan {
         changes: Vec::new(),
         lines: 0,
         left: Vec::new(),
     };
     let targets = suite::targets(project)?;
+    let sources = suite::files(project, &options.files)?;
+    let elsewhere = systems::files_for_others(&sources);
     let mut files = Vec::new();
-    for file in suite::files(project, &options.files)? {
-        let text = std::fs::read_to_string(&file.path)
-            .map_err(|error| format!("cannot read {}: {error}", file.path.display()))?;
+    for file in sources {
+        if options.way == Conversion::There && elsewhere.contains(&file.path) {
+            plan.leave_for_others(project, &file);
+            continue;
+        }
         let target = targets.iter().find(|it| it.file == file.path);
-        files.extend(plan.convert(project, options.way, file, text, target));
+        files.extend(plan.convert(project, options.way, file, target));
     }
     let manifest = plan
-        .manifest(project, options, &targets, &mut files)
+        .manifest(project, options, dependency, &targets, &mut files)
         .map_err(|error| format!("{}: {error}", project.manifest().display()))?;
     if manifest != project.text {
         let change = Change::edit(project.manifest(), project.text.clone(), manifest);
@@ -189,16 +214,25 @@ fn plan(project: &Project, options: &FixOptions) -> Result<FixPlan, String> {
 }
 
 impl FixPlan {
+    /// Says that the tests of a file which is part of no program for Linux stay, if it has any.
+    fn leave_for_others(&mut self, project: &Project, file: &SourceFile) {
+        let converted = source::convert(&file.text, file.part, Conversion::There);
+        if converted.is_ok_and(|it| it.count > 0) {
+            let shown = project.show(&file.path).display();
+            self.left.push(format!("{shown} {}", systems::FOR_OTHERS));
+        }
+    }
+
     /// Converts a file; `target` is the test target whose `main` the file has.
     fn convert(
         &mut self,
         project: &Project,
         way: Conversion,
         file: SourceFile,
-        before: String,
         target: Option<&TestTarget>,
     ) -> Option<FixedFile> {
         let shown = project.show(&file.path).display();
+        let before = file.text;
         if way == Conversion::There
             && target.is_some_and(|it| it.has_own_main)
             && !before.contains("snowglobe::main!")
@@ -219,7 +253,10 @@ impl FixPlan {
             }
         };
         self.lines += converted.count;
-        let is_whole = converted.left.is_empty();
+        let is_whole = converted
+            .left
+            .iter()
+            .all(|it| it.why == systems::FOR_OTHERS);
         let sentence = |LeftTest { line, name, why }| format!("{shown}:{line}: `{name}` {why}");
         self.left.extend(converted.left.into_iter().map(sentence));
         Some(FixedFile {
@@ -236,6 +273,7 @@ impl FixPlan {
         &mut self,
         project: &Project,
         options: &FixOptions,
+        dependency: Option<&Dependency>,
         targets: &[TestTarget],
         files: &mut [FixedFile],
     ) -> Result<String, String> {
@@ -248,17 +286,12 @@ impl FixPlan {
             };
         }
         let is_needed = files.iter().any(FixedFile::names_ours);
-        match (options.way, is_needed) {
-            (Conversion::There, true) => {
-                let dependency = Dependency::of_option(options.path.as_deref());
-                cargo_toml::with_dependency(&text, &dependency)
-                    .and_then(|text| edits::with_small_programs(project, text))
-            }
+        match (dependency, is_needed) {
+            (Some(dependency), true) => cargo_toml::with_dependency(&text, dependency)
+                .and_then(|text| edits::with_small_programs(project, text)),
             // Other files may need it where only some are converted back.
-            (Conversion::Back, false) if options.files.is_empty() => {
-                cargo_toml::without_dependency(&text)
-            }
-            (Conversion::There, false) | (Conversion::Back, _) => Ok(text),
+            (None, false) if options.files.is_empty() => cargo_toml::without_dependency(&text),
+            (Some(_), false) | (None, _) => Ok(text),
         }
     }
 

@@ -9,6 +9,7 @@ use syn::{Attribute, Item, ItemMacro, Meta, UseTree};
 
 use super::attributes::{self, Ours, names_ours};
 use super::own_main::may_empty_file;
+use super::systems;
 
 /// Direction of a conversion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,7 +69,12 @@ pub(super) fn convert(
         left: Vec::new(),
     };
     let is_test = part == PackagePart::Test || file.attrs.iter().any(attributes::is_for_tests);
-    search.items(&file.items, is_test);
+    if search.stays(&file.attrs) {
+        let all = |search: &mut TestSearch<'_>| search.items(&file.items, is_test);
+        search.leave_for_others(1, "this file", all);
+    } else {
+        search.items(&file.items, is_test);
+    }
     let TestSearch { edits, left, .. } = search;
     Ok(Converted {
         text: edited(&lines, &edits),
@@ -132,26 +138,67 @@ impl TestSearch<'_> {
             return;
         }
         for item in items {
-            match item {
-                Item::Fn(function) => {
-                    let is_test = is_test || function.attrs.iter().any(attributes::is_for_tests);
-                    let test = of_function(&function.sig.ident.to_string(), &function.attrs);
-                    self.test(test, is_test);
+            let (attrs, name) = match item {
+                Item::Fn(it) => (&it.attrs, it.sig.ident.to_string()),
+                Item::Mod(it) => (&it.attrs, it.ident.to_string()),
+                Item::Macro(it) => (&it.attrs, "this macro".to_owned()),
+                _ => continue,
+            };
+            match attrs.first() {
+                Some(first) if self.stays(attrs) => {
+                    let line = start(first).line;
+                    self.leave_for_others(line, &name, |search| search.item(item, is_test));
                 }
-                Item::Mod(module) => {
-                    let attrs = &module.attrs;
-                    let is_test = is_test || attrs.iter().any(attributes::is_for_tests);
-                    let isolate = attrs.iter().find(|it| names_ours(it.path(), "isolate"));
-                    if let Some(isolate) = isolate {
-                        let line = start(isolate).line;
-                        self.leave_by_hand(line, "#[snowglobe::isolate]");
-                    } else if let Some((_, items)) = &module.content {
-                        self.items(items, is_test);
-                    }
-                }
-                Item::Macro(it) => self.macro_(it, is_test),
-                _ => {}
+                _ => self.item(item, is_test),
             }
+        }
+    }
+
+    fn item(&mut self, item: &Item, is_test: bool) {
+        match item {
+            Item::Fn(function) => {
+                let is_test = is_test || function.attrs.iter().any(attributes::is_for_tests);
+                let test = of_function(&function.sig.ident.to_string(), &function.attrs);
+                self.test(test, is_test);
+            }
+            Item::Mod(module) => {
+                let attrs = &module.attrs;
+                let is_test = is_test || attrs.iter().any(attributes::is_for_tests);
+                let isolate = attrs.iter().find(|it| names_ours(it.path(), "isolate"));
+                if let Some(isolate) = isolate {
+                    let line = start(isolate).line;
+                    self.leave_by_hand(line, "#[snowglobe::isolate]");
+                } else if let Some((_, items)) = &module.content {
+                    self.items(items, is_test);
+                }
+            }
+            Item::Macro(it) => self.macro_(it, is_test),
+            _ => {}
+        }
+    }
+
+    /// Returns whether tests below these attributes stay as they are, for they run on no Linux.
+    /// What an earlier version has written there is taken away all the same.
+    fn stays(&self, attrs: &[Attribute]) -> bool {
+        self.way == Conversion::There && systems::is_for_others(attrs)
+    }
+
+    /// Remarks on tests for other systems, if this search finds any.
+    fn leave_for_others(
+        &mut self,
+        line: usize,
+        name: &str,
+        find: impl FnOnce(&mut TestSearch<'_>),
+    ) {
+        let mut search = TestSearch {
+            way: self.way,
+            lines: self.lines,
+            edits: BTreeMap::new(),
+            left: Vec::new(),
+        };
+        find(&mut search);
+        if !search.edits.is_empty() || !search.left.is_empty() {
+            self.leave(line, name, systems::FOR_OTHERS);
         }
     }
 
@@ -328,118 +375,4 @@ fn import_of_ours(item: &Item) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn there_and_back(text: &str, part: PackagePart, expected: &str) {
-        let there = convert(text, part, Conversion::There).unwrap();
-        assert_eq!(there.text, expected);
-        let again = convert(&there.text, part, Conversion::There).unwrap();
-        assert_eq!((again.text.as_str(), again.count), (expected, 0));
-        let back = convert(&there.text, part, Conversion::Back).unwrap();
-        assert_eq!((back.text.as_str(), back.count), (text, there.count));
-    }
-
-    #[test]
-    fn every_kind_of_test_gets_a_line_above_it() {
-        there_and_back(
-            "#![allow(x)]\n/// #[test]\n#[test]\nfn a() {}\n\n#[ignore]\r\n  #[tokio::test(flavor = \"x\")]\r\nasync fn b() {}\n\
-             #[rstest]\n#[case(1)]\nfn c(#[case] it: u8) {}\n#[test_case(1)]\n#[test_case(2)]\nfn d(it: u8) {}\nconst X: &str = \"\n#[test]\n\";\n",
-            PackagePart::Test,
-            "#![allow(x)]\n/// #[test]\n#[snowglobe::test]\n#[test]\nfn a() {}\n\n#[ignore]\r\n  #[snowglobe::test]\r\n  #[tokio::test(flavor = \"x\")]\r\nasync fn b() {}\n\
-             #[snowglobe::test]\n#[rstest]\n#[case(1)]\nfn c(#[case] it: u8) {}\n#[snowglobe::test]\n#[test_case(1)]\n#[test_case(2)]\nfn d(it: u8) {}\nconst X: &str = \"\n#[test]\n\";\n",
-        );
-    }
-
-    #[test]
-    fn a_library_is_built_without_dev_dependencies_too() {
-        there_and_back(
-            "#[test]\nfn a() {}\n#[cfg(test)]\nmod tests {\n    #[test]\n    fn b() {}\n}\nmod c {\n    #[test]\n    fn d() {}\n}\n",
-            PackagePart::Package,
-            "#[cfg_attr(test, snowglobe::test)]\n#[test]\nfn a() {}\n#[cfg(test)]\nmod tests {\n    #[snowglobe::test]\n    #[test]\n    fn b() {}\n}\nmod c {\n    #[cfg_attr(test, snowglobe::test)]\n    #[test]\n    fn d() {}\n}\n",
-        );
-    }
-
-    #[test]
-    fn tests_that_macros_make_are_found() {
-        there_and_back(
-            "macro_rules! t {\n    ($name:ident) => {\n        #[test]\n        fn $name() {}\n    };\n}\nproptest! {\n    #[test]\n    fn p(x in 0..3) { }\n}\n",
-            PackagePart::Test,
-            "macro_rules! t {\n    ($name:ident) => {\n        #[snowglobe::test]\n        #[test]\n        fn $name() {}\n    };\n}\nproptest! {\n    #[snowglobe::test]\n    #[test]\n    fn p(x in 0..3) { }\n}\n",
-        );
-    }
-
-    #[track_caller]
-    fn left(text: &str, way: Conversion, line: usize, name: &str, why: &str) {
-        let converted = convert(text, PackagePart::Package, way).unwrap();
-        assert_eq!(converted.text, text);
-        let [left] = &converted.left[..] else {
-            panic!("{converted:?}");
-        };
-        assert_eq!((left.line, left.name.as_str()), (line, name));
-        assert!(left.why.contains(why), "{}", left.why);
-    }
-
-    #[test]
-    fn what_stays_as_it_is_has_a_name_and_a_remedy() {
-        use Conversion::{Back, There};
-        left(
-            "\nmod t { #[test] fn a() {} }\n",
-            There,
-            2,
-            "a",
-            "before `#[test]`",
-        );
-        left(
-            "#[wasm_bindgen_test]\nfn w() {}\n",
-            There,
-            1,
-            "w",
-            "no Linux",
-        );
-        left("#[bench]\nfn b(it: &mut B) {}\n", There, 1, "b", "measures");
-        left(
-            "quickcheck! {\n fn q(x: u8) -> bool { true } }\n",
-            There,
-            1,
-            "quickcheck!",
-            "use snowglobe::test;",
-        );
-        left(
-            "#[macro_export]\nmacro_rules! t {\n() => {\n#[test]\nfn a() {} } }\n",
-            There,
-            4,
-            "a macro that other crates use too",
-            "snowglobe exec",
-        );
-        left("#[snowglobe::test]\nfn a() {}\n", Back, 1, "a", "`#[test]`");
-        left(
-            "#[snowglobe::test(timeout = \"1s\")]\n#[test]\nfn a() {}\n",
-            Back,
-            1,
-            "a",
-            "by hand",
-        );
-        left(
-            "use snowglobe::test;\n#[test]\nfn a() {}\n",
-            Back,
-            1,
-            "use snowglobe::test;",
-            "by hand",
-        );
-    }
-
-    #[test]
-    fn tests_that_are_ours_already_are_left_alone() {
-        for text in [
-            "use snowglobe::test;\n#[test]\nfn a() {}\n",
-            "#[snowglobe::test(timeout = \"1s\")]\nfn a() {}\n",
-            "#[snowglobe::isolate]\nmod tests {\n#[test]\nfn a() {}\n}\n",
-        ] {
-            let converted = convert(text, PackagePart::Test, Conversion::There).unwrap();
-            assert_eq!((converted.text.as_str(), converted.count), (text, 0));
-            assert_eq!(converted.left, []);
-        }
-    }
-}
+mod tests;

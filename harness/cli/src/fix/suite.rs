@@ -10,12 +10,13 @@ use crate::edits::project::Project;
 pub(super) struct SourceFile {
     pub(super) path: PathBuf,
     pub(super) part: PackagePart,
+    pub(super) text: String,
 }
 
 /// Returns the source files below `src` and `tests`, or these of them.
 ///
 /// # Errors
-/// A directory cannot be read, or a file that was named is not there.
+/// A directory or a file cannot be read, or a file that was named is not there.
 pub(super) fn files(project: &Project, named: &[PathBuf]) -> Result<Vec<SourceFile>, String> {
     let mut paths = Vec::new();
     if named.is_empty() {
@@ -35,11 +36,16 @@ pub(super) fn files(project: &Project, named: &[PathBuf]) -> Result<Vec<SourceFi
         true => PackagePart::Package,
         false => PackagePart::Test,
     };
-    let files = paths.into_iter().map(|path| SourceFile {
-        part: part(&path),
-        path,
-    });
-    Ok(files.collect())
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        Ok(SourceFile {
+            part: part(&path),
+            path,
+            text,
+        })
+    };
+    paths.into_iter().map(read).collect()
 }
 
 /// Collects the source files below a directory, if it is there, in a fixed order. Other packages

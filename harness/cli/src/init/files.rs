@@ -42,8 +42,9 @@ pub(super) const FIXTURES: &str = r#"# Programs and files that tests need from o
 # packages = ["nginx-light | nginx"]
 "#;
 
-/// Returns a workflow for a package in this directory of its repository.
-pub(super) fn workflow(package: &Path, fixtures: bool) -> String {
+/// Returns a workflow for a package in this directory of its repository; one with fixtures
+/// installs the program that provisions them by the command `installation`.
+pub(super) fn workflow(package: &Path, installation: Option<&str>) -> String {
     let directory = match package.as_os_str().is_empty() {
         true => String::new(),
         false => format!(
@@ -51,9 +52,9 @@ pub(super) fn workflow(package: &Path, fixtures: bool) -> String {
             package.display()
         ),
     };
-    let provision = match fixtures {
-        true => "      - run: cargo install snowglobe-cli\n      - run: snowglobe provision\n",
-        false => "",
+    let provision = match installation {
+        Some(command) => format!("      - run: {command}\n      - run: snowglobe provision\n"),
+        None => String::new(),
     };
     format!(
         "\
@@ -78,9 +79,12 @@ mod tests {
 
     #[test]
     fn the_workflow_goes_to_the_package() {
-        let text = workflow("crates/a".as_ref(), true);
+        let text = workflow("crates/a".as_ref(), Some("cargo install it"));
         assert!(text.contains("working-directory: crates/a\n"), "{text}");
-        assert!(text.contains("snowglobe provision"), "{text}");
-        assert!(!workflow("".as_ref(), false).contains("working-directory"));
+        let steps = "      - run: cargo install it\n      - run: snowglobe provision\n";
+        assert!(text.contains(steps), "{text}");
+        let plain = workflow("".as_ref(), None);
+        assert!(!plain.contains("working-directory"), "{plain}");
+        assert!(!plain.contains("provision"), "{plain}");
     }
 }

@@ -19,6 +19,7 @@ use snowglobe_model::cli::{self, CommandLine, CommandText, Operands};
 use crate::commands::Words;
 use crate::edits::cargo_toml::{self, Dependency};
 use crate::edits::change::Change;
+use crate::edits::origin::Origin;
 use crate::edits::project::Project;
 use crate::edits::{self, Consent};
 
@@ -31,7 +32,7 @@ struct InitOptions {
     consent: Consent,
     fixtures: bool,
     no_github: bool,
-    path: Option<PathBuf>,
+    origin: Origin,
 }
 
 type Flag = cli::Flag<InitOptions>;
@@ -65,9 +66,18 @@ Usage: {command} init [OPTIONS]
         Flag::value(
             "path",
             "DIRECTORY",
-            "Depend on the snowglobe of this directory, in place of a published one",
+            "Depend on the snowglobe of this directory",
             |options, path| {
-                options.path = Some(path.path());
+                options.origin.path = Some(path.path());
+                Ok(())
+            },
+        ),
+        Flag::value(
+            "git",
+            "URL",
+            "Depend on the snowglobe of this git repository",
+            |options, url| {
+                options.origin.git = Some(url.text()?);
                 Ok(())
             },
         ),
@@ -77,6 +87,7 @@ Usage: {command} init [OPTIONS]
     notes: "\
 Examples:
   {command} init --dry-run
+  {command} init --git https://example.org/snowglobe
   {command} init --yes --fixtures
 ",
 };
@@ -92,7 +103,8 @@ pub(crate) fn text() -> CommandText {
 }
 
 fn run(project: &Project, options: &InitOptions) -> Result<ExitCode, String> {
-    let (changes, kept) = plan(project, options)?;
+    let dependency = options.origin.dependency(project)?;
+    let (changes, kept) = plan(project, options, &dependency)?;
     for path in &kept {
         eprintln!(
             "{} is there, and is left as it is",
@@ -104,9 +116,7 @@ fn run(project: &Project, options: &InitOptions) -> Result<ExitCode, String> {
         return Ok(ExitCode::SUCCESS);
     }
     edits::show(project, &changes);
-    if options.path.is_none() {
-        edits::mention_checkout();
-    }
+    options.origin.mention_checkout(&dependency);
     if let Some(code) = edits::write(&changes, options.consent)? {
         return Ok(code);
     }
@@ -118,10 +128,13 @@ fn run(project: &Project, options: &InitOptions) -> Result<ExitCode, String> {
 }
 
 /// Returns what is to be written, and the files that are there already.
-fn plan(project: &Project, options: &InitOptions) -> Result<(Vec<Change>, Vec<PathBuf>), String> {
-    let dependency = Dependency::of_option(options.path.as_deref());
+fn plan(
+    project: &Project,
+    options: &InitOptions,
+    dependency: &Dependency,
+) -> Result<(Vec<Change>, Vec<PathBuf>), String> {
     let manifest = project.manifest();
-    let after = cargo_toml::with_snowglobe(&project.text, &dependency, TARGET)
+    let after = cargo_toml::with_snowglobe(&project.text, dependency, TARGET)
         .and_then(|text| edits::with_small_programs(project, text))
         .map_err(|error| format!("{}: {error}", manifest.display()))?;
     let mut changes = Vec::new();
@@ -138,11 +151,18 @@ fn plan(project: &Project, options: &InitOptions) -> Result<(Vec<Change>, Vec<Pa
             files::FIXTURES.to_owned(),
         ));
     }
-    if !options.no_github {
-        let workflow = project.repository.join(".github/workflows/snowglobe.yml");
-        let below = project.package.strip_prefix(&project.repository);
-        let below = below.unwrap_or(Path::new(""));
-        new.push((workflow, files::workflow(below, options.fixtures)));
+    match dependency.installation() {
+        _ if options.no_github => {}
+        Some(installation) => {
+            let workflow = project.repository.join(".github/workflows/snowglobe.yml");
+            let below = project.package.strip_prefix(&project.repository);
+            let below = below.unwrap_or(Path::new(""));
+            let installation = options.fixtures.then_some(installation);
+            new.push((workflow, files::workflow(below, installation.as_deref())));
+        }
+        None => eprintln!(
+            "no workflow for GitHub is written, for its machines do not have the directory of snowglobe: name the repository, by --git URL"
+        ),
     }
     let (there, absent): (Vec<_>, Vec<_>) = new
         .into_iter()

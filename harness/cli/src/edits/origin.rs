@@ -1,0 +1,153 @@
+//! The place from which a package is to have snowglobe.
+
+use std::path::{Path, PathBuf};
+
+use snowglobe_fixtures::command::ProgramOrigin;
+
+use super::cargo_toml::{self, Dependency};
+use super::project::Project;
+
+/// Wishes of the user about the dependency, from the options of a command.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Origin {
+    /// Directory of the crate.
+    pub(crate) path: Option<PathBuf>,
+    /// URL of a repository with the crate.
+    pub(crate) git: Option<String>,
+}
+
+impl Origin {
+    /// Returns the dependency for a package: the one that the package has, or the one that was
+    /// wished. Where nothing was wished, the package gets what this program was built from: a
+    /// checkout, or the published crate.
+    ///
+    /// # Errors
+    /// Two places were named, or a directory without the crate; or `Cargo.toml` is no manifest.
+    pub(crate) fn dependency(&self, project: &Project) -> Result<Dependency, String> {
+        if let Some(there) = cargo_toml::dependency(&project.text)? {
+            return Ok(there);
+        }
+        match self {
+            Self {
+                path: Some(_),
+                git: Some(_),
+            } => Err("--path and --git exclude each other".to_owned()),
+            Self {
+                path: None,
+                git: Some(url),
+            } => Ok(Dependency::Git(url.clone())),
+            Self {
+                path: Some(path),
+                git: None,
+            } => {
+                let whole = path.canonicalize().ok().filter(|it| is_crate(it));
+                let whole = whole.ok_or_else(|| {
+                    let path = path.display();
+                    format!(
+                        "--path is `{path}`, where the crate snowglobe is not: name the directory `harness` of a clone of it"
+                    )
+                })?;
+                Ok(Dependency::Path(seen_from(project, whole)))
+            }
+            Self {
+                path: None,
+                git: None,
+            } => Ok(match checkout() {
+                Some(harness) => Dependency::Path(seen_from(project, harness.to_owned())),
+                None => Dependency::Published,
+            }),
+        }
+    }
+
+    /// Tells whoever has wished nothing, and gets a directory of this machine, how to name a
+    /// repository.
+    pub(crate) fn mention_checkout(&self, dependency: &Dependency) {
+        if let (None, Dependency::Path(path)) = (&self.path, dependency)
+            && path.is_absolute()
+        {
+            eprintln!(
+                "note: Cargo.toml names {}, from which this program was built; for other machines name the repository, by --git URL",
+                path.display()
+            );
+        }
+    }
+}
+
+impl Dependency {
+    /// Returns the command that installs this program where the package is checked out, seen from
+    /// the package. A directory of this machine is on no other.
+    pub(crate) fn installation(&self) -> Option<String> {
+        let cli;
+        let origin = match self {
+            Self::Published => ProgramOrigin::Registry,
+            Self::Git(url) => ProgramOrigin::Git(url),
+            Self::Path(path) if path.is_absolute() => return None,
+            Self::Path(path) => {
+                cli = path.join("cli");
+                ProgramOrigin::Directory(&cli)
+            }
+        };
+        Some(origin.installation())
+    }
+}
+
+/// Returns the directory of the crate `snowglobe` in the checkout from which this program was
+/// built, if the program was built from a checkout that still exists.
+fn checkout() -> Option<&'static Path> {
+    let harness = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
+    is_crate(harness).then_some(harness)
+}
+
+fn is_crate(directory: &Path) -> bool {
+    let manifest = std::fs::read_to_string(directory.join("Cargo.toml"));
+    manifest.is_ok_and(|text| text.lines().any(|line| line == "name = \"snowglobe\""))
+}
+
+/// Returns a directory as the package names it: one in the package's own repository by the way
+/// there, so that it is found wherever the repository lies.
+fn seen_from(project: &Project, directory: PathBuf) -> PathBuf {
+    let below = directory.strip_prefix(&project.repository);
+    let package = project.package.strip_prefix(&project.repository);
+    match (below, package) {
+        (Ok(below), Ok(package)) => {
+            let up = package.components().map(|_| "..");
+            up.collect::<PathBuf>().join(below)
+        }
+        _ => directory,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_of_the_repository_is_named_from_the_package() {
+        let project = Project {
+            package: "/r/crates/a".into(),
+            repository: "/r".into(),
+            text: String::new(),
+        };
+        let seen = |path: &str| seen_from(&project, path.into());
+        assert_eq!(seen("/r/third/harness"), Path::new("../../third/harness"));
+        assert_eq!(seen("/other/harness"), Path::new("/other/harness"));
+    }
+
+    #[test]
+    fn each_origin_has_its_installation() {
+        let install = |origin: Dependency| origin.installation();
+        assert_eq!(
+            install(Dependency::Published).as_deref(),
+            Some("cargo install snowglobe-cli")
+        );
+        assert_eq!(
+            install(Dependency::Git("https://x".to_owned())).as_deref(),
+            Some("cargo install --git https://x snowglobe-cli")
+        );
+        assert_eq!(
+            install(Dependency::Path("../harness".into())).as_deref(),
+            Some("cargo install --path ../harness/cli")
+        );
+        assert_eq!(install(Dependency::Path("/harness".into())), None);
+    }
+}

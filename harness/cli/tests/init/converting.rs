@@ -1,0 +1,163 @@
+//! `snowglobe fix` converts a suite and back.
+
+use std::fs;
+
+use crate::{LIBRARY, MANIFEST, SUITE, of_checkout, says, snowglobe, suite, text};
+
+#[test]
+fn a_suite_is_converted_and_back() {
+    let project = suite();
+    let read = |path: &str| fs::read_to_string(project.path().join(path)).unwrap();
+    let shown = snowglobe(project.path(), &["fix", "--dry-run"]);
+    assert!(shown.status.success(), "{}", text(&shown.stderr));
+    says(
+        &text(&shown.stdout),
+        &[
+            &format!("+{}", of_checkout()),
+            "+[profile.dev.package]\n+snowglobe = { debug = false }\n",
+            "+++ b/src/lib.rs\n",
+            "+#[cfg_attr(test, snowglobe::test)]\n #[test]\n fn outside",
+            "+    #[snowglobe::test]\n     #[test]\n     fn inside",
+            "+#[snowglobe::test]\n #[test]\n #[should_panic",
+        ],
+    );
+    says(
+        &text(&shown.stderr),
+        &["note: Cargo.toml names", "--git URL"],
+    );
+    let asked = snowglobe(project.path(), &["fix"]);
+    assert!(!asked.status.success());
+    says(&text(&asked.stderr), &["no terminal to ask", "--yes"]);
+    assert_eq!(read("Cargo.toml"), MANIFEST);
+
+    let done = snowglobe(project.path(), &["fix", "--yes"]);
+    assert!(done.status.success());
+    says(
+        &text(&done.stderr),
+        &["4 tests are trials now", "cargo test"],
+    );
+    assert_eq!(
+        read("tests/net.rs").matches("#[snowglobe::test]").count(),
+        2
+    );
+    let again = snowglobe(project.path(), &["fix", "--yes"]);
+    says(&text(&again.stderr), &["nothing to write"]);
+
+    let undone = snowglobe(project.path(), &["fix", "--undo", "--yes"]);
+    assert!(undone.status.success());
+    says(&text(&undone.stderr), &["4 tests are as they were"]);
+    assert_eq!(read("tests/net.rs"), SUITE);
+    assert_eq!(read("src/lib.rs"), LIBRARY);
+    assert_eq!(read("Cargo.toml"), MANIFEST);
+}
+
+#[test]
+fn integration_tests_get_a_main_of_ours_and_lose_it() {
+    let project = suite();
+    let write = |path: &str, text: &str| {
+        let path = project.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let read = |path: &str| fs::read_to_string(project.path().join(path)).unwrap();
+    let named = format!("{MANIFEST}\n[[test]]\nname = \"named\" # mine\npath = \"checks/it.rs\"\n");
+    let conditional = "#![cfg(feature = \"full\")]\n#[test]\nfn a() {}\n";
+    for (path, text) in [
+        ("Cargo.toml", named.as_str()),
+        ("checks/it.rs", "#[test]\nfn a() {}"),
+        ("tests/folder/main.rs", "mod cases;\n"),
+        ("tests/folder/cases.rs", "#[test]\nfn b() {}\n"),
+        ("tests/full.rs", conditional),
+        (
+            "tests/half.rs",
+            "#[test]\nfn c() {}\nmod a { #[test] fn crowded() {} }\n",
+        ),
+        ("tests/helper.rs", "// No tests.\n"),
+    ] {
+        write(path, text);
+    }
+    let files = ["fix", "--yes", "src", "tests", "checks"];
+    let done = snowglobe(project.path(), &[&files[..], &["--main"]].concat());
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let manifest = read("Cargo.toml");
+    let named_without = "name = \"named\" # mine\npath = \"checks/it.rs\"\nharness = false\n";
+    says(
+        &manifest,
+        &[
+            "[[test]]\nname = \"net\"\nharness = false\n",
+            "[[test]]\nname = \"folder\"\nharness = false\n",
+            named_without,
+        ],
+    );
+    assert_eq!(manifest.matches("harness = false").count(), 3, "{manifest}");
+    for (path, end) in [
+        ("tests/net.rs", "}\n\nsnowglobe::main!();\n"),
+        ("checks/it.rs", "}\n\nsnowglobe::main!();"),
+        (
+            "tests/folder/main.rs",
+            "mod cases;\n\nsnowglobe::main!();\n",
+        ),
+    ] {
+        assert!(read(path).ends_with(end), "{}", read(path));
+    }
+    says(
+        &text(&done.stderr),
+        &[
+            "tests/full.rs keeps the standard harness",
+            "required-features",
+            "tests/half.rs keeps the standard harness",
+        ],
+    );
+    let again = snowglobe(project.path(), &[&files[..], &["--main"]].concat());
+    says(&text(&again.stderr), &["nothing to write"]);
+
+    let undone = snowglobe(
+        project.path(),
+        &[&files[..2], &["--undo"], &files[2..]].concat(),
+    );
+    assert!(undone.status.success(), "{}", text(&undone.stderr));
+    assert_eq!(read("tests/net.rs"), SUITE);
+    assert_eq!(read("checks/it.rs"), "#[test]\nfn a() {}");
+    assert_eq!(read("tests/folder/main.rs"), "mod cases;\n");
+    assert_eq!(read("tests/full.rs"), conditional);
+    // Only some files were named, so that others may need the dependency.
+    let manifest = read("Cargo.toml");
+    assert!(!manifest.contains("harness = "), "{manifest}");
+    says(&manifest, &[&of_checkout(), "name = \"named\" # mine\n"]);
+}
+
+#[test]
+fn the_place_of_the_dependency_is_the_one_that_was_named() {
+    for (words, line) in [
+        (
+            ["--git", "https://x/y"],
+            "snowglobe = { git = \"https://x/y\" }\n".to_owned(),
+        ),
+        (["--path", &crate::harness()], of_checkout()),
+    ] {
+        let project = suite();
+        let done = snowglobe(project.path(), &[&["fix", "--yes"], &words[..]].concat());
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        let manifest = fs::read_to_string(project.path().join("Cargo.toml")).unwrap();
+        says(&manifest, &[&line]);
+        let said = text(&done.stderr);
+        assert!(!said.contains("note: "), "{said}");
+    }
+}
+
+#[test]
+fn new_tests_of_a_suite_with_a_main_of_ours_are_converted() {
+    let project = suite();
+    let target = format!("{MANIFEST}\n[[test]]\nname = \"net\"\nharness = false\n");
+    fs::write(project.path().join("Cargo.toml"), target).unwrap();
+    let file = project.path().join("tests/net.rs");
+    fs::write(&file, format!("{SUITE}\nsnowglobe::main!();\n")).unwrap();
+    let done = snowglobe(project.path(), &["fix", "--yes"]);
+    says(&text(&done.stderr), &["4 tests are trials now. Next"]);
+    let converted = fs::read_to_string(file).unwrap();
+    assert_eq!(
+        converted.matches("#[snowglobe::test]").count(),
+        2,
+        "{converted}"
+    );
+}

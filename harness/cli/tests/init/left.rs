@@ -1,0 +1,97 @@
+//! `snowglobe fix` names what it leaves as it is.
+
+use std::fs;
+
+use crate::{MANIFEST, says, snowglobe, suite, text};
+
+#[test]
+fn what_cannot_be_converted_is_named_with_what_to_do() {
+    let project = suite();
+    let write = |path: &str, text: &str| fs::write(project.path().join(path), text).unwrap();
+    let manifest = format!("{MANIFEST}[[test]]\nname = \"mimic\"\nharness = false\n");
+    write("Cargo.toml", &manifest);
+    write("tests/mimic.rs", "fn main() {}\n");
+    write("tests/broken.rs", "fn main( {}\n");
+    write("tests/line.rs", "mod a { #[test] fn crowded() {} }\n");
+    let named = snowglobe(project.path(), &["fix", "--dry-run"]);
+    assert!(named.status.success());
+    says(
+        &text(&named.stderr),
+        &[
+            "tests/mimic.rs has a `main` of its own",
+            "snowglobe::mimic::trial",
+            "tests/broken.rs:1: the file stays as it is",
+            "tests/line.rs:1: `crowded` stands behind something else",
+        ],
+    );
+    let written = snowglobe(project.path(), &["fix", "--yes"]);
+    says(
+        &text(&written.stderr),
+        &["4 tests are trials now; 3 stay as they are, see above"],
+    );
+    let missing = snowglobe(project.path(), &["fix", "--dry-run", "tests/none.rs"]);
+    assert!(!missing.status.success());
+    says(&text(&missing.stderr), &["cannot read", "tests/none.rs"]);
+}
+
+#[test]
+fn other_packages_and_files_that_are_no_targets_stay() {
+    let project = suite();
+    let write = |path: &str, text: &str| {
+        let path = project.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let test = "#[test]\nfn a() {}\n";
+    write("tests/other/Cargo.toml", "[package]\nname = \"other\"\n");
+    write("tests/other/src/lib.rs", test);
+    write("tests/loose.rs", test);
+    let manifest = MANIFEST.replace("edition", "autotests = false\nedition");
+    let target = "[[test]]\nname = \"net\"\n";
+    write("Cargo.toml", &format!("{manifest}\n{target}"));
+    let done = snowglobe(project.path(), &["fix", "--yes", "--main"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let read = |path: &str| fs::read_to_string(project.path().join(path)).unwrap();
+    assert_eq!(read("tests/other/src/lib.rs"), test);
+    assert!(read("tests/net.rs").contains("snowglobe::main!"));
+    // cargo does not look for tests there, so that nothing runs this file.
+    assert!(!read("tests/loose.rs").contains("snowglobe::main!"));
+    let manifest = read("Cargo.toml");
+    assert!(!manifest.contains("loose"), "{manifest}");
+}
+
+#[test]
+fn tests_for_other_systems_stay_and_are_named() {
+    let project = suite();
+    let write = |path: &str, text: &str| fs::write(project.path().join(path), text).unwrap();
+    let test = "#[test]\nfn a() {}\n";
+    write(
+        "src/lib.rs",
+        "#[cfg(windows)]\nmod pipes;\n#[cfg(unix)]\nmod sockets;\n",
+    );
+    write("src/pipes.rs", test);
+    write("src/sockets.rs", test);
+    let registry = format!("#![cfg(windows)]\n{test}");
+    write("tests/registry.rs", &registry);
+    let mixed = format!("{test}#[cfg(target_os = \"macos\")]\n#[test]\nfn mac() {{}}\n");
+    write("tests/mixed.rs", &mixed);
+    let done = snowglobe(project.path(), &["fix", "--yes", "--main"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let why = "is for another system than Linux, and stays as it is";
+    says(
+        &text(&done.stderr),
+        &[
+            &format!("src/pipes.rs {why}"),
+            &format!("tests/registry.rs:1: `this file` {why}"),
+            &format!("tests/mixed.rs:3: `mac` {why}"),
+        ],
+    );
+    let read = |path: &str| fs::read_to_string(project.path().join(path)).unwrap();
+    assert_eq!(read("src/pipes.rs"), test);
+    assert_eq!(read("tests/registry.rs"), registry);
+    says(&read("src/sockets.rs"), &["snowglobe::test"]);
+    // They do not keep the others from a `main` of ours.
+    let mixed = read("tests/mixed.rs");
+    assert_eq!(mixed.matches("#[snowglobe::test]").count(), 1, "{mixed}");
+    says(&mixed, &["snowglobe::main!();"]);
+}

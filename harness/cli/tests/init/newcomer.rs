@@ -1,0 +1,55 @@
+//! What a newcomer does, from the first command to a green run.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::{says, snowglobe, suite, text};
+
+/// Runs cargo in a project as its user would.
+fn cargo(project: &Path, words: &[&str]) -> Output {
+    let mut command = Command::new("cargo");
+    for (name, _) in std::env::vars_os() {
+        // cargo tells this test about its own package, and other settings are of this repository.
+        if name.to_string_lossy().starts_with("CARGO_") && name != "CARGO_HOME" {
+            command.env_remove(name);
+        }
+    }
+    // Kept from run to run: only the first one builds snowglobe.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("newcomer");
+    let command = command.args(words).current_dir(project);
+    command.env("CARGO_TARGET_DIR", target).output().unwrap()
+}
+
+/// What a newcomer does, with this checkout as the dependency: the test that `init` writes passes,
+/// and a suite whose tests need the same port fails before `fix`, and passes after.
+#[test]
+#[ignore = "builds snowglobe anew, which takes a minute"]
+fn the_first_test_passes_and_a_suite_that_fought_over_a_port() {
+    let project = suite();
+    let before = cargo(project.path(), &["test", "--offline", "--test", "net"]);
+    says(&text(&before.stdout), &["port 80 is mine"]);
+    assert!(!before.status.success());
+
+    let harness = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let path = harness.to_str().unwrap();
+    for command in ["init", "fix"] {
+        let output = snowglobe(project.path(), &[command, "--yes", "--path", path]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    let test = cargo(project.path(), &["test", "--offline"]);
+    let said = text(&test.stdout);
+    assert!(test.status.success(), "{said}{}", text(&test.stderr));
+    for name in ["outside", "tests::inside", "one", "two"] {
+        says(&said, &[&format!("test {name} ... ok")]);
+    }
+    // Of the library, of the suite, and of the first test.
+    assert_eq!(said.matches("2 passed").count(), 3, "{said}");
+    assert_eq!(said.matches("1 passed").count(), 1, "{said}");
+
+    let output = snowglobe(project.path(), &["fix", "--yes", "--main"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let test = cargo(project.path(), &["test", "--offline", "--test", "net"]);
+    let said = text(&test.stdout);
+    assert!(test.status.success(), "{said}{}", text(&test.stderr));
+    says(&said, &["each in user, net, mnt", "2 passed"]);
+}

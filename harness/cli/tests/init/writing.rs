@@ -1,0 +1,210 @@
+//! `snowglobe init` shows what it is about to write, and overwrites nothing.
+
+use std::fs;
+use std::path::Path;
+
+use crate::{MANIFEST, of_checkout, project, says, snowglobe, text};
+
+fn entries(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_diff_is_shown_and_nothing_written_before_somebody_agrees() {
+    let project = project(MANIFEST);
+    for words in [&["init", "--dry-run"][..], &["init"][..]] {
+        let output = snowglobe(project.path(), words);
+        says(
+            &text(&output.stdout),
+            &[
+                "--- a/Cargo.toml\n+++ b/Cargo.toml\n",
+                &format!("+{}", of_checkout()),
+                "+[[test]]\n+name = \"world\"\n+harness = false\n",
+                "--- /dev/null\n+++ b/tests/world.rs\n",
+            ],
+        );
+        assert_eq!(entries(project.path()), [".git", "Cargo.toml", "src"]);
+        let manifest = fs::read_to_string(project.path().join("Cargo.toml")).unwrap();
+        assert_eq!(manifest, MANIFEST);
+        assert_eq!(output.status.success(), words.contains(&"--dry-run"));
+        // Whoever has installed it from a checkout gets that, and learns how to name a repository.
+        let said = text(&output.stderr);
+        says(
+            &said,
+            &[
+                "no workflow for GitHub",
+                "from which this program was built",
+                "--git URL",
+            ],
+        );
+    }
+    let asked = snowglobe(project.path(), &["init"]);
+    says(&text(&asked.stderr), &["no terminal to ask", "--yes"]);
+}
+
+#[test]
+fn what_is_written_is_not_written_again() {
+    let project = project(MANIFEST);
+    let words = ["init", "--yes", "--fixtures", "--git", "https://x/y"];
+    let output = snowglobe(project.path(), &words);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    says(
+        &text(&output.stderr),
+        &[
+            "cargo test --test world",
+            "for the fixtures: snowglobe provision",
+        ],
+    );
+    let read = |path: &str| fs::read_to_string(project.path().join(path)).unwrap();
+    says(
+        &read("Cargo.toml"),
+        &[
+            "snowglobe = { git = \"https://x/y\" }\n",
+            "[profile.dev.package]\n",
+        ],
+    );
+    says(&read("fixtures.toml"), &["snowglobe provision"]);
+    says(
+        &read(".github/workflows/snowglobe.yml"),
+        &[
+            "apparmor_restrict_unprivileged_userns=0\n",
+            "- run: cargo install --git https://x/y snowglobe-cli\n      - run: snowglobe provision\n",
+            "- run: cargo test\n",
+        ],
+    );
+    let manifest = fs::read_to_string(project.path().join("Cargo.toml")).unwrap();
+    for line in MANIFEST.lines() {
+        assert!(
+            manifest.lines().any(|it| it == line),
+            "{line} is gone: {manifest}"
+        );
+    }
+    let again = snowglobe(project.path(), &["init", "--yes", "--fixtures"]);
+    assert!(again.status.success());
+    assert_eq!(text(&again.stdout), "");
+    says(
+        &text(&again.stderr),
+        &["tests/world.rs is there", "nothing to write"],
+    );
+    assert_eq!(
+        fs::read_to_string(project.path().join("Cargo.toml")).unwrap(),
+        manifest
+    );
+}
+
+#[test]
+fn files_of_the_user_are_left_alone() {
+    let project = project(MANIFEST);
+    fs::create_dir(project.path().join("tests")).unwrap();
+    fs::write(project.path().join("tests/world.rs"), "fn main() {}\n").unwrap();
+    let output = snowglobe(project.path(), &["init", "--yes", "--no-github"]);
+    assert!(output.status.success());
+    let test = fs::read_to_string(project.path().join("tests/world.rs")).unwrap();
+    assert_eq!(test, "fn main() {}\n");
+    assert!(!project.path().join(".github").exists());
+}
+
+#[test]
+fn what_is_no_package_is_explained() {
+    let workspace = project("[workspace]\nmembers = [\"a\", \"crates/b\"]\n");
+    let broken = project("[package\n");
+    for (directory, parts) in [
+        (workspace.path(), &["without a package", "a, crates/b"][..]),
+        (broken.path(), &["cannot be understood"][..]),
+        (
+            Path::new("/"),
+            &["there is no Cargo.toml", "cargo init"][..],
+        ),
+    ] {
+        let output = snowglobe(directory, &["init", "--yes"]);
+        assert!(!output.status.success());
+        says(&text(&output.stderr), parts);
+    }
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_left_alone() {
+    let project = project(MANIFEST);
+    fs::create_dir(project.path().join("tests")).unwrap();
+    let link = project.path().join("tests/world.rs");
+    std::os::unix::fs::symlink("gone.rs", &link).unwrap();
+    let output = snowglobe(project.path(), &["init", "--yes"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    says(&text(&output.stderr), &["tests/world.rs is there"]);
+    assert!(!project.path().join("tests/gone.rs").exists());
+}
+
+#[test]
+fn a_package_below_its_repository_gets_what_belongs_to_it() {
+    let workspace = project("[workspace]\nmembers = [\"crates/mine\"]\n");
+    let package = workspace.path().join("crates/mine");
+    fs::create_dir_all(package.join("src")).unwrap();
+    let manifest = "[package]\nname = \"mine\"\nversion = \"0.1.0\"\n";
+    fs::write(package.join("Cargo.toml"), manifest).unwrap();
+    // A copy of snowglobe in the repository is found wherever the repository lies.
+    let copy = workspace.path().join("third/snowglobe/harness");
+    fs::create_dir_all(&copy).unwrap();
+    fs::write(copy.join("Cargo.toml"), "[package]\nname = \"snowglobe\"\n").unwrap();
+    let path = "../../third/snowglobe/harness";
+    let output = snowglobe(&package, &["init", "--yes", "--fixtures", "--path", path]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let read = |path: &str| fs::read_to_string(workspace.path().join(path)).unwrap();
+    let manifest = read("crates/mine/Cargo.toml");
+    says(
+        &manifest,
+        &[&format!("snowglobe = {{ path = \"{path}\" }}\n")],
+    );
+    // Settings of profiles count in the manifest of the workspace only.
+    assert!(!manifest.contains("profile"), "{manifest}");
+    says(
+        &read(".github/workflows/snowglobe.yml"),
+        &[
+            "working-directory: crates/mine\n",
+            &format!("- run: cargo install --path {path}/cli\n"),
+        ],
+    );
+}
+
+#[test]
+fn a_dependency_that_is_there_stays_and_is_what_the_workflow_installs() {
+    let own = format!("{MANIFEST}[dev-dependencies]\nsnowglobe.git = \"https://mine\" # mine\n");
+    let project = project(&own);
+    let output = snowglobe(project.path(), &["init", "--yes", "--fixtures"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let read = |path: &str| fs::read_to_string(project.path().join(path)).unwrap();
+    says(
+        &read("Cargo.toml"),
+        &["snowglobe.git = \"https://mine\" # mine\n"],
+    );
+    says(
+        &read(".github/workflows/snowglobe.yml"),
+        &["cargo install --git https://mine snowglobe-cli\n"],
+    );
+}
+
+#[test]
+fn a_place_without_the_crate_is_refused() {
+    let project = project(MANIFEST);
+    for command in ["init", "fix"] {
+        let wrong = snowglobe(project.path(), &[command, "--yes", "--path", "src"]);
+        assert!(!wrong.status.success());
+        says(
+            &text(&wrong.stderr),
+            &["--path is `src`", "directory `harness`"],
+        );
+        let both = snowglobe(project.path(), &[command, "--path", "a", "--git", "b"]);
+        says(
+            &text(&both.stderr),
+            &["--path and --git exclude each other"],
+        );
+    }
+    assert_eq!(
+        fs::read_to_string(project.path().join("Cargo.toml")).unwrap(),
+        MANIFEST
+    );
+}
