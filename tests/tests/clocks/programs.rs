@@ -156,6 +156,36 @@ fn programs_of_other_users_see_the_clock() -> TestResult {
     Ok(())
 }
 
+/// Asks for the time by system calls until it is killed.
+const CEASELESS: &str = r#"
+    $| = 1;
+    print "reads\n";
+    my $two = pack("q2", 0, 0);
+    while (1) { syscall(228, 0, $two) == 0 or die "clock_gettime: $!" }
+"#;
+
+#[snowglobe::test(fixtures("perl", "busybox"), timeout = "60s")]
+fn a_program_that_reads_ceaselessly_leaves_all_processors_to_others() -> TestResult {
+    let lab = pair()?;
+    let (wrong, right) = (lab.node("wrong").unwrap(), lab.node("right").unwrap());
+    let perl = Fixture::find("perl")?.command("perl")?;
+    let busybox = Fixture::find("busybox")?.command("busybox")?;
+    let processors = |node: &Node| -> TestResult<String> {
+        let output = node.command_like(&busybox).arg("nproc").output()?;
+        assert!(output.status.success(), "{output:?}");
+        Ok(output.stdout_str())
+    };
+    let mut reader = wrong.command_like(&perl).args(["-e", CEASELESS]).spawn()?;
+    reader.wait_for_log("reads")?;
+    let all = processors(right)?;
+    // The tracer, which starts these programs, keeps to the processor of the reader meanwhile.
+    for _ in 0..30 {
+        assert_eq!(processors(wrong)?, all);
+    }
+    reader.kill()?;
+    Ok(())
+}
+
 /// Returns a program of 32 bits that ends at once: headers as elf(5) has them, and `_exit(0)`.
 fn program_of_32_bits() -> Vec<u8> {
     const BASE: u32 = 0x0804_8000;

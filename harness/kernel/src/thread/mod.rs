@@ -7,6 +7,7 @@
 //! | file | role |
 //! |---|---|
 //! | `escort` | a thread that may enter namespaces where the others may not |
+//! | `processor` | the processor on which a thread runs |
 //! | `rseq` | restartable sequences of a copied thread |
 //! | `scoped_worker` | a thread that works on borrowed values |
 //! | `sigaltstack` | stack overflows of a thread that std did not start |
@@ -15,6 +16,7 @@
 //! | `traits` | capabilities, signal mask, umask and name of a thread |
 
 pub mod escort;
+pub mod processor;
 pub mod rseq;
 pub mod scoped_worker;
 pub mod sigaltstack;

@@ -17,6 +17,7 @@ use crate::kernel::process::signal::{Signal, kill};
 use crate::kernel::process::{become_subreaper, die_with_parent};
 
 use super::clock::NodeClock;
+use super::stop_patience::StopPatience;
 use super::{launch, mounts, visitor_mounts};
 use crate::Isolation;
 use crate::kernel::errno::errno;
@@ -205,46 +206,6 @@ struct FirstProcess<'a> {
     orphans_gone: Option<MessageChannel>,
 }
 
-/// Time for which the first process looks for the next stop of a program that it has just answered.
-///
-/// A program that asks for the time by system calls often does so again and again. To be woken for
-/// each takes longer than the answer itself: with these looks a reading took 15 us, without them 26
-/// (medians of five, in turns, at a load of 20 on 2 cores, 2026-11-30). No program is kept from its
-/// processor meanwhile, and after some stops the commands of the lab have their turn.
-#[derive(Default)]
-struct StopPatience {
-    answered: u32,
-    looks: u32,
-}
-
-impl StopPatience {
-    /// Looks after one stop, of about half a microsecond each.
-    const LOOKS: u32 = 40;
-
-    /// Stops after which nothing is looked for any more.
-    const MOST: u32 = 200;
-
-    /// Counts a stop that was answered.
-    fn renew(&mut self) {
-        self.answered += 1;
-        self.looks = if self.answered < Self::MOST {
-            Self::LOOKS
-        } else {
-            0
-        };
-    }
-
-    /// Lets others run, and returns whether to look once more.
-    fn looks_again(&mut self) -> bool {
-        if self.looks == 0 {
-            return false;
-        }
-        self.looks -= 1;
-        std::thread::yield_now();
-        true
-    }
-}
-
 impl FirstProcess<'_> {
     fn serve(mut self) -> ! {
         loop {
@@ -361,7 +322,7 @@ impl FirstProcess<'_> {
                 Reaped::One(pid, status) => (pid, status),
                 Reaped::Stopped(id, code) => {
                     self.clock.handle_stop(id, code);
-                    patience.renew();
+                    patience.renew(id);
                     continue;
                 }
                 Reaped::NoneYet if patience.looks_again() => continue,

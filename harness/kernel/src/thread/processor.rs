@@ -1,0 +1,81 @@
+//! The processor on which a thread runs.
+
+use std::fs;
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+
+/// The calling thread, while it keeps to the processor of another thread. It may run on all of its
+/// processors again when this value is dropped.
+#[derive(Default)]
+pub struct ProcessorCompany {
+    /// The processors of the calling thread before, and the only one now.
+    kept: Option<(CpuSet, usize)>,
+}
+
+impl ProcessorCompany {
+    /// Moves the calling thread to the processor on which the thread `id` has run last. The thread
+    /// stays where it is if the kernel does not tell, or does not permit it.
+    pub fn join(&mut self, id: i32) {
+        let Some(processor) = processor_of(id) else {
+            return;
+        };
+        let before = match self.kept {
+            Some((_, at)) if at == processor => return,
+            Some((before, _)) => before,
+            None => match sched_getaffinity(OURSELVES) {
+                Ok(before) => before,
+                Err(_) => return,
+            },
+        };
+        let mut only = CpuSet::new();
+        if only.set(processor).is_ok() && sched_setaffinity(OURSELVES, &only).is_ok() {
+            self.kept = Some((before, processor));
+        }
+    }
+}
+
+impl Drop for ProcessorCompany {
+    fn drop(&mut self) {
+        if let Some((before, _)) = self.kept {
+            // Processors that are gone are left out by the kernel (sched_setaffinity(2), NOTES).
+            let _ = sched_setaffinity(OURSELVES, &before);
+        }
+    }
+}
+
+/// The calling thread, as `sched_setaffinity(2)` takes it.
+const OURSELVES: Pid = Pid::from_raw(0);
+
+/// Returns the processor on which a thread has run last.
+fn processor_of(id: i32) -> Option<usize> {
+    /// Place of the field `processor` among those behind the name (proc_pid_stat(5), field 39).
+    const PROCESSOR: usize = 36;
+    let line = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name may hold blanks and brackets, so the last bracket ends it.
+    let (_, fields) = line.rsplit_once(')')?;
+    fields.split_whitespace().nth(PROCESSOR)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_in_company_has_one_processor_and_has_all_again_afterwards() {
+        let this = nix::unistd::gettid().as_raw();
+        let count = || {
+            let allowed = sched_getaffinity(OURSELVES).unwrap();
+            (0..CpuSet::count())
+                .filter(|it| allowed.is_set(*it).unwrap())
+                .count()
+        };
+        let before = count();
+        let mut company = ProcessorCompany::default();
+        company.join(this);
+        assert_eq!(count(), 1);
+        company.join(this);
+        drop(company);
+        assert_eq!(count(), before);
+    }
+}
