@@ -128,6 +128,21 @@ fn an_exit_handler_that_fails_fails_the_trial() {
     ]);
 }
 
+#[snowglobe::test(ignore = "a sample", user = "no-such-user")]
+fn has_a_user_whom_nobody_knows() {}
+
+#[snowglobe::test(ignore = "a sample", user = 4711)]
+fn has_a_user_without_a_name() {
+    assert_eq!(nix::unistd::getuid().as_raw(), 4711);
+}
+
+#[snowglobe::test(nested)]
+fn users_are_looked_up() {
+    sample("has_a_user_whom_nobody_knows").failed_with(&["there is no user `no-such-user`"]);
+    let run = run(&["--exact", "has_a_user_without_a_name", "--include-ignored"]);
+    run.passed_with(&["1 passed"]);
+}
+
 #[snowglobe::test]
 #[should_panic]
 fn a_panic_is_expected() {

@@ -25,6 +25,7 @@
 //! | `signal` | signals as descriptors, dispositions, stack traces |
 //! | `surroundings` | what a process has from whoever started it |
 //! | `user` | user, groups and capabilities of a process |
+//! | `user_database` | users by name and by id |
 //! | `valgrind` | whether Valgrind runs this process |
 
 pub mod before_main;
@@ -47,6 +48,7 @@ pub mod seccomp;
 pub mod signal;
 pub mod surroundings;
 pub mod user;
+mod user_database;
 pub mod valgrind;
 
 pub use control::{

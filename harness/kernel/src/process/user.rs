@@ -3,15 +3,16 @@
 
 use nix::errno::Errno;
 use nix::sys::prctl;
-use nix::unistd::{User, seteuid};
+use nix::unistd::seteuid;
 
 use super::signal::Signal;
+use super::user_database;
 
 pub use nix::unistd::{Gid, Uid, getegid, geteuid, setgroups, setresgid, setresuid};
 
 /// Returns the name of a user in the user database, if the user has one.
 pub fn name_of(user: Uid) -> Option<String> {
-    User::from_uid(user).ok().flatten().map(|user| user.name)
+    user_database::with_id(user.as_raw()).map(|user| user.name)
 }
 
 /// Another effective user of this process, until [`EffectiveUser::end`].
@@ -88,18 +89,17 @@ pub struct Account {
 
 /// Returns the user of this name, if there is one.
 pub fn account_of(name: &str) -> Option<Account> {
-    let user = User::from_name(name).ok().flatten()?;
+    let user = user_database::with_name(name)?;
     Some(Account {
-        uid: user.uid.as_raw(),
-        gid: user.gid.as_raw(),
+        uid: user.uid,
+        gid: user.gid,
     })
 }
 
 /// Returns the user with this id. A user whom the database does not know is in the group of the
 /// same number, as in most databases.
 pub fn account_with(uid: u32) -> Account {
-    let known = User::from_uid(Uid::from_raw(uid)).ok().flatten();
-    let gid = known.map_or(uid, |user| user.gid.as_raw());
+    let gid = user_database::with_id(uid).map_or(uid, |user| user.gid);
     Account { uid, gid }
 }
 
