@@ -5,7 +5,7 @@ mod suite;
 
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use self::first_build::first_build;
 use self::suite::{PUBLISHED, PublishedSuite, Suite};
@@ -13,7 +13,7 @@ use super::build::{build, find, trial_of};
 use super::measure::{Contestant, alone, in_turns, said, time};
 use super::row::{BenchRow, Target};
 use super::rows::MeasuredRows;
-use super::runner::{nextest_command, nextest_runs};
+use super::runner::{host, nextest_command, nextest_runs};
 use crate::cargo::programs;
 
 /// Size of the directory of which volumes are clones, in files of a mebibyte each.
@@ -27,10 +27,7 @@ pub(super) fn adoption(rounds: usize, rows: &mut MeasuredRows) -> Result<(), Str
         eprintln!("note: cargo-nextest is not installed, so its rows are left out");
         return Ok(());
     }
-    let command = find(
-        &programs(&["build", "--release", "--quiet", "-p", "snowglobe-cli"])?,
-        "snowglobe",
-    )?;
+    let command = static_command()?;
     rows.add(
         "1,000 tests under nextest in `exec`",
         wrapper(&command, rounds),
@@ -40,6 +37,19 @@ pub(super) fn adoption(rounds: usize, rows: &mut MeasuredRows) -> Result<(), Str
         rows.add(&what, converted(suite, &command, rounds));
     }
     Ok(())
+}
+
+/// Builds `snowglobe` with a static libc, as its README recommends where each test of a suite goes
+/// through `exec`.
+fn static_command() -> Result<PathBuf, String> {
+    let host = host();
+    let flags = format!(
+        "target.{host}.rustflags=['-Ctarget-feature=+crt-static', '-Crelocation-model=static']"
+    );
+    // With a target of its own the build gives these flags to no macro, which has to be dynamic.
+    let build = ["build", "--release", "--quiet", "-p", "snowglobe-cli"];
+    let how = ["--target", &host, "--config", &flags];
+    find(&programs(&[&build[..], &how].concat())?, "snowglobe")
 }
 
 /// Measures the suite of a published crate, converted, in our own runner, against nextest for the

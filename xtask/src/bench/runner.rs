@@ -199,7 +199,8 @@ pub(super) fn nextest_command(bench: &str, wrapper: Option<&str>) -> Command {
     command
 }
 
-fn host() -> String {
+/// Returns the target for which programs of this machine are built.
+pub(super) fn host() -> String {
     let output = Command::new("rustc").arg("-vV").output();
     let text = output
         .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
