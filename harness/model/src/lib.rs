@@ -21,6 +21,7 @@
 //! | [`baseline`] | the settings that each new network namespace begins with |
 //! | [`clock`] | faults of clocks, and the time that a wrong clock shows |
 //! | [`duration`], [`random`] | times as text, and seeds |
+//! | [`order`] | sorting by one function for all types |
 //! | [`time_scale`], [`starved`] | what a slow machine stretches, and when it was too busy |
 //! | [`shrink`] | a search for fewer faults with which a test still fails |
 //! | [`twice`] | the first difference between two runs with one seed |
@@ -56,6 +57,7 @@ pub mod files;
 pub mod impair;
 pub mod nat;
 pub mod ndp;
+pub mod order;
 pub mod packet;
 pub mod panics;
 pub mod plan;

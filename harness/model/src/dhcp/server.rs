@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::dhcp::message::{DhcpMessage, MessageKind};
 use crate::dhcp::pool::LeasePool;
+use crate::order::sort_by_key;
 
 /// Time for which an offered address is kept for the client, and one that somebody else has is kept
 /// from all.
@@ -68,7 +69,7 @@ impl DhcpServer {
         let given = self.given.values();
         let taken = given.filter(|it| it.taken && it.lease.until > now);
         let mut leases: Vec<DhcpLease> = taken.map(|it| it.lease.clone()).collect();
-        leases.sort_by_key(|it| it.address);
+        sort_by_key(&mut leases, |it| it.address);
         leases
     }
 

@@ -6,6 +6,7 @@ use crate::dhcp6::codec::{DNS, DOMAINS};
 use crate::dhcp6::message::{
     Association, AssociationKind, Dhcp6Kind, Dhcp6Message, Dhcp6Status, LeasedRange, duid,
 };
+use crate::order::sort_by_key;
 use crate::topology::Subnet;
 
 /// Time until a question is asked again; it doubles each time. RFC 8415 begins with one second and
@@ -238,7 +239,7 @@ impl Dhcp6Client {
             }
         }
         // Lost ranges come first, since a range that is held now may take the place of one.
-        actions.sort_by_key(|it| !matches!(it, Dhcp6Action::Lose(_)));
+        sort_by_key(&mut actions, |it| !matches!(it, Dhcp6Action::Lose(_)));
         let Some(preferred) = self.held.iter().map(|it| it.ends[0]).min() else {
             self.solicit(now + FIRST);
             return actions;

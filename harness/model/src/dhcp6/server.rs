@@ -8,6 +8,7 @@ use crate::dhcp::given;
 use crate::dhcp6::message::{AssociationKind, duid, first, single};
 use crate::dhcp6::network::Dhcp6Network;
 use crate::dhcp6::spec::{Delegation, Dhcp6Spec};
+use crate::order::sort_by_key;
 use crate::topology::Subnet;
 
 /// Time for which what was offered is kept for the client, and an address that somebody else has is
@@ -104,7 +105,7 @@ impl Dhcp6Server {
     /// Returns what clients have at a moment: addresses and prefixes in their order.
     pub fn leases(&self, now: Duration) -> Vec<Dhcp6Lease> {
         let mut leases: Vec<Dhcp6Lease> = self.taken(now).map(|(_, it)| it).collect();
-        leases.sort_by_key(|it| (it.range, it.id));
+        sort_by_key(&mut leases, |it| (it.range, it.id));
         leases
     }
 

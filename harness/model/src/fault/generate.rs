@@ -12,6 +12,7 @@ use super::refs::{ANY, LinkRef, NodeRef};
 use super::schedule::{Schedule, ScheduledFault};
 use super::values::{clock_fault, disk_fault, dns_fault, scarcity};
 use crate::impair::text::show_duration;
+use crate::order::sort_by_key;
 
 impl Nemesis {
     /// Draws a schedule. The same nemesis, seed and targets make the same schedule.
@@ -31,7 +32,7 @@ impl Nemesis {
         for it in faults.iter_mut().filter(|it| it.fault.has_player()) {
             it.waits = self.waits;
         }
-        faults.sort_by_key(|fault: &ScheduledFault| fault.at);
+        sort_by_key(&mut faults, |fault| fault.at);
         let schedule: Schedule = faults.into_iter().collect();
         schedule.check(targets)?;
         Ok(schedule)

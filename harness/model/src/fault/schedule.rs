@@ -7,6 +7,7 @@ use snowglobe_derive::{Deserialize, Serialize};
 
 use super::fault::Fault;
 use crate::impair::text::{serde_duration, serde_optional_duration, show_duration};
+use crate::order::sort_by_key;
 
 /// Faults, each with the time at which it begins and the time for which it lasts.
 ///
@@ -179,7 +180,7 @@ impl fmt::Display for Schedule {
         let faults = if number == 1 { "fault" } else { "faults" };
         writeln!(f, "{number} {faults} in {}", show_duration(self.duration()))?;
         let mut sorted: Vec<&ScheduledFault> = self.faults.iter().collect();
-        sorted.sort_by_key(|fault| fault.at);
+        sort_by_key(&mut sorted, |fault| fault.at);
         sorted.iter().try_for_each(|fault| writeln!(f, "  {fault}"))
     }
 }

@@ -12,6 +12,7 @@ use super::packet::fragments::{FragmentKey, Fragments, Translation};
 use super::packet::{Checksums, IcmpKind, NatProtocol, PacketEnd, V4Packet};
 use super::spec::{Hairpinning, NatSpec, Unsolicited};
 use super::table::{MappingNumber, MappingTable};
+use crate::order::sort_by_key;
 use crate::packet::ethernet::exchange_macs;
 use crate::packet::ip::Fragment;
 use crate::packet::transport::TcpFlags;
@@ -87,7 +88,7 @@ impl Nat {
             expires_in: (it.expires != u64::MAX).then(|| Duration::from_nanos(it.expires - now)),
         };
         let mut mappings: Vec<NatMapping> = living.map(value).collect();
-        mappings.sort_by_key(|it| (it.protocol, it.inside, it.remote));
+        sort_by_key(&mut mappings, |it| (it.protocol, it.inside, it.remote));
         mappings
     }
 

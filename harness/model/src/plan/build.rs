@@ -7,6 +7,7 @@ use super::limits::{self, Known};
 use crate::dhcp::check::check_with_plan;
 use crate::dns::check::check_with_nodes;
 use crate::ndp::host::{autoconfiguration, autoconfigures};
+use crate::order::sort_by_key;
 use crate::plan::addresses::Allocation;
 use crate::plan::cables::{cables, link_local, mac, mtu};
 use crate::plan::id::{InterfaceId, SegmentId, StackId};
@@ -462,7 +463,7 @@ fn node(topology: &Topology, id: NodeId, stack: StackId) -> NodePlan {
     for mount in &mut mounts {
         mount.at = normal(&mount.at);
     }
-    mounts.sort_by_key(|mount| mount.at.matches('/').count());
+    sort_by_key(&mut mounts, |mount| mount.at.matches('/').count());
     NodePlan {
         node: id,
         name: topology.node_name(id),

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::net::IpAddr;
 
+use crate::order::sort_by_key;
 use crate::plan::id::{SegmentId, StackId};
 use crate::plan::stack::{InterfacePlan, NearName, StackPlan, is_link_local};
 use crate::topology::id::{LinkId, NodeId, Owner, PodId};
@@ -84,7 +85,7 @@ impl SharedHosts {
                     }
                 }
             }
-            near.sort_unstable_by_key(|name| name.line);
+            sort_by_key(&mut near, |name| name.line);
             near
         };
         let all: Vec<Vec<NearName>> = stacks.iter().enumerate().map(near).collect();

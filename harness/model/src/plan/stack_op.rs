@@ -13,6 +13,7 @@ use super::stack::{
     Address, Diversion, InterfacePlan, NeighbourPlan, NetfilterPlan, RoutePlan, SourceRule,
     StackPlan, Sysctl,
 };
+use crate::order::sort_by_key;
 use crate::topology::node::PacketFilter;
 
 /// One thing that a stack can have.
@@ -175,7 +176,7 @@ impl StackPlan {
         for interface in self.interface_ids() {
             self.push_interface_ops(interface, &mut ops);
         }
-        ops.sort_by_key(|op| op.step());
+        sort_by_key(&mut ops, |op| op.step());
         ops
     }
 
@@ -213,7 +214,7 @@ impl StackPlan {
         for interface in interfaces {
             self.push_interface_ops(*interface, &mut ops);
         }
-        ops.sort_by_key(|op| op.step());
+        sort_by_key(&mut ops, |op| op.step());
         ops
     }
 

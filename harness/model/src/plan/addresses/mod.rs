@@ -14,6 +14,7 @@ use std::net::IpAddr;
 
 use crate::dhcp::AddressSource;
 use crate::ndp::host::autoconfigures;
+use crate::order::sort_by_key;
 use crate::plan::id::SegmentId;
 use crate::plan::kept::Kept;
 use crate::plan::routing::realms::{Realms, asks_at};
@@ -74,7 +75,7 @@ impl Allocation {
 
 /// Returns the addresses of an interface: IPv4 before IPv6, and within a family in the order given.
 fn settled(mut given: Vec<Given>) -> Vec<Address> {
-    given.sort_by_key(|(ip, _)| ip.is_ipv6());
+    sort_by_key(&mut given, |(ip, _)| ip.is_ipv6());
     let address = |(ip, prefix): Given| Address {
         ip,
         prefix: prefix.unwrap_or(subnet::width(ip.is_ipv6())),
