@@ -9,12 +9,12 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::thread;
 
 use crate::events::clock;
 use crate::kernel::clock::monotonic;
 use crate::kernel::frames::{BATCH, Inbox, PacketSocket, PollEvents, Poller, ReceiveTimestamps};
 use crate::kernel::sync::{Guard, Lock};
+use crate::kernel::thread;
 use crate::model::direction::Direction;
 use crate::model::packet::segment::complete_checksum;
 use crate::model::packet::{FrameEvent, FrameFate, FrameSource, Listener};
@@ -164,9 +164,7 @@ impl SnifferThread {
             sockets: Lock::default(),
         });
         let reading = Arc::clone(&new);
-        thread::Builder::new()
-            .name("packet reader".to_owned())
-            .spawn(move || reading.run())?;
+        thread::start("packet reader", move || reading.run())?;
         Ok(Arc::clone(thread.insert(new)))
     }
 

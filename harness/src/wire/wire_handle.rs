@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 
 use super::lateness::Lateness;
 use super::wire::Wire;
@@ -11,6 +10,7 @@ use super::wire_port::WirePort;
 use super::wire_spec::WireSpec;
 use super::worker::WorkerRequest;
 use super::worker_pool::{self, WorkerSender};
+use crate::kernel::sync::answer;
 use crate::model::impair::{Counters, Direction, Impairment};
 use crate::model::packet::Listener;
 use crate::model::rules::RuleBook;
@@ -111,14 +111,13 @@ impl WireHandle {
 
     /// Runs `work` on the thread that carries the wire, and waits for the result.
     fn ask<T: Send + 'static>(&self, work: impl FnOnce(&mut Wire, u64) -> T + Send + 'static) -> T {
-        // With room for the answer the worker never waits for the thread that asked.
-        let (reply, answer) = sync_channel(1);
+        let (reply, answer) = answer();
         let task = move |wire: &mut Wire, now| {
-            let _ = reply.send(work(wire, now));
+            reply.send(work(wire, now));
         };
         self.worker
             .send(WorkerRequest::Run(self.index, Box::new(task)));
-        answer.recv().unwrap_or_else(|_| {
+        answer.receive().unwrap_or_else(|| {
             panic!(
                 "the thread that carries the packets of link `{}` has panicked",
                 self.name

@@ -9,7 +9,7 @@ use std::collections::BinaryHeap;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::Duration;
 
@@ -17,13 +17,14 @@ use super::packet_pool::PacketPool;
 use super::wire::Wire;
 use crate::kernel::clock::monotonic;
 use crate::kernel::frames::{BATCH, Inbox, PollEvents, Poller, exact_timers};
+use crate::kernel::sync::AnswerSender;
 
 /// A request of another thread to a worker.
 pub(super) enum WorkerRequest {
     /// Carries a wire from now on, and answers with the wire's number.
-    AddWire(Box<Wire>, SyncSender<io::Result<usize>>),
+    AddWire(Box<Wire>, AnswerSender<io::Result<usize>>),
     /// Gives the wire of that number back, and carries it no longer.
-    RemoveWire(usize, SyncSender<Option<Box<Wire>>>),
+    RemoveWire(usize, AnswerSender<Option<Box<Wire>>>),
     /// Does something to the wire of that number.
     Run(usize, WireTask),
     /// Carries out what the rules of that wire have ordered.
@@ -167,12 +168,11 @@ impl WireWorker {
     fn handle_requests(&mut self) -> bool {
         while let Ok(request) = self.requests.try_recv() {
             match request {
-                // The thread that has asked waits for the answer, so each send finds a receiver.
                 WorkerRequest::AddWire(wire, reply) => {
-                    let _ = reply.send(self.add_wire(wire));
+                    reply.send(self.add_wire(wire));
                 }
                 WorkerRequest::RemoveWire(index, reply) => {
-                    let _ = reply.send(self.remove_wire(index));
+                    reply.send(self.remove_wire(index));
                 }
                 WorkerRequest::Run(index, task) => {
                     self.with_wire(index, |wire, _, now| task(wire, now));

@@ -4,13 +4,15 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
 
 use super::wire::Wire;
 use super::worker::{WireWorker, WorkerRequest};
 use crate::kernel::frames::Poller;
 use crate::kernel::sync::Lock;
+use crate::kernel::sync::answer;
+use crate::kernel::thread;
 
 /// Sends requests to one worker, and wakes the worker to look at them.
 #[derive(Clone)]
@@ -62,13 +64,13 @@ pub(super) fn add_wire(wire: Wire) -> io::Result<(WorkerSender, usize)> {
         .expect("a worker was just started");
     // The lock is held until the worker has answered: otherwise another thread could take the
     // worker's last wire meanwhile, and end the worker.
-    let (reply, answer) = sync_channel(1);
+    let (reply, answer) = answer();
     worker
         .sender
         .send(WorkerRequest::AddWire(Box::new(wire), reply));
     let index = answer
-        .recv()
-        .map_err(|_| io::Error::other("the thread that carries wires has panicked"))??;
+        .receive()
+        .ok_or_else(|| io::Error::other("the thread that carries wires has panicked"))??;
     worker.wires += 1;
     Ok((worker.sender.clone(), index))
 }
@@ -77,9 +79,9 @@ pub(super) fn add_wire(wire: Wire) -> io::Result<(WorkerSender, usize)> {
 /// worker without wires is ended.
 pub(super) fn remove_wire(sender: &WorkerSender, index: usize) -> Option<Box<Wire>> {
     let mut workers = WORKERS.lock();
-    let (reply, answer) = sync_channel(1);
+    let (reply, answer) = answer();
     sender.send(WorkerRequest::RemoveWire(index, reply));
-    let wire = answer.recv().ok().flatten();
+    let wire = answer.receive().flatten();
     let at = workers
         .iter()
         .position(|worker| worker.sender.is_same_worker(sender))?;
@@ -98,9 +100,7 @@ fn start_worker() -> io::Result<PooledWorker> {
     let poller = Arc::new(Poller::new()?);
     let (requests, theirs) = channel();
     let worker = WireWorker::new(Arc::clone(&poller), theirs);
-    let thread = thread::Builder::new()
-        .name("wires".into())
-        .spawn(|| worker.run())?;
+    let thread = thread::start("wires", || worker.run())?;
     Ok(PooledWorker {
         sender: WorkerSender { requests, poller },
         thread,

@@ -13,6 +13,7 @@
 //! | `sigaltstack` | stack overflows of a thread that std did not start |
 //! | `stack_overflow` | notice of stack overflows, before std turns them into aborts |
 //! | `unwinding` | notice of unwindings, whatever panic hook there is |
+//! | `start` | the start of a thread with a name |
 //! | `traits` | capabilities, signal mask, umask and name of a thread |
 
 pub mod escort;
@@ -21,9 +22,11 @@ pub mod rseq;
 pub mod scoped_worker;
 pub mod sigaltstack;
 pub mod stack_overflow;
+mod start;
 mod traits;
 pub mod unwinding;
 
+pub use start::start;
 pub use traits::{
     FirstThread, ThreadTraits, go_home, set_umask, show_as, show_as_before, shown_as, umask,
 };

@@ -30,7 +30,7 @@ impl ScopedWorker {
     pub fn start(name: String) -> io::Result<ScopedWorker> {
         let (works, todo) = mpsc::channel::<Work>();
         let (tell, done) = mpsc::channel();
-        let thread = thread::Builder::new().name(name).spawn(move || {
+        let thread = super::start(name, move || {
             while let Ok(work) = receive_soon(&todo) {
                 work();
                 if tell.send(()).is_err() {

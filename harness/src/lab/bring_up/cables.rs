@@ -9,6 +9,7 @@ use crate::lab::bring_up::builder::{NetworkBuilder, bridge_request};
 use crate::lab::bring_up::new_parts::NewParts;
 use crate::lab::error::Result;
 use crate::lab::stack::device::end_device;
+use crate::model::order::sort_by_key;
 use crate::model::side::Side;
 use crate::topology::LinkId;
 use crate::topology::plan::{CablePlan, NetnsId, StackId};
@@ -114,7 +115,7 @@ impl NetworkBuilder<'_> {
             .collect();
         // There is one conversation for each namespace: to enter a namespace and to open a socket
         // there costs more than a message.
-        direct.sort_by_key(|(near, _, _)| *near);
+        sort_by_key(&mut direct, |(near, _, _)| *near);
         for group in direct.chunk_by(|a, b| a.0 == b.0) {
             let near = group[0].0;
             for (_, far, cable) in group {

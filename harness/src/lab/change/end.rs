@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::events::EventKind;
+use crate::kernel::thread;
 use crate::lab::lab::Lab;
 use crate::lab::lab_dir::LabDir;
 use crate::lab::node::ending::end_programs;
@@ -90,10 +91,7 @@ fn kill_all(nodes: Vec<Arc<Node>>, stacks: Vec<Arc<Stack>>, dir: Arc<LabDir>) {
     }
     // Where no thread can be started, the closure is dropped, and with it the channels to the
     // nodes. Their first processes end when the other end of the channel is closed.
-    if let Ok(thread) = std::thread::Builder::new()
-        .name("lab end".to_owned())
-        .spawn(kill)
-    {
+    if let Ok(thread) = thread::start("lab end", kill) {
         running::wait_at_the_end(thread);
     }
 }

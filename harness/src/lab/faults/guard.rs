@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::events::{EventKind, FaultId, Journal};
+use crate::kernel::thread;
 use crate::lab::error::{LabError, Result};
 use crate::model::fault::Fault;
 use crate::sandbox::trial::body::is_fork;
@@ -119,9 +120,7 @@ impl FaultThread {
     ) -> Result<Self> {
         let (stop, stopped) = mpsc::channel();
         let is_over = move |time| stopped.recv_timeout(time) != Err(RecvTimeoutError::Timeout);
-        let thread = std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || work(&is_over))
+        let thread = thread::start(name, move || work(&is_over))
             .map_err(|e| LabError::io(format!("start a thread that {does}"), &e))?;
         Ok(Self {
             stop: Some(stop),

@@ -10,6 +10,7 @@ use snowglobe_derive::Serialize;
 use crate::kernel::namespace::{self, NamespaceKind, Task};
 use crate::lab::error::{LabError, Result};
 use crate::lab::lab::Lab;
+use crate::model::order::sort_by_key;
 
 /// A namespace of a lab.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -64,7 +65,7 @@ pub(crate) fn list(lab: &Lab) -> Result<Vec<Namespace>> {
         }
     }
     // The sort is stable: within a kind the order of the nodes stays.
-    order.sort_by_key(|(number, _)| *number);
+    sort_by_key(&mut order, |(number, _)| *number);
     let mut all: Vec<Namespace> = order.iter().filter_map(|key| found.remove(key)).collect();
     if let Some(hub) = lab.hub() {
         let copy = hub.try_clone().map(File::from);

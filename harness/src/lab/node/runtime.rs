@@ -3,10 +3,9 @@
 use std::future::Future;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::Ordering;
-use std::sync::mpsc;
-use std::thread;
 
-use crate::kernel::thread::{ThreadTraits, escort};
+use crate::kernel::sync::answer;
+use crate::kernel::thread::{self, ThreadTraits, escort};
 use crate::lab::error::{LabError, Result};
 use crate::lab::node::node::Node;
 use crate::lab::node::visitors::{enter, read_symbols};
@@ -19,7 +18,7 @@ pub use tokio::task::JoinHandle;
 pub(crate) struct Runtime {
     handle: tokio::runtime::Handle,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
-    thread: Option<thread::JoinHandle<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Runtime {
@@ -33,7 +32,7 @@ impl Runtime {
         }
         let (stop, stopped) = tokio::sync::oneshot::channel();
         // The caller waits until the thread is in the node: a future must never run outside of it.
-        let (ready, started) = mpsc::channel();
+        let (ready, started) = answer();
         let name = node.name().to_owned();
         let (workers, node_name) = (node.runtime_threads().load(Ordering::Relaxed), name.clone());
         // Descriptors of its own: the node may be restarted before the thread has entered.
@@ -45,9 +44,8 @@ impl Runtime {
             Ok((copy(first.pidfd().as_fd())?, copy(first.visitor_mounts()?)?))
         })?;
         let traits = ThreadTraits::current().map_err(|e| failed(e.into()))?;
-        let thread = thread::Builder::new().name(name);
         let thread = escort::escorted(|| {
-            thread.spawn(move || {
+            thread::start(name, move || {
                 // The thread enters before the runtime is made: the threads that a runtime starts
                 // inherit the namespaces.
                 let built = enter(process.as_fd(), mounts.as_fd(), &traits)
@@ -55,20 +53,20 @@ impl Runtime {
                     .and_then(|()| build(workers, node_name));
                 match built {
                     Ok(runtime) => {
-                        let _ = ready.send(Ok(runtime.handle().clone()));
+                        ready.send(Ok(runtime.handle().clone()));
                         let _ = runtime.block_on(stopped);
                         // What blocks must not hold up the end of the lab.
                         runtime.shutdown_background();
                     }
-                    Err(error) => drop(ready.send(Err(error))),
+                    Err(error) => ready.send(Err(error)),
                 }
             })
         });
         let thread = thread.map_err(|e| failed(e.into()))?.map_err(failed)?;
         let gone = || std::io::Error::from(std::io::ErrorKind::BrokenPipe);
         let handle = started
-            .recv()
-            .unwrap_or_else(|_| Err(gone()))
+            .receive()
+            .unwrap_or_else(|| Err(gone()))
             .map_err(failed)?;
         Ok(Runtime {
             handle,
@@ -109,7 +107,7 @@ impl Drop for Runtime {
             return;
         };
         // A lab may be dropped by one of its own futures.
-        if thread.thread().id() != thread::current().id() {
+        if thread.thread().id() != std::thread::current().id() {
             let _ = thread.join();
         }
     }

@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::thread;
 use std::time::Duration;
 
 use crate::trial::time_scale::stretched;
@@ -20,9 +19,7 @@ pub(super) fn answer(client: TcpStream, page: String) {
         let _ = serve(client, &page);
     };
     // Without a thread the client sees the connection closed.
-    let _ = thread::Builder::new()
-        .name("captive portal".into())
-        .spawn(serve);
+    let _ = thread::start("captive portal", serve);
 }
 
 fn serve(mut client: TcpStream, page: &str) -> std::io::Result<()> {
@@ -49,3 +46,4 @@ fn serve(mut client: TcpStream, page: &str) -> std::io::Result<()> {
         page.len()
     )
 }
+use crate::kernel::thread;

@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use super::{dropped, firewall, portal};
 use crate::events::Journal;
@@ -16,6 +16,7 @@ use crate::kernel::errno::Errno;
 use crate::kernel::netns::Netns;
 use crate::kernel::nft::{LoggedPacket, PacketLog};
 use crate::kernel::poll::PollSet;
+use crate::kernel::thread;
 use crate::lab::error::{LabError, Result};
 use crate::topology::plan::NetfilterPlan;
 use crate::topology::{Firewall, PORTAL_PORT};
@@ -79,9 +80,7 @@ impl FirewallWatcher {
             stop: stopped,
             journal: Arc::clone(journal),
         };
-        let thread = thread::Builder::new()
-            .name("firewall".into())
-            .spawn(move || watched.run())
+        let thread = thread::start("firewall", move || watched.run())
             .map_err(io("start the thread of a firewall"))?;
         Ok(Some(Self {
             firewall: asked.clone(),

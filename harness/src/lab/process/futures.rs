@@ -6,12 +6,12 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::task::Poll;
-use std::thread;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use crate::attempts::attempts;
+use crate::kernel::thread;
 use crate::lab::error::{LabError, Result};
 use crate::lab::patience::Deadline;
 use crate::lab::process::log::Line;
@@ -146,14 +146,12 @@ async fn read_all(fd: Option<OwnedFd>) -> io::Result<Vec<u8>> {
     // and socket2 below it, takes a second of processor time of each first build (debug,
     // 2026-11-30), and nothing else of this crate needs that part. A user who needs it asks for it.
     let (reader, read) = oneshot::channel();
-    thread::Builder::new()
-        .name("reader of a pipe".to_owned())
-        .spawn(move || {
-            let mut bytes = Vec::new();
-            let all = File::from(fd).read_to_end(&mut bytes).map(|_| bytes);
-            // Whoever waited may have stopped to wait.
-            let _ = reader.send(all);
-        })?;
+    thread::start("reader of a pipe", move || {
+        let mut bytes = Vec::new();
+        let all = File::from(fd).read_to_end(&mut bytes).map(|_| bytes);
+        // Whoever waited may have stopped to wait.
+        let _ = reader.send(all);
+    })?;
     let gone = || Err(io::ErrorKind::BrokenPipe.into());
     read.await.unwrap_or_else(|_| gone())
 }

@@ -17,6 +17,7 @@ use crate::kernel::errno::Errno;
 use crate::kernel::poll::PollSet;
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::sync::Lock;
+use crate::kernel::thread;
 use crate::lab::process::log::Log;
 use crate::lab::process::readiness::Readiness;
 use crate::lab::process::running::Running;
@@ -136,9 +137,7 @@ fn start(journal: Arc<Journal>) -> std::io::Result<ReaderThread> {
         end: None,
         buffer: vec![0; 64 << 10],
     };
-    let thread = std::thread::Builder::new()
-        .name("lab output".to_owned())
-        .spawn(move || pump.run())?;
+    let thread = thread::start("lab output", move || pump.run())?;
     Ok(ReaderThread {
         inbox,
         wake,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::kernel::poll::file_watch::FileWatch;
 use crate::kernel::sync::{Lock, Notifier};
+use crate::kernel::thread;
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::link::link::Link;
 use crate::lab::process::point_at_call::CallPoint;
@@ -224,8 +225,7 @@ fn rooted(pid: u32, path: &Path) -> PathBuf {
 }
 
 pub(super) fn spawn(watch: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
-    let thread = std::thread::Builder::new().name("point".to_owned());
-    let spawned = thread.spawn(watch);
+    let spawned = thread::start("point", watch);
     spawned.map_err(|e| LabError::io("start a thread that waits for a point", &e))
 }
 

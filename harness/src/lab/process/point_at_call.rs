@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::kernel::errno::Errno;
 use crate::kernel::process::calls::{CallEvent, CallWatch, SystemCall, known_names};
 use crate::kernel::procfs::process_table;
+use crate::kernel::sync::answer;
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::process::point::{PointArrival, spawn};
 use crate::lab::process::running::{LAST_WORDS, Running};
@@ -74,21 +74,21 @@ impl CallPoint {
         }
         let told = Arc::clone(arrival);
         let label = running.label().to_owned();
-        let (begun, has_begun) = mpsc::channel();
+        let (begun, has_begun) = answer();
         // The thread that attaches to a process is its tracer, and does all of it (ptrace(2)).
         let thread = spawn(move || match CallWatch::begin(pid, vec![call], self.part) {
             Ok(watch) => {
                 // The test waits for this.
-                let _ = begun.send(Ok(()));
+                begun.send(Ok(()));
                 follow(watch, &label, &told);
             }
-            Err(errno) => drop(begun.send(Err(errno))),
+            Err(errno) => begun.send(Err(errno)),
         })?;
-        match has_begun.recv() {
-            Ok(Ok(())) => Ok(thread),
-            Ok(Err(errno)) => Err(refused(subject(), errno)),
+        match has_begun.receive() {
+            Some(Ok(())) => Ok(thread),
+            Some(Err(errno)) => Err(refused(subject(), errno)),
             // The panic of the thread was printed by the panic hook.
-            Err(_) => Err(LabError::failed(
+            None => Err(LabError::failed(
                 LabErrorKind::Other,
                 "trace a program",
                 "the thread that traces it has panicked",

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::kernel::nft::conntrack::TrackedFlow;
 use crate::model::nat::{NatMapping, NatProtocol, NatSpec};
+use crate::model::order::sort_by_key;
 use crate::model::packet::ip::{ICMP, TCP, UDP};
 use crate::model::portmap::PortLease;
 
@@ -62,7 +63,7 @@ pub(super) fn mappings(
         mapping.peers.sort_unstable();
     }
     mappings.extend(open);
-    mappings.sort_by_key(|it| (it.protocol, it.inside, it.remote));
+    sort_by_key(&mut mappings, |it| (it.protocol, it.inside, it.remote));
     mappings
 }
 

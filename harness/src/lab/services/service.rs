@@ -12,6 +12,7 @@ use crate::events::{EventKind, note_in_all};
 use crate::kernel::errno::errno;
 use crate::kernel::frames::{PollEvents, Poller};
 use crate::kernel::sync::{Lock, Notifier};
+use crate::kernel::thread;
 use crate::lab::error::{LabError, Result};
 
 /// Something that runs in a node from its start to its end.
@@ -294,10 +295,7 @@ impl ServiceThread {
                 });
             }
         };
-        let thread = std::thread::Builder::new()
-            .name(name.clone())
-            .spawn(serve)
-            .map_err(failed)?;
+        let thread = thread::start(name.clone(), serve).map_err(failed)?;
         Ok(Self {
             control,
             thread: Some(thread),

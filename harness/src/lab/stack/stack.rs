@@ -21,6 +21,7 @@ use crate::lab::stack::ingress_filter::{IngressFilter, IngressFilters};
 use crate::lab::stack::monitors::{Monitor, Monitors};
 use crate::lab::stack::power::PluggedCable;
 use crate::lab::stack::settings::OwnSettings;
+use crate::model::order::sort_by_key;
 use crate::model::packet::FrameSource;
 use crate::topology::Owner;
 use crate::topology::plan::{Plan, StackId, StackPlan};
@@ -115,7 +116,7 @@ impl Stack {
             let v6 = matches!(it.address, IpAddr::V6(v6) if !v6.is_unicast_link_local());
             v6 && !it.address.is_loopback() && !it.tentative
         });
-        all.sort_by_key(|it| it.deprecated);
+        sort_by_key(&mut all, |it| it.deprecated);
         all.into_iter().map(|it| it.address).collect()
     }
 

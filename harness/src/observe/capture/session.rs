@@ -10,7 +10,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use super::capture_file::CaptureFile;
 use super::interface::CaptureInterface;
@@ -24,6 +24,7 @@ use super::write_queue::WriteQueue;
 use crate::events::{EventKind, clock, note_in_all};
 use crate::kernel::clock::monotonic;
 use crate::kernel::sync::Lock;
+use crate::kernel::thread;
 use crate::observe::error::{ObserveError, ObserveFailure, RefusedStep, Result};
 use crate::trial::running;
 
@@ -99,9 +100,7 @@ impl CaptureSession {
             session.add_key_log(log);
         }
         let writing = Arc::clone(&session);
-        let writer = thread::Builder::new()
-            .name("capture writer".to_owned())
-            .spawn(move || writing.write_until_the_end())
+        let writer = thread::start("capture writer", move || writing.write_until_the_end())
             .map_err(failed)?;
         // After a crash or a time-out nobody is left to say where the file is.
         running::leave_last_words(&format!("capture: {}", path.display()));

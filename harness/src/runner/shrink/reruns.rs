@@ -4,12 +4,12 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
 
 use snowglobe_text::Tree;
 
 use crate::kernel::process::signal::Signal;
 use crate::kernel::process::{pidfd_kill, pidfd_open};
+use crate::kernel::thread;
 use crate::runner::args::{RERUN, TRIAL_PATH};
 use crate::runner::registry::definition_named;
 use crate::runner::result::Failure;
@@ -115,15 +115,13 @@ impl<'a> Reruns<'a> {
         self.begun += 1;
         let (sender, wanted) = (self.teller.clone(), self.wanted.clone());
         // A thread reads what a program writes, so that no program waits for its reader.
-        thread::Builder::new()
-            .name("rerun".to_owned())
-            .spawn(move || {
-                let output = child.wait_with_output();
-                let has_failed = output
-                    .is_ok_and(|output| wanted.is_in(&String::from_utf8_lossy(&output.stdout)));
-                // The search may be over.
-                let _ = sender.send((candidate, has_failed));
-            })?;
+        thread::start("rerun", move || {
+            let output = child.wait_with_output();
+            let has_failed =
+                output.is_ok_and(|output| wanted.is_in(&String::from_utf8_lossy(&output.stdout)));
+            // The search may be over.
+            let _ = sender.send((candidate, has_failed));
+        })?;
         Ok(())
     }
 

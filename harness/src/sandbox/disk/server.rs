@@ -12,7 +12,7 @@ use crate::kernel::fd::close_all_but;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::kernel::sync::Lock;
-use crate::kernel::thread::show_as;
+use crate::kernel::thread::{self, show_as};
 use crate::model::disk::{Damage, Disk, DiskFault, Unsynced};
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::disk::{DiskCommand, DiskReply, DiskSync, DiskSynced};
@@ -28,9 +28,8 @@ pub(in crate::sandbox) fn live(name: &str, channel: &MessageChannel, syncs: Mess
     show_as(name);
     let mut server = DiskProcess::default();
     let shared = Arc::clone(&server.shared);
-    let thread = std::thread::Builder::new().name("syncs".to_owned());
     // Without the thread the other end of the channel is closed, and programs are told an error.
-    let _ = thread.spawn(move || hear_syncs(&syncs, &shared));
+    let _ = thread::start("syncs", move || hear_syncs(&syncs, &shared));
     loop {
         match channel.receive_whole_with() {
             Ok((message, passed)) if !message.is_empty() => {

@@ -11,6 +11,7 @@ use crate::kernel::errno::Errno;
 use crate::kernel::fuse::{Connection, FuseOperation, Request, init, opened};
 use crate::kernel::procfs::pending_write;
 use crate::kernel::sync::{Guard, Lock};
+use crate::kernel::thread;
 use crate::model::disk::{Access, Disk, DiskError, Entry};
 
 use super::operations::{self, DiskAnswer};
@@ -43,9 +44,7 @@ impl MountSession {
         });
         for _ in 0..THREADS {
             let session = Arc::clone(&session);
-            std::thread::Builder::new()
-                .name("disk".to_owned())
-                .spawn(move || session.serve())?;
+            thread::start("disk", move || session.serve())?;
         }
         Ok(session)
     }

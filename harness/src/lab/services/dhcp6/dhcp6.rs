@@ -10,6 +10,7 @@ use crate::lab::services::service::{Service, ServicePlace, ServiceThread, Thread
 use crate::model::dhcp6::network::{Dhcp6Network, link_local};
 use crate::model::dhcp6::server::Dhcp6Server;
 use crate::model::dhcp6::{Dhcp6Lease, Dhcp6Spec};
+use crate::model::order::sort_by_key;
 use crate::topology::Plan;
 use crate::topology::plan::NodePlan;
 
@@ -120,7 +121,7 @@ fn served(
         known.position(|old| old == it).unwrap_or(usize::MAX)
     };
     // Leases name networks by their numbers, which stay.
-    all.sort_by_key(|(it, _)| place(it));
+    sort_by_key(&mut all, |(it, _)| place(it));
     all.into_iter().unzip()
 }
 
