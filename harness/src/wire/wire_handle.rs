@@ -113,6 +113,7 @@ impl WireHandle {
     fn ask<T: Send + 'static>(&self, work: impl FnOnce(&mut Wire, u64) -> T + Send + 'static) -> T {
         let (reply, answer) = answer();
         let task = move |wire: &mut Wire, now| {
+            // The answer finds room at once: the worker never waits for the thread that asked.
             reply.send(work(wire, now));
         };
         self.worker

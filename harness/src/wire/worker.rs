@@ -168,6 +168,7 @@ impl WireWorker {
     fn handle_requests(&mut self) -> bool {
         while let Ok(request) = self.requests.try_recv() {
             match request {
+                // The thread that asked holds the lock of the pool until it has its answer.
                 WorkerRequest::AddWire(wire, reply) => {
                     reply.send(self.add_wire(wire));
                 }
