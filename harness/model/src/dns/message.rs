@@ -46,7 +46,27 @@ pub struct Question {
     pub kind: RecordKind,
     /// The numbers of type and class, and their place in the message.
     numbers: ([u8; 4], usize),
+    /// The head of the OPT record, if the question has one.
+    edns: Option<AskedEdns>,
 }
+
+/// The head of an OPT record of a question (RFC 6891, section 6.1.3).
+///
+/// The crate simple-dns 0.13 takes the byte with the flag DO for the version, so a question of a
+/// resolver that knows DNSSEC would have the version 128; these bytes are read and written here.
+#[derive(Clone, Copy, Debug)]
+struct AskedEdns {
+    version: u8,
+    /// Whether the asker understands the records of DNSSEC (DO, RFC 3225), which is repeated.
+    dnssec: bool,
+}
+
+/// The type of OPT records.
+const OPT: u16 = 41;
+
+/// Bytes of an OPT record without options, and the place of its version and flags from the end.
+const OPT_LENGTH: usize = 11;
+const OPT_FLAGS: usize = 6;
 
 /// The reaction of a server to a question.
 #[derive(Debug)]
@@ -100,13 +120,48 @@ fn question(bytes: &[u8]) -> Option<Question> {
     let mut plain = bytes.to_vec();
     plain[3] &= !0x40;
     plain[at..at + 4].copy_from_slice(&[0, 1, 0, 1]);
+    let edns = opt_flags_at(bytes, at + 4).and_then(|at| {
+        let flags: &mut [u8; 4] = plain.get_mut(at..)?.first_chunk_mut()?;
+        let [_, version, high, _] = std::mem::take(flags);
+        let dnssec = high & 0x80 != 0;
+        Some(AskedEdns { version, dnssec })
+    });
     let packet = Packet::parse(&plain).ok()?;
+    // An OPT record counts in the last section only.
+    let edns = edns.filter(|_| packet.opt().is_some());
     Some(Question {
         packet: owned(packet),
         name,
         kind: RecordKind::from_number(u16::from_be_bytes([numbers[0], numbers[1]])),
         numbers: (numbers, at),
+        edns,
     })
+}
+
+/// Returns the place of version and flags in the OPT record of a message whose records begin at a
+/// place; nothing if there is no such record, or no end of one before it.
+fn opt_flags_at(bytes: &[u8], mut at: usize) -> Option<usize> {
+    let count = |at: usize| u32::from(u16::from_be_bytes([bytes[at], bytes[at + 1]]));
+    for _ in 0..count(6) + count(8) + count(10) {
+        // A name ends with an empty label, or with a pointer (RFC 1035, section 4.1.4).
+        loop {
+            let length = *bytes.get(at)?;
+            at += match length {
+                0 => 1,
+                192.. => 2,
+                length => 1 + usize::from(length),
+            };
+            if length == 0 || length >= 192 {
+                break;
+            }
+        }
+        let head: &[u8; 10] = bytes.get(at..)?.first_chunk()?;
+        if u16::from_be_bytes([head[0], head[1]]) == OPT {
+            return Some(at + 4);
+        }
+        at += head.len() + usize::from(u16::from_be_bytes([head[8], head[9]]));
+    }
+    None
 }
 
 /// Keeps of a message what its answer depends on.
@@ -118,7 +173,7 @@ fn owned(message: Packet<'_>) -> Packet<'static> {
     *kept.opt_mut() = message.opt().map(|opt| rdata::OPT {
         opt_codes: Vec::new(),
         udp_packet_size: opt.udp_packet_size,
-        version: opt.version,
+        version: 0,
     });
     let questions = message.questions.into_iter();
     kept.questions = questions.map(simple_dns::Question::into_owned).collect();
@@ -207,7 +262,7 @@ impl Question {
 
     /// Returns what a server says to a question that it never answers.
     fn refusal(&self) -> Option<(Option<Vec<u8>>, DnsOutcome)> {
-        if self.packet.opt().is_some_and(|opt| opt.version > 0) {
+        if self.edns.is_some_and(|it| it.version > 0) {
             let answer = self.write(RCODE::BADVERS, &[], None, 0);
             return Some((answer, DnsOutcome::BadVersion));
         }
@@ -249,6 +304,12 @@ impl Question {
     }
 
     fn answer(&self, found: &Found, ttl: u32, tcp: bool) -> (Option<Vec<u8>>, DnsOutcome) {
+        let apex = found.zone == self.name && found.records.is_empty();
+        if self.kind == RecordKind::Soa && found.what == Lookup::NoData && apex {
+            // A zone has a start, which libraries look for to find the zone of a name.
+            let bytes = self.write_start(&found.zone, ttl);
+            return (bytes, DnsOutcome::Answered(1));
+        }
         let (code, zone, outcome) = match found.what {
             Lookup::Records => (
                 RCODE::NoError,
@@ -279,13 +340,15 @@ impl Question {
         (bytes, DnsOutcome::Truncated)
     }
 
-    fn write(
-        &self,
-        code: RCODE,
-        records: &[Record],
-        zone: Option<&DomainName>,
-        ttl: u32,
-    ) -> Option<Vec<u8>> {
+    /// Makes the answer that has the start of the zone that was asked for.
+    fn write_start(&self, zone: &DomainName, ttl: u32) -> Option<Vec<u8>> {
+        let mut answer = self.start_answer(RCODE::NoError);
+        answer.answers.push(authority(zone, ttl));
+        self.finish(&answer)
+    }
+
+    /// Returns an answer without records.
+    fn start_answer(&self, code: RCODE) -> Packet<'_> {
         let mut answer = Packet::new_reply(self.packet.id());
         answer.set_flags(PacketFlag::RECURSION_AVAILABLE | PacketFlag::AUTHORITATIVE_ANSWER);
         if self.packet.has_flags(PacketFlag::RECURSION_DESIRED) {
@@ -299,6 +362,17 @@ impl Question {
             udp_packet_size: EDNS,
             version: 0,
         });
+        answer
+    }
+
+    fn write(
+        &self,
+        code: RCODE,
+        records: &[Record],
+        zone: Option<&DomainName>,
+        ttl: u32,
+    ) -> Option<Vec<u8>> {
+        let mut answer = self.start_answer(code);
         let asked = &self.packet.questions.first()?.qname;
         for Record {
             name,
@@ -319,9 +393,23 @@ impl Question {
         if let Some(zone) = zone {
             answer.name_servers.push(authority(zone, ttl));
         }
+        self.finish(&answer)
+    }
+
+    /// Writes an answer, with what the crate knows nothing of.
+    fn finish(&self, answer: &Packet<'_>) -> Option<Vec<u8>> {
         let mut bytes = answer.build_bytes_vec_compressed().ok()?;
         let (numbers, at) = self.numbers;
         bytes.get_mut(at..at + 4)?.copy_from_slice(&numbers);
+        if let Some(AskedEdns { version: _, dnssec }) = self.edns {
+            // The OPT record is the only one in the last section.
+            debug_assert_eq!(bytes[bytes.len() - OPT_LENGTH..][..3], [0, 0, OPT as u8]);
+            let flags = bytes.len().checked_sub(OPT_FLAGS)?;
+            // RFC 6891, section 6.1.3: the upper bits of the code, the version, and the flags.
+            let code = (answer.rcode() as u16 >> 4) as u8;
+            let flag = if dnssec { 0x80 } else { 0 };
+            bytes[flags..flags + 4].copy_from_slice(&[code, 0, flag, 0]);
+        }
         Some(bytes)
     }
 }

@@ -129,6 +129,49 @@ fn no_data_is_no_error_and_has_a_start_of_authority() {
 }
 
 #[test]
+fn edns_has_its_version_and_flags_where_rfc_6891_says() {
+    let ask = |flags: [u8; 4]| {
+        let mut bytes = query("www.example.org", RecordKind::A);
+        bytes[11] = 1;
+        // The root, OPT, 1232 bytes, the flags, and no options.
+        bytes.extend([0, 0, 41, 4, 208]);
+        bytes.extend(flags);
+        bytes.extend([0, 0]);
+        let reply = reply(&bytes, &[], false);
+        let said = reply.bytes.unwrap();
+        let at = said.len() - 11;
+        assert_eq!(said[at..at + 5], [0, 0, 41, 4, 208]);
+        let code = said[3] & 0xf;
+        (reply.outcome, code, said[at + 5..].to_vec())
+    };
+    let answered = DnsOutcome::Answered(1);
+    assert_eq!(ask([0; 4]), (answered, 0, vec![0; 6]));
+    // The flag DO, which is repeated.
+    let dnssec = vec![0, 0, 0x80, 0, 0, 0];
+    assert_eq!(ask([0, 0, 0x80, 0]), (answered, 0, dnssec));
+    // A version that nobody knows: BADVERS is 16, whose upper bits are in the OPT record.
+    let bad = vec![1, 0, 0, 0, 0, 0];
+    assert_eq!(ask([0, 5, 0, 0]), (DnsOutcome::BadVersion, 0, bad));
+}
+
+#[test]
+fn a_zone_has_a_start_of_authority() {
+    let said = reply(&query("example.org", RecordKind::Soa), &[], false);
+    assert_eq!(said.outcome, DnsOutcome::Answered(1));
+    let said = said.bytes.unwrap();
+    let answer = Packet::parse(&said).unwrap();
+    assert_eq!((answer.answers.len(), answer.name_servers.len()), (1, 0));
+    for (name, outcome) in [
+        ("lab", DnsOutcome::Answered(1)),
+        ("www.example.org", DnsOutcome::NoData),
+        ("loop.example.org", DnsOutcome::NoData),
+        ("no.example.org", DnsOutcome::NoName),
+    ] {
+        assert_eq!(self::outcome(name, RecordKind::Soa), outcome, "{name}");
+    }
+}
+
+#[test]
 fn a_long_answer_is_cut_by_udp_and_whole_by_tcp() {
     let bytes = query("many.example.org", RecordKind::A);
     let short = reply(&bytes, &[], false);
