@@ -39,10 +39,12 @@ pub(crate) fn check_with_plan(topology: &Topology, plan: &Plan, problems: &mut P
             stack,
             settings,
             name,
-            site: Site::new(subject, "network"),
+            site: Site::new(subject, "nat_v6"),
         };
         router.check_nat_v6(&mut announced, problems);
         if let Some(nat64) = &settings.nat64 {
+            let site = Site::new(subject, "nat64");
+            let router = CheckedRouter { site, ..router };
             router.check_nat64(nat64, problems);
             prefixes.extend(nat64.parsed_prefix());
         }

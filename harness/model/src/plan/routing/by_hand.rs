@@ -28,12 +28,16 @@ pub(crate) fn add_routes_by_hand(
     let mut problems = Problems::default();
     for (index, stack) in stacks.iter_mut().enumerate() {
         let owner = wiring.stacks[index].owner;
-        for asked in &network(topology, owner).routes {
+        for (number, asked) in network(topology, owner).routes.iter().enumerate() {
             let (name, subject) = whose(topology, owner);
             match route(topology, wiring, addresses, index, asked) {
                 Ok(found) => add(stack, found),
                 Err((kind, wrong)) => {
-                    problems.add(kind, Site::new(subject, "network"), || {
+                    let site = Site {
+                        item: Some(number),
+                        ..Site::new(subject, "routes")
+                    };
+                    problems.add(kind, site, || {
                         format!("the route of {name} to {} {wrong}", show(&asked.to))
                     });
                 }

@@ -33,7 +33,7 @@ pub(crate) fn check_realms(
                 .is_some_and(|it| it.portal.is_some())
             {
                 let (name, subject) = whose(topology, stack.owner);
-                problems.add(Kind::Misplaced, Site::new(subject, "network"), || {
+                problems.add(Kind::Misplaced, Site::new(subject, "firewall"), || {
                     format!("{name} has a captive portal but is no router; give it to `topology.router(…)`")
                 });
             }
@@ -44,13 +44,14 @@ pub(crate) fn check_realms(
         let (up, down): (Vec<&Attachment>, Vec<_>) =
             ports.partition(|port| is_uplink(topology, port));
         let nat = router.nat.as_ref();
+        let translation = if nat.is_some() { "nat" } else { "nat_v6" };
         if (nat.is_some() || router.nat_v6.separates()) && up.is_empty() {
-            problems.add(Kind::Missing, Site::new(subject, "network"), || {
+            problems.add(Kind::Missing, Site::new(subject, translation), || {
                 format!("{name} translates addresses but has no uplink; add one with `topology.uplink(router, internet)`")
             });
         }
         if network.firewall.is_some() && up.is_empty() {
-            problems.add(Kind::Missing, Site::new(subject, "network"), || {
+            problems.add(Kind::Missing, Site::new(subject, "firewall"), || {
                 format!("{name} has a firewall, which stands at uplinks of a router, but no uplink; add one with `topology.uplink(router, internet)`")
             });
         }
@@ -64,18 +65,18 @@ pub(crate) fn check_realms(
             }
         }
         if let Some(Err(why)) = nat.map(NatSpec::validate) {
-            problems.add(Kind::Invalid, Site::new(subject, "network"), || {
+            problems.add(Kind::Invalid, Site::new(subject, "nat"), || {
                 format!("the NAT of {name} cannot be: {why}")
             });
         }
         if let Some(served) = &router.port_mapping {
             if nat.is_none() {
-                problems.add(Kind::Missing, Site::new(subject, "network"), || {
+                problems.add(Kind::Missing, Site::new(subject, "port_mapping"), || {
                     format!("{name} gives ports to hosts that ask, and translates no addresses; give it a NAT with `RouterSpec::nat`, or leave `port_mapping` out")
                 });
             }
             if let Err(why) = served.validate() {
-                problems.add(Kind::Invalid, Site::new(subject, "network"), || {
+                problems.add(Kind::Invalid, Site::new(subject, "port_mapping"), || {
                     format!("the port mapping of {name} cannot be: {why}")
                 });
             }
@@ -84,7 +85,7 @@ pub(crate) fn check_realms(
             |port: &Attachment| realms.iter().any(|realms| realms.is_circular(port.segment));
         let translates = nat.is_some() || router.nat_v6.separates();
         if translates && down.into_iter().any(circular) {
-            problems.add(Kind::Wiring, Site::new(subject, "network"), || {
+            problems.add(Kind::Wiring, Site::new(subject, translation), || {
                 format!("{name} translates addresses between networks that are joined elsewhere too; let one way lead out, or leave the translation out")
             });
         }
@@ -142,7 +143,7 @@ pub(crate) fn check_pools(topology: &Topology, plan: &Plan, problems: &mut Probl
             continue;
         };
         let (name, subject) = whose(topology, stack.owner);
-        let site = Site::new(subject, "network");
+        let site = Site::new(subject, "nat");
         for address in nat.pool.iter().map(|it| IpAddr::from(*it)) {
             let Some(uplink) = plan.uplink_to(stack, address) else {
                 problems.add(Kind::Invalid, site, || {

@@ -4,6 +4,8 @@ mod addresses;
 mod bad;
 mod diffs;
 mod plans;
+#[cfg(feature = "toml")]
+mod router_text;
 mod routes;
 #[cfg(feature = "toml")]
 mod text;

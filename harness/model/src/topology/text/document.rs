@@ -431,8 +431,19 @@ impl<'t> TextMap<'t> {
             Ok(entries) => entries.get(index)?,
             Err(_) => value,
         };
-        let field = site.field.and_then(|field| entry.get(field));
+        // Settings of a network and of a router stand in tables of their own, or in that of a
+        // router.
+        let network = entry.get("network");
+        let router = network.and_then(|it| it.get("router"));
+        let find = |field| {
+            let mut places = [Some(entry), network, router].into_iter().flatten();
+            places.find_map(|it| it.get(field))
+        };
+        let field = site.field.and_then(find);
         let item = site.item.and_then(|item| field?.list("").ok()?.get(item));
-        item.or(field).unwrap_or(entry).at
+        item.or(field)
+            .or(network.filter(|_| site.field.is_some()))
+            .unwrap_or(entry)
+            .at
     }
 }

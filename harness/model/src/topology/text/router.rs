@@ -1,6 +1,7 @@
 //! A router as it is written in TOML: `[[router]]`, `name = "home"`, `kind = "home"`.
 
 use snowglobe_derive::Deserialize;
+use snowglobe_text::{FromTree, Tree, TreeError};
 
 use super::firewall::name_or_firewall;
 use crate::dhcp::{AddressSource, DhcpSpec};
@@ -10,7 +11,7 @@ use crate::nat::{NatSpec, preset_or_spec};
 use crate::ndp::AdvertiseSpec;
 use crate::portmap::PortMappingSpec;
 use crate::topology::node::{NodeSpec, StackSpec, StartCommand, Users};
-use crate::topology::router::{Dscp, Ecn, Firewall, PathMtu, RouterSpec};
+use crate::topology::router::{Dscp, Ecn, Firewall, PathMtu, RouterSettings, RouterSpec};
 use crate::topology::storage::{Mount, Rootfs};
 use crate::v6::{ClatSpec, Nat64Spec, V6Nat};
 
@@ -36,6 +37,10 @@ pub(super) struct RouterText {
     addresses_v6: AddressSource,
     advertise: Option<AdvertiseSpec>,
     #[serde(default)]
+    autoconfigure: bool,
+    #[serde(default)]
+    faulty_clock: bool,
+    #[serde(default)]
     users: Users,
     port_mapping: Option<PortMappingSpec>,
     path_mtu: Option<PathMtu>,
@@ -43,6 +48,7 @@ pub(super) struct RouterText {
     dscp: Dscp,
     #[serde(default)]
     ecn: Ecn,
+    public: Option<bool>,
     #[serde(default, deserialize_with = "name_or_firewall")]
     firewall: Option<Firewall>,
     rootfs: Option<Rootfs>,
@@ -50,7 +56,7 @@ pub(super) struct RouterText {
     mounts: Vec<Mount>,
     #[serde(default)]
     commands: Vec<StartCommand>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "network_of_router")]
     network: StackSpec,
 }
 
@@ -64,75 +70,72 @@ enum RouterKind {
     Internet,
 }
 
+/// Reads the network of a router, whose firewall and translations are fields of the router.
+fn network_of_router(tree: &Tree) -> Result<StackSpec, TreeError> {
+    let elsewhere = [
+        ("firewall", "write it as `firewall` of the router"),
+        (
+            "router",
+            "write its settings as those of the router: `nat`, `path_mtu`",
+        ),
+    ];
+    for (field, instead) in elsewhere {
+        if let Some(found) = tree.get(field) {
+            let wrong =
+                format!("`{field}` of the network of a router would count twice; {instead}");
+            return Err(found.error(&wrong));
+        }
+    }
+    StackSpec::from_tree(tree)
+}
+
 impl RouterText {
     pub(super) fn spec(self) -> RouterSpec {
-        let Self {
-            name,
-            kind,
-            nat,
-            nat_v6,
-            nat64,
-            clat,
-            dns,
-            dhcp,
-            addresses,
-            dhcp6,
-            addresses_v6,
-            advertise,
-            users,
-            port_mapping,
-            path_mtu,
-            dscp,
-            ecn,
-            firewall,
-            rootfs,
-            mounts,
-            commands,
-            network,
-        } = self;
-        let spec = match kind {
-            RouterKind::Plain => RouterSpec::new(name),
-            RouterKind::Home => RouterSpec::home(name),
-            RouterKind::Internet => RouterSpec::new(name).public(true),
+        let base = match self.kind {
+            RouterKind::Plain => RouterSpec::new(self.name),
+            RouterKind::Home => RouterSpec::home(self.name),
+            RouterKind::Internet => RouterSpec::new(self.name).public(true),
         };
-        let spec = spec.node(|node| NodeSpec {
-            rootfs,
-            mounts,
-            commands,
-            clat,
-            dns,
-            dhcp,
-            addresses,
-            dhcp6,
-            addresses_v6,
-            advertise,
-            users,
+        let base = NodeSpec::from(base);
+        let kind = base.network.router.unwrap_or_default();
+        let router = RouterSettings {
+            nat: self.nat.or(kind.nat),
+            nat_v6: self.nat_v6,
+            nat64: None,
+            port_mapping: self.port_mapping,
+            path_mtu: self.path_mtu.unwrap_or(kind.path_mtu),
+            dscp: self.dscp,
+            ecn: self.ecn,
+            public: self.public.unwrap_or(kind.public),
+        };
+        // Without `..`, so that whatever a node can have is thought of here.
+        let node = NodeSpec {
+            name: base.name,
+            pod: None,
+            rootfs: self.rootfs,
+            users: self.users,
+            faulty_clock: self.faulty_clock,
+            mounts: self.mounts,
+            commands: self.commands,
+            dns: self.dns,
+            dhcp: self.dhcp,
+            addresses: self.addresses,
+            dhcp6: self.dhcp6,
+            addresses_v6: self.addresses_v6,
+            advertise: self.advertise,
+            clat: self.clat,
+            autoconfigure: self.autoconfigure,
             network: StackSpec {
-                firewall: node.network.firewall,
-                ..network
+                firewall: self.firewall.or(base.network.firewall),
+                router: Some(router),
+                ..self.network
             },
-            ..node
-        });
-        let spec = spec.nat_v6(nat_v6).dscp(dscp).ecn(ecn);
-        let spec = match nat {
-            Some(nat) => spec.nat(nat),
-            None => spec,
         };
-        let spec = match nat64 {
-            Some(nat64) => spec.nat64(nat64),
-            None => spec,
-        };
-        let spec = match port_mapping {
-            Some(served) => spec.port_mapping(served),
-            None => spec,
-        };
-        let spec = match firewall {
-            Some(firewall) => spec.firewall(firewall),
-            None => spec,
-        };
-        match path_mtu {
-            Some(path_mtu) => spec.path_mtu(path_mtu),
-            None => spec,
+        let router = RouterSpec::from(node);
+        // A NAT64 brings a NAT of IPv4 along, where the text has none.
+        match self.nat64 {
+            Some(nat64) => router.nat64(nat64),
+            None => router,
         }
     }
 }

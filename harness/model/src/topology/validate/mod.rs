@@ -171,11 +171,11 @@ impl Topology {
                     (
                         &node.spec.name,
                         &node.spec.network,
-                        Site::new(NodeId::new(index), "network"),
+                        Site::new(NodeId::new(index), "aliases"),
                     )
                 })
                 .chain(self.pods.iter().enumerate().map(|(i, pod)| {
-                    (&pod.name, &pod.network, Site::new(PodId::new(i), "network"))
+                    (&pod.name, &pod.network, Site::new(PodId::new(i), "aliases"))
                 }));
         let stacks: Vec<_> = stacks.collect();
         if stacks
@@ -193,7 +193,11 @@ impl Topology {
             );
         }
         for (owner, network, site) in stacks {
-            for alias in &network.aliases {
+            for (number, alias) in network.aliases.iter().enumerate() {
+                let site = Site {
+                    item: Some(number),
+                    ..site
+                };
                 if let Some(wrong) = name::wrong_hostname(alias) {
                     problems.add(Kind::Invalid, site, || {
                         format!("alias {} of {} {wrong}", show(alias), show(owner))

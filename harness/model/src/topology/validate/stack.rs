@@ -29,32 +29,36 @@ pub(crate) fn check_stack(
     place: &dyn Fn() -> String,
     problems: &mut Problems,
 ) {
+    let at = |field| Site {
+        field: Some(field),
+        ..site
+    };
     for (address, host) in &network.hosts {
         if address.parse::<std::net::IpAddr>().is_err() {
-            problems.add(Kind::Invalid, site, || {
+            problems.add(Kind::Invalid, at("hosts"), || {
                 format!("hosts of {}: {} is not an address", place(), show(address))
             });
         }
         if let Some(wrong) = name::wrong_hostname(host) {
-            problems.add(Kind::Invalid, site, || {
+            problems.add(Kind::Invalid, at("hosts"), || {
                 format!("hosts of {}: name {} {wrong}", place(), show(host))
             });
         }
     }
     if let Some(wrong) = wrong_filter(&network.drop_inbound) {
-        problems.add(Kind::Invalid, site, || {
+        problems.add(Kind::Invalid, at("drop_inbound"), || {
             format!("the packet filter of {} {wrong}", place())
         });
     }
     if let Some(wrong) = network.firewall.as_ref().and_then(wrong_firewall) {
-        problems.add(Kind::Invalid, site, || {
+        problems.add(Kind::Invalid, at("firewall"), || {
             format!("the firewall of {} {wrong}", place())
         });
     }
     if let Some(Dscp::Set(point)) = network.router.as_ref().map(|router| router.dscp)
         && point > LAST_DSCP
     {
-        problems.add(Kind::Invalid, site, || {
+        problems.add(Kind::Invalid, at("dscp"), || {
             format!(
                 "{} sets the code point {point} of differentiated services, which is none; code points are 0 to {LAST_DSCP}",
                 place()
@@ -63,7 +67,7 @@ pub(crate) fn check_stack(
     }
     for (key, value) in &network.sysctls {
         if let Some(wrong) = wrong_sysctl(key, value) {
-            problems.add(Kind::Invalid, site, || {
+            problems.add(Kind::Invalid, at("sysctls"), || {
                 format!("sysctl {} of {} {wrong}", show(key), place())
             });
         }
