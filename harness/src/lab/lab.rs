@@ -60,7 +60,7 @@ pub struct Lab {
     dir: Arc<LabDir>,
     node_services: NodeServices,
     link_services: LinkServices,
-    patience: Patience,
+    pub(in crate::lab) patience: Patience,
     /// The events of this lab.
     journal: Arc<Journal>,
     /// The threads that firewalls need, by the owners of their stacks.

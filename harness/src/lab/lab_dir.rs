@@ -110,8 +110,8 @@ impl LabDir {
         })
     }
 
-    /// Adds the names to a node's hosts file that were not there before. Plans and nodes are those
-    /// of before and of now.
+    /// Brings a node's hosts file from the names of before to those of now. Plans and nodes are
+    /// those of before and of now.
     ///
     /// What the node has written to the file itself stays. Then the new lines come after it.
     pub(crate) fn renew_names(&self, plans: [&Plan; 2], nodes: [&NodePlan; 2]) -> Result<()> {
@@ -140,12 +140,15 @@ impl LabDir {
         if seen == before {
             return write(&path, &now);
         }
-        // Lines of the old names stay: a name of a removed node still resolves, to an address where
-        // nobody is.
+        // Of two lines with a name, the first counts: nss_files reads the file from its top. So a
+        // line of before with another address has to go.
+        let [had, has] = [&before, &now].map(|text| text.lines().collect::<HashSet<&str>>());
         let known: HashSet<&str> = seen.lines().collect();
+        let stay = seen.lines();
+        let stay = stay.filter(|line| has.contains(line) || !had.contains(line));
         let new = now.lines().filter(|line| !known.contains(line));
-        let lines: String = new.flat_map(|line| [line, "\n"]).collect();
-        write(&path, &format!("{}\n{lines}", seen.trim_end_matches('\n')))
+        let lines: String = stay.chain(new).flat_map(|line| [line, "\n"]).collect();
+        write(&path, &lines)
     }
 
     fn hosts(&self, node: &NodePlan) -> PathBuf {

@@ -202,3 +202,43 @@ fn end_of_question(message: &[u8]) -> usize {
 fn is_type_a(message: &[u8]) -> bool {
     message[end_of_question(message) - 3] == 1
 }
+
+#[snowglobe::test]
+fn a_name_stands_for_an_address_that_the_node_has_when_a_link_is_removed() -> TestResult {
+    for dns in [false, true] {
+        let mut topology = Topology::new();
+        let far = topology.node("far");
+        let middle = topology.node("middle");
+        let phone = topology.node("phone");
+        let mut names = NodeSpec::new("names");
+        if dns {
+            names = names.dns(snowglobe::dns::DnsSpec::new());
+        }
+        let names = topology.node(names);
+        topology.link(far, middle);
+        topology.link(names, middle);
+        let links = [0, 1].map(|_| topology.link(phone, middle));
+        let mut lab = topology.start()?;
+        // Lines of the user stay.
+        lab[far].run(|| {
+            let mut hosts = std::fs::OpenOptions::new()
+                .append(true)
+                .open("/etc/hosts")?;
+            writeln!(hosts, "192.0.2.1 by-hand")
+        })?;
+        for (interface, gone) in [(0, links[0]), (1, links[1])] {
+            let expected = addresses(&lab, phone, interface);
+            assert!(expected.contains(&lab[phone].ip()), "{:?}", lab[phone].ip());
+            assert_eq!(look_up(&lab[far], "phone")?, expected, "dns: {dns}");
+            assert_eq!(
+                look_up(&lab[far], "by-hand")?,
+                ["192.0.2.1".parse::<IpAddr>()?]
+            );
+            lab[far].run(|| TcpStream::connect("phone:80")).unwrap_err();
+            lab.remove_link(gone)?;
+        }
+        // Nobody is left there, and the name stands for the last address.
+        assert_eq!(look_up(&lab[far], "phone")?, addresses(&lab, phone, 0));
+    }
+    Ok(())
+}

@@ -46,7 +46,7 @@ impl LabNames {
             // The second name is the long one.
             let long = names.split(' ').nth(1).map(DomainName::as_asked);
             if let (Some(long), Some(stack)) = (long, stacks.get(&ip)) {
-                let addresses = stack.interfaces.iter().flat_map(|it| &it.addresses);
+                let addresses = stack.known().flat_map(|it| &it.addresses);
                 for address in addresses.filter(|it| !it.is_link_local()) {
                     all.reverse.insert(address.ip, long.clone());
                 }

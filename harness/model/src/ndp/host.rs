@@ -16,15 +16,23 @@ pub(crate) fn autoconfigures(topology: &Topology, owner: Owner) -> bool {
     }
 }
 
-/// Returns the sysctls of an interface that has its addresses from routers.
-pub(crate) fn autoconfiguration(interface: &str) -> Vec<Sysctl> {
+/// Returns the sysctls of an interface that has its addresses from routers, and its default route
+/// with a metric.
+pub(crate) fn autoconfiguration(interface: &str, metric: u32) -> Vec<Sysctl> {
     let of = |(key, value): (&str, &str)| Sysctl {
         path: format!("net/ipv6/conf/{interface}/{key}"),
         value: value.to_owned(),
     };
-    // Also where the node forwards (2); without a second's wait for another who has the address,
-    // which the MAC address is part of (Documentation/networking/ip-sysctl.rst).
-    [("accept_ra", "2"), ("autoconf", "1"), ("accept_dad", "0")]
-        .map(of)
-        .to_vec()
+    let metric = metric.to_string();
+    // The metric goes first, for the advertisement that comes next. Advertisements are heeded also
+    // where the node forwards (2); without a second's wait for another who has the address, which
+    // the MAC address is part of (Documentation/networking/ip-sysctl.rst).
+    [
+        ("ra_defrtr_metric", metric.as_str()),
+        ("accept_ra", "2"),
+        ("autoconf", "1"),
+        ("accept_dad", "0"),
+    ]
+    .map(of)
+    .to_vec()
 }

@@ -75,9 +75,9 @@ pub(crate) fn plan(topology: &Topology, kept: Option<&Kept<'_>>) -> Result<Plan,
     let realms = [false, true].map(|v6| Realms::of(topology, &wiring, &forwards, v6));
     check_realms(topology, &wiring, &realms)?;
     let allocation = Allocation::of(topology, &wiring, &realms, kept)?;
-    let mut stacks = stacks(topology, &wiring, &allocation, &forwards)?;
-    check_macs(topology, &stacks)?;
     let gone = |link| kept.is_some_and(|kept| kept.removed.contains(&link));
+    let mut stacks = stacks(topology, &wiring, &allocation, &forwards, gone)?;
+    check_macs(topology, &stacks)?;
     let addresses = wiring.reached(&allocation.addresses, gone);
     let networks = AddressedNetworks {
         topology,
@@ -91,10 +91,10 @@ pub(crate) fn plan(topology: &Topology, kept: Option<&Kept<'_>>) -> Result<Plan,
     divert_to_uplinks(topology, &mut stacks);
     add_routes_by_hand(topology, &wiring, &addresses, &mut stacks)?;
     add_neighbours(topology, &wiring.segments, &mut stacks)?;
-    choose_group_interfaces(&mut stacks, gone);
+    choose_group_interfaces(&mut stacks);
     let (switches, sockets) = switches(topology, kept);
     let hosts = hosts::shared(topology, &mut stacks);
-    hosts.tell_near_names(&mut stacks, gone);
+    hosts.tell_near_names(&mut stacks);
     let servers = || {
         let nodes = topology.nodes();
         nodes.filter_map(|id| Some((id, topology[id].dns.as_ref()?)))
@@ -138,6 +138,7 @@ fn stacks(
     wiring: &Wiring,
     allocation: &Allocation,
     forwards: &[bool],
+    gone: impl Fn(LinkId) -> bool,
 ) -> Result<Vec<StackPlan>, TopologyError> {
     let mut problems = Problems::default();
     let mut plans = Vec::with_capacity(wiring.stacks.len());
@@ -164,6 +165,8 @@ fn stacks(
                     side,
                     segment,
                 } = *port;
+                let metric = metric(topology, &stack.interfaces, id);
+                let own = autoconfigures.then(|| autoconfiguration(names.name.as_str(), metric));
                 InterfacePlan {
                     link,
                     side,
@@ -177,20 +180,14 @@ fn stacks(
                     neighbours: Vec::new(),
                     routes: Vec::new(),
                     uplink: is_uplink(topology, port),
-                    metric: metric(topology, &stack.interfaces, id),
+                    metric,
+                    gone: gone(link),
                     groups: false,
-                    sysctls: if autoconfigures {
-                        autoconfiguration(names.name.as_str())
-                    } else {
-                        Vec::new()
-                    },
+                    sysctls: own.unwrap_or_default(),
                 }
             })
             .collect();
-        let clat = match stack.owner {
-            Owner::Node(id) => topology[id].clat.is_some(),
-            Owner::Pod(_) => false,
-        };
+        let clat = matches!(stack.owner, Owner::Node(id) if topology[id].clat.is_some());
         let forwards = Forwards {
             all: forwards[index],
             v6: clat,
@@ -375,7 +372,7 @@ fn keep_other_ways(
 /// On most hosts the default route leads there, which nodes do not have. The kernel would refuse to
 /// join a group without an interface (`ENODEV`), and to send to one (`ENETUNREACH`). For IPv6 the
 /// kernel takes the first interface by itself (ff00::/8, net/ipv6/addrconf.c, addrconf_add_mroute).
-fn choose_group_interfaces(stacks: &mut [StackPlan], gone: impl Fn(LinkId) -> bool) {
+fn choose_group_interfaces(stacks: &mut [StackPlan]) {
     for stack in stacks {
         let is_default = |route: &RoutePlan| route.to.prefix() == 0 && !route.to.is_ipv6();
         if stack.routes().any(is_default) {
@@ -383,7 +380,7 @@ fn choose_group_interfaces(stacks: &mut [StackPlan], gone: impl Fn(LinkId) -> bo
         }
         let has_v4 = |interface: &&mut InterfacePlan| {
             let mut addresses = interface.addresses.iter();
-            !gone(interface.link) && addresses.any(|address| address.ip.is_ipv4())
+            !interface.gone && addresses.any(|address| address.ip.is_ipv4())
         };
         if let Some(first) = stack.interfaces.iter_mut().find(has_v4) {
             first.groups = true;

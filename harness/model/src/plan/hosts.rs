@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use crate::order::sort_by_key;
 use crate::plan::id::{SegmentId, StackId};
 use crate::plan::stack::{InterfacePlan, NearName, StackPlan, is_link_local};
-use crate::topology::id::{LinkId, NodeId, Owner, PodId};
+use crate::topology::id::{NodeId, Owner, PodId};
 use crate::topology::node::StackSpec;
 use crate::topology::value::Topology;
 
@@ -35,12 +35,10 @@ impl SharedHosts {
     /// reached at its address on the segment of the asker. A server that answers datagrams from a
     /// socket for all addresses would else answer from another address than the one asked, and the
     /// asker would not take the answer for one (udp(7), connect(2)).
-    ///
-    /// `gone` are the cables over which nobody is reached any more.
-    pub(crate) fn tell_near_names(&self, stacks: &mut [StackPlan], gone: impl Fn(LinkId) -> bool) {
+    pub(crate) fn tell_near_names(&self, stacks: &mut [StackPlan]) {
         let mut on_segment: HashMap<SegmentId, Vec<(StackId, &InterfacePlan)>> = HashMap::new();
         for (index, stack) in stacks.iter().enumerate() {
-            let there = stack.interfaces.iter().filter(|it| !gone(it.link));
+            let there = stack.interfaces.iter().filter(|it| !it.gone);
             let several = there
                 .clone()
                 .any(|it| it.segment != stack.interfaces[0].segment);
@@ -60,11 +58,8 @@ impl SharedHosts {
         let near = |(index, asker): (usize, &StackPlan)| {
             let mut near = Vec::new();
             let mut told = HashSet::new();
-            let own: Vec<&InterfacePlan> = asker
-                .interfaces
-                .iter()
-                .filter(|it| !gone(it.link))
-                .collect();
+            let own = asker.interfaces.iter().filter(|it| !it.gone);
+            let own: Vec<&InterfacePlan> = own.collect();
             let there = own.iter().filter_map(|own| on_segment.get(&own.segment));
             for (other, interface) in there.flatten().filter(|(it, _)| it.index() != index) {
                 for v6 in [false, true] {

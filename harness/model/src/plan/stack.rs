@@ -64,8 +64,11 @@ pub struct InterfacePlan {
     pub routes: Vec<RoutePlan>,
     /// Whether the link is an uplink of the stack.
     pub uplink: bool,
-    /// The metric of a default route over this interface that the node learns from a server.
+    /// The metric of a default route over this interface that the node learns from a server or a
+    /// router.
     pub metric: u32,
+    /// Whether the link was removed from the running lab.
+    pub gone: bool,
     /// Whether IPv4 packets to groups and to everybody (255.255.255.255) leave by this interface
     /// where the sender names none.
     pub groups: bool,
@@ -191,14 +194,19 @@ impl InterfacePlan {
 }
 
 impl StackPlan {
+    /// Returns the interfaces at which the stack is known: those whose links are there. Where none
+    /// is left, a name still stands for an address, at which nobody is.
+    pub fn known(&self) -> impl Iterator<Item = &InterfacePlan> + '_ {
+        let all_gone = self.interfaces.iter().all(|it| it.gone);
+        let interfaces = self.interfaces.iter();
+        interfaces.filter(move |it| all_gone || !it.gone)
+    }
+
     /// Returns the addresses that the stack's name stands for: the first of each family.
     pub fn primary(&self) -> impl Iterator<Item = IpAddr> + '_ {
         let first = |v6: bool| {
-            let mut all = self
-                .interfaces
-                .iter()
-                .flat_map(|interface| &interface.addresses)
-                .map(|address| address.ip);
+            let addresses = self.known().flat_map(|interface| &interface.addresses);
+            let mut all = addresses.map(|address| address.ip);
             all.find(move |ip| ip.is_ipv6() == v6 && !is_link_local(*ip))
         };
         [first(false), first(true)].into_iter().flatten()

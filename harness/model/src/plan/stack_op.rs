@@ -246,6 +246,7 @@ impl InterfacePlan {
             routes,
             uplink: _,
             metric: _,
+            gone: _,
             groups,
             sysctls,
         } = self;

@@ -61,8 +61,11 @@ impl<'a> NetworkBuilder<'a> {
         let plan = self.plan();
         // Only the difference is asked for, so that addresses that stay are never gone.
         let changes = diff(before, &plan[stack]);
-        let here =
-            |op: &StackOp<'_>| !op.is_sysctl() && op.interface().is_none_or(|id| !elsewhere(id));
+        // Values of the stack as a whole are the caller's.
+        let here = |op: &StackOp<'_>| match op.interface() {
+            None => !op.is_sysctl(),
+            Some(id) => !elsewhere(id),
+        };
         let mut requests =
             StackRequests::new(&mut self.batch, |id| interface_device(&plan[stack][id]));
         // What goes is taken away first: the kernel would refuse a second route to the same

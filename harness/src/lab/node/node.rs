@@ -152,7 +152,8 @@ impl Node {
         &self.hostname
     }
 
-    /// Returns the address for which the name stands: IPv4 if the node has one.
+    /// Returns the address for which the name stands: IPv4 if the node has one. It is that of the
+    /// first link that is there; where all are removed, the last one, at which nobody answers.
     ///
     /// # Panics
     /// The node has no interface.

@@ -115,11 +115,15 @@ impl Lab {
     /// Changes the metric of the default routes over a link. A node that has several leaves by the
     /// one with the lowest metric, so this is how a phone changes from Wi-Fi to mobile.
     ///
+    /// Routes that servers have given are among them, and those of router advertisements, which the
+    /// node asks for again. A program that manages the addresses has metrics of its own.
+    ///
     /// # Errors
-    /// A node has another default route with that metric, or the kernel refuses the change. Nothing
-    /// has changed then.
+    /// A node has another default route with that metric, or the kernel refuses the change: nothing
+    /// has changed then. A router that was there does not advertise itself again in time.
     pub fn set_metric(&mut self, link: LinkId, metric: u32) -> Result<()> {
-        self.change(|topology| topology.edit_link(link, |spec| spec.metric(metric)))
+        self.change(|topology| topology.edit_link(link, |spec| spec.metric(metric)))?;
+        self.renew_advertised_routes(link)
     }
 
     /// Changes settings in the topology that need no new part.

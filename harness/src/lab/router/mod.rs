@@ -8,7 +8,9 @@
 //! | `kernel_nat` | the mappings of a NAT that nftables carries |
 //! | `port_mapping` | where routers serve hosts that ask for ports |
 //! | `change` | changes of routers and firewalls of a running lab |
+//! | `advertised` | default routes that the kernel has of the advertisements of routers |
 
+mod advertised;
 pub(crate) mod change;
 mod kernel_nat;
 pub(crate) mod nat;

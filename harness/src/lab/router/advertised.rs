@@ -1,0 +1,96 @@
+//! Default routes that the kernel has of the advertisements of routers.
+//!
+//! Nobody but the kernel makes such a route, with the time at which it ends. When the kernel hears
+//! of the router again, it makes the route anew if the metric has changed (net/ipv6/ndisc.c,
+//! ndisc_router_discovery). So the router is asked to advertise itself.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use crate::kernel::frames::PortSocket;
+use crate::kernel::netlink::Netlink;
+use crate::kernel::netns::Netns;
+use crate::lab::error::{LabError, Result};
+use crate::lab::lab::Lab;
+use crate::lab::wait::until;
+use crate::model::dhcp6::network::link_local;
+use crate::model::ndp::advertisement::solicitation;
+use crate::topology::LinkId;
+use crate::topology::plan::{InterfacePlan, StackId};
+
+/// Time after which a router is asked again whose advertisement may be lost.
+const AGAIN: Duration = Duration::from_millis(500);
+
+impl Lab {
+    /// Gives the default routes over a link that the kernel has of advertisements the metric of the
+    /// plan.
+    pub(super) fn renew_advertised_routes(&self, link: LinkId) -> Result<()> {
+        if self[link].is_removed() || self[link].is_down() {
+            return Ok(());
+        }
+        for id in self.plan().stack_ids() {
+            let stack = &self.plan()[id];
+            let mut interfaces = stack.interfaces.iter();
+            let (Some(interface), true) =
+                (interfaces.find(|it| it.link == link), stack.autoconfigures)
+            else {
+                continue;
+            };
+            // A program that manages the addresses makes routes of its own.
+            let nodes = self.all_nodes().iter().zip(&self.plan().nodes);
+            let by_program = nodes
+                .filter(|(_, planned)| planned.stack == id)
+                .any(|(node, _)| node.own_services().addresses_by_program);
+            if !by_program && self.stack(id).has_power() {
+                self.renew_at(id, interface)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn renew_at(&self, id: StackId, interface: &InterfacePlan) -> Result<()> {
+        let (Some(netns), Some(from)) = (self.stack(id).netns(), link_local(interface)) else {
+            return Ok(());
+        };
+        let netns = netns.as_fd();
+        // Without a route there is nothing to wait for.
+        if !is_outdated(netns, interface)? {
+            return Ok(());
+        }
+        let open = || PortSocket::open_for_solicitations(interface.index);
+        let step = "ask a router to advertise itself";
+        let socket = Netns::visit(netns, open)
+            .flatten()
+            .map_err(|e| LabError::io(step, &e.into()))?;
+        let question = solicitation(interface.mac, from);
+        let mut asked: Option<std::time::Instant> = None;
+        let renewed = until(self.patience.limit(), || {
+            if asked.is_none_or(|it| it.elapsed() >= AGAIN) {
+                // A question that cannot be sent is followed by another.
+                let _ = socket.send(&question);
+                asked = Some(std::time::Instant::now());
+            }
+            is_outdated(netns, interface).is_ok_and(|it| !it)
+        });
+        renewed.map(drop).map_err(|error| {
+            let what = format!(
+                "wait for a router to advertise itself at `{}`",
+                interface.name
+            );
+            LabError::failed(error.kind(), what, error.to_string())
+        })
+    }
+}
+
+/// Returns whether the kernel has a default route of an advertisement over an interface whose
+/// metric is not that of the plan.
+fn is_outdated(netns: BorrowedFd<'_>, interface: &InterfacePlan) -> Result<bool> {
+    let failed = |e| LabError::network("the routes of a node", e);
+    let mut netlink = Netlink::open_in(netns).map_err(failed)?;
+    let routes = netlink.routes().map_err(failed)?;
+    let here = routes
+        .iter()
+        .filter(|it| it.interface == Some(interface.index));
+    let mut advertised = here.filter(|it| it.v6 && it.prefix == 0 && it.protocol == "ra");
+    Ok(advertised.any(|it| it.metric != Some(interface.metric)))
+}
