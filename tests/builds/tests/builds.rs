@@ -209,6 +209,16 @@ async fn a_lab_runs_futures() -> TestResult {
     Ok(())
 }
 
+#[snowglobe::test(user = "nobody")]
+fn a_lab_of_an_ordinary_user_runs_code() -> TestResult {
+    let lab = shape::pair().start()?;
+    let bob = lab.node("bob").ok_or("bob")?;
+    let _server = bob.run(|| TcpListener::bind("0.0.0.0:8080"))?;
+    let alice = lab.node("alice").ok_or("alice")?;
+    alice.run(|| TcpStream::connect("bob:8080"))?;
+    Ok(())
+}
+
 #[snowglobe::test(ignore = "a sample")]
 fn loses_memory() {
     std::mem::forget(std::hint::black_box(Box::new([1u8; 4321])));

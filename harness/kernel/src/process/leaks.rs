@@ -80,6 +80,26 @@ fn stack_near(local: &u8) -> usize {
     stack
 }
 
+/// Bytes of thread-local values, on both sides of what libc knows of a thread.
+const VALUES: usize = 32 << 10;
+
+/// Makes LeakSanitizer take all for reachable to which values and the stack of the calling thread
+/// lead.
+///
+/// The sanitizer stops all threads by a process of its own, which has the rights of the thread
+/// that ends the program. It passes over threads with more capabilities (ptrace(2), "Ptrace access
+/// mode checking") and over all that they hold.
+pub fn keep_what_this_thread_holds() {
+    /// Bytes of the stack of a thread that std starts (`library/std/src/thread/mod.rs`).
+    const STACK: usize = 2 << 20;
+    let local = 0u8;
+    let stack = stack_near(&local);
+    // SAFETY: it has no precondition.
+    let values = unsafe { libc::pthread_self() } as usize;
+    keep(stack.saturating_sub(STACK), stack);
+    keep(values.saturating_sub(VALUES), values + VALUES);
+}
+
 /// Makes LeakSanitizer take all for reachable to which values of the zygote's threads lead, in this
 /// process, a copy of the calling thread.
 pub fn keep_what_threads_hold() {
@@ -87,8 +107,6 @@ pub fn keep_what_threads_hold() {
     const STACK: usize = 9 << 20;
     /// Bytes of a fake stack at most (`compiler-rt/lib/asan/asan_fake_stack.h`).
     const FAKE_STACK: usize = 12 << 24;
-    /// Bytes of thread-local values, on both sides of what libc knows of a thread.
-    const VALUES: usize = 32 << 10;
     let [stack, values, fake] =
         [0, 1, 2].map(|at: usize| OF_FIRST_THREAD[at].load(Ordering::Relaxed));
     // SAFETY: it has no precondition.

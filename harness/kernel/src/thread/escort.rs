@@ -16,6 +16,7 @@ use nix::sys::signal::SigSet;
 
 use super::scoped_worker::ScopedWorker;
 use crate::netns::Netns;
+use crate::process::leaks;
 use crate::sync::Lock;
 
 /// The thread, where this process has one.
@@ -40,6 +41,7 @@ pub fn start() -> io::Result<()> {
     let mut worker = ScopedWorker::start("escort".to_owned())?;
     let begun = worker.run(|| {
         IS_ESCORT.set(true);
+        leaks::keep_what_this_thread_holds();
         // Handlers of signals are code of the test, which runs on threads of the test.
         SigSet::all().thread_block()
     });
