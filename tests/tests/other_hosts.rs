@@ -8,6 +8,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{chown, fchown, lchown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -98,6 +99,44 @@ mod samples {
         let daemon = daemon.args(["--reuid=77777", "--keep-groups", "sleep", "1000"]);
         daemon.spawn()?.wait_for_port(80)?;
         Ok(())
+    }
+
+    fn made_file() -> std::io::Result<PathBuf> {
+        let path = PathBuf::from("/tmp/file");
+        std::fs::write(&path, "x")?;
+        Ok(path)
+    }
+
+    #[snowglobe::test(ignore = "a sample")]
+    fn gives_a_file_to_a_user() -> TestResult {
+        Ok(chown(made_file()?, Some(99_999), None)?)
+    }
+
+    #[snowglobe::test(ignore = "a sample")]
+    fn gives_an_open_file_to_a_user() -> TestResult {
+        let file = std::fs::File::open(made_file()?)?;
+        Ok(fchown(file, Some(99_999), Some(0))?)
+    }
+
+    #[snowglobe::test(ignore = "a sample")]
+    fn gives_a_file_to_a_group() -> TestResult {
+        let done = Command::new("chown")
+            .arg(":99998")
+            .arg(made_file()?)
+            .status()?;
+        assert!(done.success());
+        Ok(())
+    }
+
+    #[snowglobe::test(ignore = "a sample")]
+    fn gives_a_file_to_33() -> TestResult {
+        Ok(chown(made_file()?, Some(33), Some(33))?)
+    }
+
+    #[snowglobe::test(ignore = "a sample")]
+    fn gives_a_file_to_itself() -> TestResult {
+        lchown(made_file()?, Some(0), Some(0))?;
+        Ok(chown(made_file()?, None, None)?)
     }
 
     #[snowglobe::test(ignore = "a sample")]
@@ -199,13 +238,29 @@ fn a_user_namespace_that_is_refused_is_explained() {
 
 #[test]
 fn an_id_that_a_daemon_lacks_is_named() {
-    let remedy = ["/etc/subuid", "/etc/subgid", "uidmap"];
+    let limit = "a trial has no ids beyond 65535";
     let daemon = sample("has_a_daemon_that_changes_its_user");
-    daemon.failed_with(&["`setpriv`", "uid 77777", ".user(77777, 77777)"]);
-    daemon.failed_with(&remedy);
+    daemon.failed_with(&["`setpriv`", "uid 77777", ".user(77777, 77777)", limit]);
     let own = sample("changes_its_group");
-    own.failed_with(&["gid 88888"]);
-    own.failed_with(&remedy);
+    own.failed_with(&["gid 88888", limit]);
+}
+
+#[test]
+fn an_owner_that_a_file_cannot_have_is_named() {
+    let user = ["give a file to uid 99999", "user = \"nobody\""];
+    sample("gives_a_file_to_a_user").failed_with(&user);
+    sample("gives_an_open_file_to_a_user").failed_with(&user);
+    sample("gives_a_file_to_a_group").failed_with(&["`chown`", "give a file to gid 99998"]);
+    // Where one id is mapped, the range of a user in /etc/subuid would help.
+    let run = sample("gives_a_file_to_33");
+    if run.stdout.contains("1 failed") {
+        run.failed_with(&["give a file to uid 33", "/etc/subuid", "uidmap"]);
+    } else {
+        run.passed_with(&["1 passed"]);
+    }
+    let own = sample("gives_a_file_to_itself");
+    own.passed_with(&["1 passed"]);
+    assert!(!own.stdout.contains("give a file"), "{own:?}");
 }
 
 /// The sources were copied into a container, and built there.

@@ -6,8 +6,10 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown, lchown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+
+use crate::kernel::process::seccomp::chown_unwatched;
 
 /// Copies `layers`, the uppermost first, into `target`, unless that has been done before.
 ///
@@ -39,8 +41,9 @@ pub(crate) fn copy_dir(from: &Path, to: &Path) -> io::Result<()> {
         copy(&entry.path(), &to.join(entry.file_name()))?;
     }
     // Ownership needs ids that may not be mapped here, so a refusal is no error. The mode comes
-    // after, for a change of owner clears the setuid and setgid bits (chown(2)).
-    let _ = lchown(to, Some(meta.uid()), Some(meta.gid()));
+    // after, for a change of owner clears the setuid and setgid bits (chown(2)). The init, which
+    // would be asked about such ids, may be waiting for this.
+    let _ = chown_unwatched(to, meta.uid(), meta.gid());
     fs::set_permissions(to, meta.permissions())
 }
 
@@ -61,12 +64,12 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     }
     if kind.is_symlink() {
         symlink(fs::read_link(from)?, to)?;
-        let _ = lchown(to, Some(meta.uid()), Some(meta.gid()));
+        let _ = chown_unwatched(to, meta.uid(), meta.gid());
     } else if kind.is_file() {
         // From here on the descriptor is used, and the mode is set last, as above.
         fs::copy(from, to)?;
         let file = fs::File::open(to)?;
-        let _ = fchown(&file, Some(meta.uid()), Some(meta.gid()));
+        let _ = chown_unwatched(to, meta.uid(), meta.gid());
         file.set_permissions(fs::Permissions::from_mode(meta.mode() & 0o7777))?;
     }
     Ok(())

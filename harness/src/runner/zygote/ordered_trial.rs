@@ -18,7 +18,7 @@ use super::setting::{Beside, Setting};
 use crate::Isolation;
 use crate::events;
 use crate::kernel::fd;
-use crate::kernel::id_map::IdMap;
+use crate::kernel::id_map::{self, IdMap};
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::mount;
 use crate::kernel::namespace::{self, CloneFlags};
@@ -67,10 +67,17 @@ impl OwnFiles {
             // The filter is loaded here and not in each trial: to load a filter takes 25 µs
             // (measured for this project, 2026-11), and to inherit one nothing. Without one,
             // refusals are not explained.
-            denials: seccomp::watch().ok(),
+            denials: seccomp::watch(ids_from_zero()).ok(),
             hosts,
         }
     }
+}
+
+/// Returns the number of ids from 0 on that are those of a user and of a group here.
+fn ids_from_zero() -> u32 {
+    let ids = id_map::own_ids().and_then(|users| Ok(users.min(id_map::own_groups()?)));
+    // Without a procfs nobody is asked about any id.
+    ids.unwrap_or(u32::MAX)
 }
 
 /// Gives the calling process mounts of its own, with the file at `path` in the place of

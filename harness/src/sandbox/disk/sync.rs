@@ -47,7 +47,8 @@ fn sync(question: &Question<'_>, disks: &[MessageChannel]) -> Option<Errno> {
         WatchedCall::NewUserNamespace
         | WatchedCall::Users(_)
         | WatchedCall::Groups(_)
-        | WatchedCall::GroupList(_) => return None,
+        | WatchedCall::GroupList(_)
+        | WatchedCall::Owner(..) => return None,
     };
     let message = sync.encode();
     // All at the same time, for each may be slow.
@@ -65,13 +66,9 @@ fn sync(question: &Question<'_>, disks: &[MessageChannel]) -> Option<Errno> {
         let heard = reply.receive(&mut buffer).ok();
         heard.and_then(DiskSynced::decode) == Some(DiskSynced::Failed)
     });
-    match question.call {
+    match sync {
         // The call `sync` is always successful (sync(2)).
-        WatchedCall::Sync => None,
-        WatchedCall::SyncFilesystem(_) => failed.then_some(Errno::EIO),
-        WatchedCall::NewUserNamespace
-        | WatchedCall::Users(_)
-        | WatchedCall::Groups(_)
-        | WatchedCall::GroupList(_) => None,
+        DiskSync::Machine { .. } => None,
+        DiskSync::Filesystem { .. } => failed.then_some(Errno::EIO),
     }
 }

@@ -263,6 +263,10 @@ pub(crate) enum DeniedThing {
     Group(u32),
     /// Another list of groups.
     Groups,
+    /// To give a file to the user of this id.
+    Owner(u32),
+    /// To give a file to the group of this id.
+    OwnerGroup(u32),
 }
 
 codec_enum!(DeniedThing {
@@ -270,6 +274,8 @@ codec_enum!(DeniedThing {
     2 => User(uid),
     3 => Group(gid),
     4 => Groups,
+    5 => Owner(uid),
+    6 => OwnerGroup(gid),
 });
 
 #[cfg(test)]
@@ -376,6 +382,8 @@ mod tests {
             denied(DeniedThing::User(33)),
             denied(DeniedThing::Group(34)),
             denied(DeniedThing::Groups),
+            denied(DeniedThing::Owner(33)),
+            denied(DeniedThing::OwnerGroup(34)),
             TrialReport::Stopped(19),
             TrialReport::StopSeen,
             TrialReport::ProgramEnded(ExitKind::Code(3)),

@@ -22,6 +22,9 @@ pub(crate) struct DenialWatch<'a> {
     pub(crate) told: RefCell<Vec<Denial>>,
 }
 
+/// Stands for no change where an id is expected.
+const NONE: u32 = u32::MAX;
+
 /// Number of denials of a trial that are told.
 const MOST: usize = 5;
 
@@ -52,7 +55,7 @@ impl DenialWatch<'_> {
     /// Returns what the call of a process needs and the trial has not.
     fn lacking(&self, pid: i32, call: WatchedCall) -> Option<DeniedThing> {
         let unmapped = |kind, ids: [u32; 3]| {
-            let changes = ids.into_iter().filter(|id| *id != u32::MAX);
+            let changes = ids.into_iter().filter(|id| *id != NONE);
             // A process that is gone needs nothing.
             let mut lacking = changes.filter(|id| !is_mapped(pid, kind, *id).unwrap_or(true));
             lacking.next()
@@ -63,6 +66,11 @@ impl DenialWatch<'_> {
             }
             WatchedCall::Users(ids) => unmapped(IdKind::User, ids).map(DeniedThing::User),
             WatchedCall::Groups(ids) => unmapped(IdKind::Group, ids).map(DeniedThing::Group),
+            WatchedCall::Owner(uid, gid) => unmapped(IdKind::User, [uid, NONE, NONE])
+                .map(DeniedThing::Owner)
+                .or_else(|| {
+                    unmapped(IdKind::Group, [gid, NONE, NONE]).map(DeniedThing::OwnerGroup)
+                }),
             WatchedCall::GroupList(0) | WatchedCall::Sync | WatchedCall::SyncFilesystem(_) => None,
             WatchedCall::GroupList(_) => {
                 let rule = std::fs::read_to_string(format!("/proc/{pid}/setgroups"));

@@ -17,7 +17,7 @@ mod watch;
 
 pub use clock_calls::trace_clock_calls;
 pub use other_ids::refuse_other_ids;
-pub use watch::{Question, WatchedCall, syncfs_unwatched, unshare_users, watch};
+pub use watch::{Question, WatchedCall, chown_unwatched, syncfs_unwatched, unshare_users, watch};
 
 use nix::errno::Errno;
 

@@ -4,20 +4,25 @@
 //! told "no space left on device" or "invalid argument". Another process is asked first: it knows
 //! what is missing, can say so, and lets the call go on (`seccomp_unotify(2)`, Linux 5.5).
 //!
+//! `chown(2)` to a user without a number here is "invalid argument" as well. Programs change owners
+//! often, so the filter asks only about ids that are probably not mapped.
+//!
 //! The kernel does not tell a filesystem that a program serves of `sync(2)` and `syncfs(2)`
 //! (fs/fuse/inode.c, `fuse_sync_fs`). So the same process is asked about these, and tells the
 //! program.
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
 
 use super::{ARGUMENTS_AT, beginning, end, install, jump, load};
 
-/// Second argument by which [`unshare_users`] and [`syncfs_unwatched`] are known. The kernel does
-/// not look at it.
+/// Argument by which [`unshare_users`], [`syncfs_unwatched`] and [`chown_unwatched`] are known: one
+/// more than the call has. The kernel does not look at it.
 const OURS: u32 = 0x5e0_91be;
 
 /// Filters the calling thread, and whatever it starts. Returns the descriptor on which the kernel
@@ -25,12 +30,14 @@ const OURS: u32 = 0x5e0_91be;
 ///
 /// `clone3` is let through, for its flags are in memory that a filter cannot read; few programs
 /// make user namespaces by it. So are the library's own calls: `clone` with `CLONE_CHILD_CLEARTID`,
-/// [`unshare_users`] and [`syncfs_unwatched`].
+/// [`unshare_users`], [`syncfs_unwatched`] and [`chown_unwatched`].
+///
+/// Ids from 0 up to `mapped` are taken for mapped where the owner of a file is changed.
 ///
 /// # Errors
 /// `EBUSY` under a filter of this kind, since the kernel permits one; `EINVAL` or `ENOSYS` where
 /// the kernel has none; `EACCES` without `CAP_SYS_ADMIN`.
-pub fn watch() -> crate::Result<OwnedFd> {
+pub fn watch(mapped: u32) -> crate::Result<OwnedFd> {
     let new_users = CloneFlags::CLONE_NEWUSER.bits() as u32;
     let ours = libc::CLONE_CHILD_CLEARTID as u32;
     let ask = || end(crate::uapi::SECCOMP_RET_USER_NOTIF);
@@ -72,10 +79,55 @@ pub fn watch() -> crate::Result<OwnedFd> {
         filter.push(jump(libc::BPF_JEQ, number as u32, 0, 1));
         filter.push(ask());
     }
+    for (number, first) in CHANGES_OF_OWNERS {
+        let block = of_chown(first, mapped);
+        filter.push(jump(libc::BPF_JEQ, number as u32, 0, block.len() as u8));
+        filter.extend_from_slice(&block);
+    }
     filter.push(allow());
     let fd = install(&filter, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER)?;
     // SAFETY: the kernel has just made this descriptor for us, close-on-exec.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Returns the part of the filter that decides about a change of owner, whose ids begin with this
+/// argument.
+fn of_chown(first: usize, mapped: u32) -> Vec<libc::sock_filter> {
+    let argument = |index: usize| load(ARGUMENTS_AT + 8 * index as u32);
+    vec![
+        argument(MARK_OF_CHOWN),
+        jump(libc::BPF_JEQ, OURS, 6, 0),
+        argument(first),
+        jump(libc::BPF_JEQ, NONE, 1, 0),
+        jump(libc::BPF_JGE, mapped, 4, 0),
+        argument(first + 1),
+        jump(libc::BPF_JEQ, NONE, 1, 0),
+        jump(libc::BPF_JGE, mapped, 1, 0),
+        end(libc::SECCOMP_RET_ALLOW),
+        end(libc::SECCOMP_RET_USER_NOTIF),
+    ]
+}
+
+/// Changes the owner of a file, not of what a symbolic link leads to, without a question to anybody
+/// (`fchownat(2)`).
+///
+/// # Errors
+/// The kernel refused it: an id has no number here, say.
+pub fn chown_unwatched(path: &Path, uid: u32, gid: u32) -> crate::Result<()> {
+    let path = std::ffi::CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: the kernel reads the path, which lives across the call.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_fchownat,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            uid,
+            gid,
+            libc::AT_SYMLINK_NOFOLLOW,
+            OURS,
+        )
+    };
+    Errno::result(done).map(drop)
 }
 
 /// Makes the calling process, which has a single thread, a member of a new user namespace, without
@@ -125,6 +177,23 @@ const CHANGES_OF_IDS: [(libc::c_long, Changed); 7] = [
     }),
 ];
 
+/// Index of the argument behind the last of `fchownat(2)`, which has the most.
+const MARK_OF_CHOWN: usize = 5;
+
+/// Calls that change the owner of a file, with the index of the argument that is the user; the
+/// group is the next.
+const CHANGES_OF_OWNERS: [(libc::c_long, usize); OWNER_CALLS] = [
+    // AArch64 has these two by fchownat only.
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_chown, 1),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_lchown, 1),
+    (libc::SYS_fchown, 1),
+    (libc::SYS_fchownat, 2),
+];
+
+const OWNER_CALLS: usize = if cfg!(target_arch = "x86_64") { 4 } else { 2 };
+
 /// Stands for no change where an id is expected.
 const NONE: u32 = u32::MAX;
 
@@ -137,6 +206,8 @@ pub enum WatchedCall {
     Users([u32; 3]),
     /// Become a member of these groups; `u32::MAX` stands for no change.
     Groups([u32; 3]),
+    /// Give a file to this user and this group; `u32::MAX` stands for no change.
+    Owner(u32, u32),
     /// Change the list of groups to one of this length.
     GroupList(u32),
     /// Write all filesystems to their disks.
@@ -174,13 +245,18 @@ impl<'a> Question<'a> {
         };
         Errno::result(done)?;
         let number = libc::c_long::from(asked.data.nr);
-        let [first, second, third, ..] = asked.data.args.map(|argument| argument as u32);
+        let arguments = asked.data.args.map(|argument| argument as u32);
+        let [first, second, third, ..] = arguments;
+        let mut owners = CHANGES_OF_OWNERS.iter();
         let changed = CHANGES_OF_IDS.iter().find(|(it, _)| *it == number);
         let call = match (changed, number) {
             (Some((_, call)), _) => call([first, second, third]),
             (None, libc::SYS_sync) => WatchedCall::Sync,
             (None, libc::SYS_syncfs) => WatchedCall::SyncFilesystem(first.cast_signed()),
-            (None, _) => WatchedCall::NewUserNamespace,
+            (None, _) => match owners.find(|(it, _)| *it == number) {
+                Some((_, user)) => WatchedCall::Owner(arguments[*user], arguments[*user + 1]),
+                None => WatchedCall::NewUserNamespace,
+            },
         };
         Ok(Question {
             watch,
