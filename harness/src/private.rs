@@ -1,5 +1,6 @@
 //! Functions and types that the macros expand to. They are no part of the public interface.
 
+pub use crate::kernel::process::reader::wants_reader;
 pub use crate::model::duration::in_option as time;
 pub use crate::runner::dropin::{drop_in, drop_in_and_panic};
 pub use crate::runner::main;

@@ -39,12 +39,18 @@ fn mentions(library: &Path, text: &[u8]) -> bool {
 /// Compiles a source as cargo does for a target with `harness = false`. Returns what the compiler
 /// has said, and whether it was content.
 fn compile(dir: &Path, source: &str) -> (bool, String) {
+    // As a library, for nothing needs to be linked.
+    compile_as("rlib", dir, source)
+}
+
+/// Compiles a source as cargo does for a target with `harness = false`, to a crate of this type.
+fn compile_as(crate_type: &str, dir: &Path, source: &str) -> (bool, String) {
     let path = dir.join("sample.rs");
     std::fs::write(&path, source).unwrap();
     let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into()));
-    // As a library, for nothing needs to be linked.
     rustc
-        .args(["--crate-name=sample", "--crate-type=rlib", "--edition=2024"])
+        .args(["--crate-name=sample", "--edition=2024"])
+        .arg(format!("--crate-type={crate_type}"))
         .args(["--emit=dep-info,link", "--cfg=test", "-Awarnings"])
         .arg(format!(
             "-Cincremental={}",
@@ -222,4 +228,61 @@ fn what_only_looks_like_a_test_to_a_program_is_none() {
     "##;
     let (compiles, text) = compile(dir.path(), source);
     assert!(compiles, "{text}");
+}
+
+/// What follows the tests of a program whose `main` is not of `snowglobe::main!`.
+const OURS: &str = "#![forbid(unsafe_code)]
+    #[snowglobe::test]
+    fn ours() {}
+    mod inner { #[snowglobe::test] fn ours_too() {} }
+";
+
+#[test]
+fn a_main_that_asks_for_no_tests_does_not_link() {
+    for main in ["fn main() {}", "fn main() { snowglobe::note(\"none\") }"] {
+        let dir = snowglobe_tests::shared_dir();
+        let (links, text) = compile_as("bin", dir.path(), &format!("{OURS}{main}"));
+        assert!(!links, "{main}");
+        let sentence = "the tests of this program would never run, for its `main` asks for none of them: write `snowglobe::main!();` in the place of `fn main`";
+        assert!(text.contains(sentence), "{text}");
+        assert!(
+            text.contains("ours_too") || text.contains("inner"),
+            "{text}"
+        );
+    }
+}
+
+/// A program may be its own helper, whose `main` looks at an argument and returns.
+#[test]
+fn a_main_that_asks_for_tests_on_some_way_links() {
+    for main in [
+        "snowglobe::main!();",
+        "mod trials { snowglobe::main!(); pub fn run() -> std::process::ExitCode { main() } }
+        fn main() -> std::process::ExitCode {
+            if std::env::args().len() == 7 { return 3.into() }
+            trials::run()
+        }",
+        "fn main() -> std::process::ExitCode {
+            if std::env::args().len() == 7 { return 3.into() }
+            let args = snowglobe::Arguments::from_env().unwrap();
+            snowglobe::run(&args, snowglobe::registered()).unwrap().exit_code()
+        }",
+    ] {
+        let dir = snowglobe_tests::shared_dir();
+        let (links, text) = compile_as("bin", dir.path(), &format!("{OURS}{main}"));
+        assert!(links, "{main}\n{text}");
+        let listed = Command::new(dir.path().join("sample"))
+            .args(["--list", "--format", "terse"])
+            .output()
+            .unwrap();
+        let listed = String::from_utf8(listed.stdout).unwrap();
+        assert_eq!(listed.lines().count(), 2, "{main}\n{listed}");
+    }
+}
+
+#[test]
+fn a_program_without_tests_of_ours_links() {
+    let dir = snowglobe_tests::shared_dir();
+    let (links, text) = compile_as("bin", dir.path(), "use snowglobe as _; fn main() {}");
+    assert!(links, "{text}");
 }

@@ -120,7 +120,10 @@ fn emit(options: &TestOptions, function: &Function, conditions: &TokenStream) ->
                 name: __given_name,
                 file: ::core::file!(),
                 line: ::core::line!(),
-                body: || __body,
+                body: || {
+                    __reader
+                    __body
+                },
                 options: &::snowglobe::Options::NEW __calls,
             };
         };",
@@ -132,10 +135,20 @@ fn emit(options: &TestOptions, function: &Function, conditions: &TokenStream) ->
             ("__function", &function.tokens()),
             ("__path", &path),
             ("__given_name", &given_name),
+            ("__reader", &reader()),
             ("__body", &body),
             ("__calls", &options.calls),
         ],
     )
+}
+
+/// Returns the call by which a program without the standard harness links only if something in it
+/// reads the registry.
+fn reader() -> TokenStream {
+    if Rustc::is_looking() || !Rustc::present().drops_tests() {
+        return TokenStream::new();
+    }
+    fill("::snowglobe::__private::wants_reader();", &[])
 }
 
 /// Returns the function that the standard harness calls for the trial of this `path`.

@@ -7,6 +7,7 @@ use super::conclusion::Conclusion;
 use super::list;
 use super::registry::registered_for;
 use super::run::{Caller, run_for};
+use crate::kernel::process::reader::reads_tests;
 use crate::trial::Trial;
 
 /// Runs what the command line asks for, and returns the exit code.
@@ -14,7 +15,9 @@ use crate::trial::Trial;
 /// `doubt` says why it is not known whether tests of other macros were dropped from this program,
 /// or nothing; `more` makes the trials that are known at run time only.
 #[doc(hidden)]
+#[inline(always)]
 pub fn main(doubt: &str, more: impl FnOnce() -> Vec<Trial>) -> ExitCode {
+    reads_tests();
     let outcome = Arguments::from_env().and_then(|args| {
         if args.help {
             list::write("the help", &Arguments::help())?;

@@ -1,10 +1,17 @@
 //! The trials that `#[snowglobe::test]` has written down in this program.
 
 use super::args::Arguments;
+use crate::kernel::process::reader::reads_tests;
 use crate::trial::{Definition, TRIALS, Trial};
 
 /// Returns the trials that `#[snowglobe::test]` has written down in this program.
+#[inline(always)]
 pub fn registered() -> Vec<Trial> {
+    reads_tests();
+    all_registered()
+}
+
+fn all_registered() -> Vec<Trial> {
     TRIALS.iter().map(Trial::registered).collect()
 }
 
@@ -15,7 +22,7 @@ pub fn registered() -> Vec<Trial> {
 /// should not look at ten thousand trials each.
 pub(crate) fn registered_for(args: &Arguments) -> (Vec<Trial>, u64) {
     if !args.exact || args.filters.is_empty() {
-        return (registered(), 0);
+        return (all_registered(), 0);
     }
     let is_wanted =
         |definition: &&Definition| args.filters.iter().any(|name| definition.is_named(name));

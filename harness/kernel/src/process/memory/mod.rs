@@ -3,11 +3,13 @@
 //! | file | role |
 //! |---|---|
 //! | `linked` | values that the linker collects |
+//! | `reader` | a symbol that the linker misses where nothing reads the tests |
 //! | `shared_memory_child` | a child in the memory of its parent, as after `vfork` |
 //! | `shared_note` | a message to the parent without a descriptor |
 //! | `wiped` | memory that forks do not get |
 
 pub(super) mod linked;
+pub mod reader;
 pub mod shared_memory_child;
 mod shared_note;
 mod wiped;

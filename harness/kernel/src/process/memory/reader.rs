@@ -1,0 +1,46 @@
+//! A reader that tests need, as a symbol that the linker misses where nothing reads the tests.
+//!
+//! A program with a `main` of its own that never asks for its tests would run none of them, and be
+//! green. No run can tell it from a program that is its own helper, whose `main` looks at an
+//! argument and returns. The linker can: it sees whether the program has the code that reads tests,
+//! on any way through `main`.
+//!
+//! Each test refers to a symbol. What reads tests defines the symbol, in the crate that calls it
+//! and not in this library, where it would always be there: both functions are inlined there. The
+//! name of the symbol is the sentence that the linker prints.
+#![allow(unsafe_code)]
+
+macro_rules! symbol {
+    () => {
+        "snowglobe: the tests of this program would never run, for its `main` asks for none of them: write `snowglobe::main!();` in the place of `fn main`"
+    };
+}
+
+/// Tells the linker that the calling code reads the tests of the program.
+#[inline(always)]
+pub fn reads_tests() {
+    // SAFETY: only a byte is defined, in a section of constants. An object file may get the code
+    // several times, a program several of such object files.
+    unsafe {
+        std::arch::asm!(
+            concat!(".ifndef \"", symbol!(), "\""),
+            ".pushsection .rodata.snowglobe_reads_tests, \"a\"",
+            concat!(".weak \"", symbol!(), "\""),
+            concat!("\"", symbol!(), "\":"),
+            ".byte 0",
+            ".popsection",
+            ".endif",
+            options(nomem, nostack, preserves_flags)
+        );
+    }
+}
+
+/// Makes a program that nothing in it reads tests fail to link.
+#[inline(always)]
+pub fn wants_reader() {
+    unsafe extern "C" {
+        #[link_name = symbol!()]
+        static READER: u8;
+    }
+    std::hint::black_box(&raw const READER);
+}
