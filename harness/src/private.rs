@@ -4,16 +4,10 @@ pub use crate::kernel::process::reader::wants_reader;
 pub use crate::model::duration::in_option as time;
 pub use crate::runner::dropin::{drop_in, drop_in_and_panic};
 pub use crate::runner::main;
-use crate::trial::Failed;
-pub use crate::trial::{Definition, Outcome, TRIALS};
-
-/// Converts the result of a test function into one type for all.
-///
-/// # Errors
-/// Fails as the test function has failed.
-pub fn outcome(outcome: impl Outcome) -> Result<(), Failed> {
-    outcome.into_outcome()
-}
+pub use crate::trial::returned::{
+    NoOutcome, OutcomeByDebug, OutcomeByDisplay, OutcomeByExitCode, Returned,
+};
+pub use crate::trial::{Definition, TRIALS};
 
 /// Runs an async test on a tokio runtime of its own, which has `workers` threads, or runs on the
 /// calling thread if that is 0.

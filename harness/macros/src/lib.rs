@@ -31,9 +31,9 @@ use proc_macro::TokenStream;
 
 /// Turns a function into a trial, which runs in namespaces of its own.
 ///
-/// The function may be `async` (it then runs on a tokio runtime of its own) and may return `()` or
-/// any `Result` whose error displays. All options are in the documentation of the crate
-/// `snowglobe`.
+/// The function may be `async` (it then runs on a tokio runtime of its own) and may return `()`,
+/// any `Result` whose error has `Display` or `Debug`, and what else a `main` may return. All
+/// options are in the documentation of the crate `snowglobe`.
 #[proc_macro_attribute]
 pub fn test(options: TokenStream, function: TokenStream) -> TokenStream {
     test::expand(options, function)

@@ -93,14 +93,7 @@ fn emit(options: &TestOptions, function: &Function, conditions: &TokenStream) ->
         &[("__name", &string(name))],
     );
     let shim = shim(options, &function.ident, &path);
-    // The compiler reports a result that is no `Outcome` at this span.
-    let output = function.output.clone().into_iter().next();
-    let span = output.map_or_else(Span::call_site, |token| token.span());
-    let body = fill_at(
-        span,
-        "::snowglobe::__private::outcome(__run)",
-        &[("__run", &run)],
-    );
+    let body = returned(function, &run);
     // The function comes first: what another `#[test]` says of it is looked for right above.
     fill(
         "__error
@@ -139,6 +132,28 @@ fn emit(options: &TestOptions, function: &Function, conditions: &TokenStream) ->
             ("__body", &body),
             ("__calls", &options.calls),
         ],
+    )
+}
+
+/// Returns the expression that makes an outcome of what the test function returns.
+fn returned(function: &Function, run: &TokenStream) -> TokenStream {
+    // The type stands behind an arrow of two tokens.
+    let output = function.output.clone().into_iter().nth(2);
+    if matches!(&output, Some(TokenTree::Punct(mark)) if mark.as_char() == '!') {
+        return run.clone();
+    }
+    // The compiler reports a result that is no `Outcome` at this span.
+    let span = output.map_or_else(Span::call_site, |token| token.span());
+    fill_at(
+        span,
+        "{
+            #[allow(unused_imports, reason = \"one of them is needed, by the type of the value\")]
+            use ::snowglobe::__private::{
+                NoOutcome as _, OutcomeByDebug as _, OutcomeByDisplay as _, OutcomeByExitCode as _,
+            };
+            (&&&&::snowglobe::__private::Returned::new(__run)).outcome()
+        }",
+        &[("__run", run)],
     )
 }
 

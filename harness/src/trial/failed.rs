@@ -110,6 +110,10 @@ impl fmt::Debug for Failed {
 }
 
 /// A type that a test function may return: nothing, or a `Result` whose error displays.
+#[diagnostic::on_unimplemented(
+    message = "a test cannot return `{Self}`",
+    label = "a test returns nothing, a `Result` whose error has `Display` or `Debug`, or what else a `main` may return"
+)]
 pub trait Outcome {
     /// Returns success, or the reason of the failure.
     #[doc(hidden)]

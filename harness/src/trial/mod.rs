@@ -7,6 +7,7 @@
 //! | `isolation.rs` | the namespaces that a trial gets |
 //! | `feature.rs` | names of what not every kernel can do |
 //! | `failed.rs` | what a test function may return, and how an error becomes a failure |
+//! | `returned.rs` | what of a returned value makes it a failure |
 //! | `from_inside.rs` | functions that a test calls on the trial that runs it |
 //! | `running.rs` | state of the trial that this process runs |
 //! | `record.rs` | what a trial that runs twice leaves for a comparison |
@@ -18,6 +19,7 @@ mod from_inside;
 mod isolation;
 mod options;
 pub(crate) mod record;
+pub(crate) mod returned;
 pub(crate) mod running;
 pub(crate) mod time_scale;
 mod trial;

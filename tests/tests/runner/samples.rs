@@ -43,6 +43,37 @@ impl std::fmt::Display for Shown {
     }
 }
 
+/// Of an error the standard harness asks for no more than `Debug`.
+#[snowglobe::test(ignore = "a sample")]
+fn returns_what_only_debugs() -> Result<(), Vec<u16>> {
+    Err(vec![80])
+}
+
+#[snowglobe::test(ignore = "a sample")]
+async fn returns_what_only_debugs_in_async() -> Result<(), Option<&'static str>> {
+    Err(Some("trouble"))
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn returns_an_exit_code() -> std::process::ExitCode {
+    3.into()
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn returns_a_result_of_an_exit_code() -> Result<std::process::ExitCode, Vec<u16>> {
+    Ok(std::process::ExitCode::FAILURE)
+}
+
+#[snowglobe::test]
+fn returns_success_as_a_main_may() -> Result<std::process::ExitCode, Vec<u16>> {
+    Ok(std::process::ExitCode::SUCCESS)
+}
+
+#[snowglobe::test(should_panic = "never")]
+fn never_returns() -> ! {
+    panic!("it never does")
+}
+
 #[snowglobe::test(ignore = "a sample")]
 async fn async_panics() {
     tokio::time::sleep(Duration::from_millis(1)).await;

@@ -17,6 +17,10 @@ fails! {
     panics: "thread 'samples::panics' (", "panicked at tests/tests/runner/../shared/samples.rs:", "as it should";
     returns_an_error: "No such file or directory", "at tests/tests/runner/../shared/samples.rs:";
     returns_what_only_displays: "it only displays";
+    returns_what_only_debugs: "[80]";
+    returns_what_only_debugs_in_async: "Some(\"trouble\")";
+    returns_an_exit_code: "which stands for a failure";
+    returns_a_result_of_an_exit_code: "which stands for a failure";
     async_panics: "thread 'samples::async_panics'", "in async";
     panics_with_the_wrong_text: "panic did not contain expected string", "something else";
     does_not_panic: "did not panic as expected";
