@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 use std::panic::{resume_unwind, set_hook, take_hook};
 use std::thread::Builder;
 
+use snowglobe::prelude::*;
 use snowglobe_tests::sample;
 
 /// Starts a thread that ends in this way, and waits for it without a look at how it ended.
@@ -176,6 +177,21 @@ fn closes_all_descriptors_and_panics() {
 }
 
 #[snowglobe::test(ignore = "a sample")]
+fn closes_all_descriptors_beside_a_lab() -> TestResult {
+    let _lab = shape::pair().start()?;
+    close_from_three();
+    Ok(())
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn closes_all_descriptors_and_enters_a_node() -> TestResult {
+    let lab = shape::pair().start()?;
+    close_from_three();
+    lab.node("bob").ok_or("bob")?.run(|| ());
+    Ok(())
+}
+
+#[snowglobe::test(ignore = "a sample")]
 fn closes_each_number() {
     for number in 3..1024 {
         let _ = nix::unistd::close(number);
@@ -211,6 +227,10 @@ fn a_test_that_closes_all_descriptors_has_a_verdict_with_the_cause() {
     }
     let run = sample("hooks::closes_all_descriptors_and_panics");
     run.failed_with(&[CAUSE, "after all that"]);
+    // Neither comes to a verdict: the runtime aborts.
+    sample("hooks::closes_all_descriptors_beside_a_lab").failed_with(&[CAUSE]);
+    let run = sample("hooks::closes_all_descriptors_and_enters_a_node");
+    run.failed_with(&[CAUSE, "failed to enter node `bob`"]);
 }
 
 /// Part of the sentence on a channel that was closed.

@@ -10,7 +10,7 @@ use crate::lab::lab_dir::LabDir;
 use crate::lab::node::ending::end_programs;
 use crate::lab::node::node::Node;
 use crate::lab::stack::stack::Stack;
-use crate::sandbox::trial::body::is_fork;
+use crate::sandbox::trial::body::{is_fork, tell_if_closed};
 use crate::trial::running;
 
 impl Drop for Lab {
@@ -20,6 +20,8 @@ impl Drop for Lab {
             self.leave();
             return;
         }
+        // The end closes descriptors: after it, nobody may be left who could say why it failed.
+        tell_if_closed();
         // Nothing may break a node, or start one again, while the lab ends.
         self.schedules().stop_all();
         for node in self.all_nodes() {

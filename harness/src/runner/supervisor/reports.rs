@@ -261,9 +261,12 @@ fn describe_fork(pid: i32, report: Option<BodyReport>) -> Option<String> {
         }
         Some(BodyReport::StackOverflowed) => "overflowed its stack".to_owned(),
         // A backtrace is in the output already, and nodes are refused where they are asked for.
-        Some(BodyReport::Traced | BodyReport::WantsNodes | BodyReport::ProgramEnded(_)) => {
-            return None;
-        }
+        Some(
+            BodyReport::Traced
+            | BodyReport::WantsNodes
+            | BodyReport::ProgramEnded(_)
+            | BodyReport::ChannelClosed,
+        ) => return None,
         None => "wrote to the channel of the verdict".to_owned(),
     };
     Some(format!(

@@ -60,6 +60,8 @@ pub(crate) enum BodyReport {
     StackOverflowed,
     /// The program that the body has run in a node has come to this end.
     ProgramEnded(ExitKind),
+    /// The test has closed the channel. The report comes by memory.
+    ChannelClosed,
 }
 
 codec_enum!(BodyReport {
@@ -69,6 +71,7 @@ codec_enum!(BodyReport {
     4 => WantsNodes,
     5 => StackOverflowed,
     6 => ProgramEnded(end),
+    7 => ChannelClosed,
 });
 
 impl EdgeMessage for BodyReport {
@@ -342,6 +345,7 @@ mod tests {
             BodyReport::Remarked(Remark::LastWords("see the log".into())),
             BodyReport::WantsNodes,
             BodyReport::StackOverflowed,
+            BodyReport::ChannelClosed,
             BodyReport::ProgramEnded(ExitKind::Code(3)),
         ] {
             arrives(&report);

@@ -322,6 +322,8 @@ impl Init<'_> {
                 Some(BodyReport::Remarked(remark)) => TrialReport::Remarked(remark),
                 Some(BodyReport::StackOverflowed) => TrialReport::StackOverflowed,
                 Some(BodyReport::ProgramEnded(end)) => TrialReport::ProgramEnded(end),
+                // What says this comes by memory, for the channel is closed.
+                Some(BodyReport::ChannelClosed) => continue,
                 // Bytes that the code of the test has written to a descriptor that it has guessed.
                 None => continue,
             };
@@ -451,9 +453,12 @@ impl Init<'_> {
 
     /// Returns the verdict of a body whose channel is gone, and reports that it is.
     fn finish_without_channel(&self) -> Option<Finish> {
-        let finish = body::finish_without_channel()?;
+        let last = body::report_without_channel()?;
         let report = TrialReport::Remarked(Remark::Note(CHANNEL_CLOSED.to_owned()));
         let _ = self.channel.send(&report.encode());
+        let BodyReport::Finished(finish) = last else {
+            return None;
+        };
         Some(finish)
     }
 

@@ -27,7 +27,9 @@ mod profiles;
 mod run;
 mod verdict;
 
-pub(crate) use channel::{finish_without_channel, is_fork, node_factory, report_program_end};
+pub(crate) use channel::{
+    is_fork, node_factory, report_program_end, report_without_channel, tell_if_closed,
+};
 pub(crate) use conclude::end_fork_in_node;
 pub(crate) use here::run_here;
 pub(crate) use home::private as private_home;

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::panic::{self, PanicHookInfo};
 use std::thread;
 
-use super::conclude;
+use super::{channel, conclude};
 use crate::kernel::sync::Lock;
 use crate::kernel::thread::unwinding::on_unwinding;
 use crate::model::panics::panic_message;
@@ -90,6 +90,7 @@ thread_local! {
 
 fn remember(info: &PanicHookInfo<'_>, is_printed: bool) {
     IS_REMEMBERED.set(true);
+    channel::tell_if_closed();
     let panic = Panic {
         is_printed,
         thread: thread_name(),
