@@ -9,6 +9,7 @@
 use crate::kernel::errno::Errno;
 use crate::kernel::namespace::CloneFlags;
 use crate::kernel::process::limits;
+use crate::kernel::process::user::{SETFCAP, geteuid, has_capability};
 use crate::kernel::process::valgrind;
 use crate::kernel::procfs::sysctls;
 use crate::model::plan::RAISE_OPEN_FILES;
@@ -51,6 +52,8 @@ pub(crate) enum Obstacle {
     Switch,
     /// A limit of zero.
     Limit,
+    /// Root has given up the capability to map itself.
+    RootWithoutCapability,
     /// A cause that no file tells of: a seccomp filter, or a chroot.
     Unknown,
 }
@@ -167,7 +170,9 @@ impl Obstacle {
     /// Returns what forbids user namespaces to this process.
     fn find() -> Self {
         let zero = |setting: &str| sysctls::number(setting) == Some(0);
-        if apparmor_restricts() {
+        if geteuid().is_root() && !has_capability(SETFCAP) {
+            Self::RootWithoutCapability
+        } else if apparmor_restricts() {
             Self::AppArmor
         } else if zero("kernel/unprivileged_userns_clone") {
             Self::Switch
@@ -185,6 +190,9 @@ impl Obstacle {
             }
             Self::Switch => "user namespaces are switched off for ordinary users",
             Self::Limit => "user namespaces are switched off",
+            Self::RootWithoutCapability => {
+                "root without the capability CAP_SETFCAP may not be shown as any user of a user namespace (user_namespaces(7))"
+            }
             Self::Unknown => {
                 "this process may not make user namespaces, as in a container with the default seccomp profile or in a chroot"
             }
@@ -198,6 +206,9 @@ impl Obstacle {
             }
             Self::Switch => "run `sudo sysctl -w kernel.unprivileged_userns_clone=1`",
             Self::Limit => "run `sudo sysctl -w user.max_user_namespaces=15000`",
+            Self::RootWithoutCapability => {
+                "give the capability back (`--cap-add SETFCAP` of a container), or run the tests as an ordinary user"
+            }
             Self::Unknown => {
                 "start the container with --privileged (GitHub Actions: `options: --privileged`), or run outside of it"
             }

@@ -309,6 +309,22 @@ fn root_without_the_capability_to_mount_runs_trials() -> TestResult {
     Ok(())
 }
 
+#[test]
+fn root_without_the_capability_to_map_itself_is_told_of_it() -> TestResult {
+    if !is_root() {
+        return Ok(());
+    }
+    let dir = shared_dir();
+    make_workspace(dir.path())?;
+    let drop = "WITHOUT='setpriv --bounding-set=-all --inh-caps=-all'";
+    let run = run_in(dir.path().as_os_str(), &ALL[..1], drop);
+    assert_ne!(run.code, Some(0), "{run:?}");
+    let (cause, remedy) = ("CAP_SETFCAP", "--cap-add SETFCAP");
+    let said = format!("{}{}", run.stdout, run.stderr);
+    assert!(said.contains(cause) && said.contains(remedy), "{run:?}");
+    Ok(())
+}
+
 /// A path may have any bytes but `/` and zero.
 fn odd(dir: &Path) -> PathBuf {
     let name = OsString::from_vec(b"w\xf6rk \\ space:,\n".to_vec());

@@ -106,6 +106,10 @@ pub fn account_with(uid: u32) -> Account {
 /// Number of the capability to mount and the like, of `linux/capability.h`.
 pub const SYS_ADMIN: u32 = 21;
 
+/// Number of the capability to map root of the own user namespace into another one, since Linux
+/// 5.12 (user_namespaces(7)).
+pub const SETFCAP: u32 = 31;
+
 /// Returns whether the calling thread has this capability, one of the first 32, in effect.
 pub fn has_capability(number: u32) -> bool {
     crate::thread::capabilities().is_ok_and(|sets| sets[0] & (1 << number) != 0)
