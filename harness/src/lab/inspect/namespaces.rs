@@ -80,9 +80,10 @@ pub(crate) fn list(lab: &Lab) -> Result<Vec<Namespace>> {
 }
 
 fn described(kind: NamespaceKind, inode: u64, file: &File, pid: Option<u32>) -> Namespace {
-    let owner = match kind {
-        NamespaceKind::User => namespace::parent_of(file.as_fd()),
-        _ => namespace::owner_of(file.as_fd()),
+    let owner = if kind == NamespaceKind::User {
+        namespace::parent_of(file.as_fd())
+    } else {
+        namespace::owner_of(file.as_fd())
     };
     // What lies outside of the trial is not ours to see.
     let owner = owner

@@ -42,5 +42,6 @@ pub fn wants_reader() {
         #[link_name = symbol!()]
         static READER: u8;
     }
+    // A reference that nobody uses would be gone before the linker looks for the symbol.
     std::hint::black_box(&raw const READER);
 }

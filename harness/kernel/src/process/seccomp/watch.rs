@@ -93,10 +93,13 @@ pub fn watch(mapped: u32) -> crate::Result<OwnedFd> {
 /// Returns the part of the filter that decides about a change of owner, whose ids begin with this
 /// argument.
 fn of_chown(first: usize, mapped: u32) -> Vec<libc::sock_filter> {
+    // The lower half of an argument alone is looked at: an id has 32 bits (linux/types.h, uid_t),
+    // and the kernel drops the upper half as well.
     let argument = |index: usize| load(ARGUMENTS_AT + 8 * index as u32);
     vec![
         argument(MARK_OF_CHOWN),
         jump(libc::BPF_JEQ, OURS, 6, 0),
+        // To change one of the two ids is allowed with any other (chown(2)).
         argument(first),
         jump(libc::BPF_JEQ, NONE, 1, 0),
         jump(libc::BPF_JGE, mapped, 4, 0),
