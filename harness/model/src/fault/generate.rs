@@ -8,6 +8,7 @@ use super::check::{
 use super::dice::FaultDice;
 use super::fault::Fault;
 use super::nemesis::{Candidate, Choice, IfNone, Nemesis};
+use super::parts::NodeNeed;
 use super::refs::{ANY, LinkRef, NodeRef};
 use super::schedule::{Schedule, ScheduledFault};
 use super::values::{clock_fault, disk_fault, dns_fault, scarcity};
@@ -174,16 +175,13 @@ struct DrawnFrom {
 impl DrawnFrom {
     /// Returns the nodes that can have a fault.
     fn able(&self, fault: &Fault) -> Vec<NodeRef> {
-        if let Fault::Clock { .. } = fault {
-            return self.clocks.clone();
-        }
-        if let Fault::Dns { .. } = fault {
-            return self.name_servers.clone();
-        }
-        let Fault::Disk { volume, .. } = fault else {
-            return self.nodes.clone();
+        let volume = match fault.need() {
+            NodeNeed::Nothing => return self.nodes.clone(),
+            NodeNeed::Clock => return self.clocks.clone(),
+            NodeNeed::NameServer => return self.name_servers.clone(),
+            NodeNeed::Disk(volume) => volume,
         };
-        let has_it = |it: &&(NodeRef, String)| volume.as_ref().is_none_or(|name| *name == it.1);
+        let has_it = |it: &&(NodeRef, String)| volume.is_none_or(|name| name == it.1);
         let disks = self.disks.iter().filter(has_it);
         let mut nodes: Vec<NodeRef> = disks.map(|(node, _)| node.clone()).collect();
         // The volumes of one node stand together.
@@ -231,14 +229,11 @@ impl DrawnFrom {
     /// Returns how many nodes can have the fault of a choice, and what others lack.
     fn special(&self, choice: &Choice) -> (usize, &'static str) {
         let of_fault = |fault: &Fault| {
-            let remedy = if let Fault::Clock { .. } = fault {
-                ASK_FOR_CLOCK
-            } else if let Fault::Disk { .. } = fault {
-                ASK_FOR_DISK
-            } else if let Fault::Dns { .. } = fault {
-                ASK_FOR_DNS
-            } else {
-                return (usize::MAX, "");
+            let remedy = match fault.need() {
+                NodeNeed::Nothing => return (usize::MAX, ""),
+                NodeNeed::Clock => ASK_FOR_CLOCK,
+                NodeNeed::Disk(_) => ASK_FOR_DISK,
+                NodeNeed::NameServer => ASK_FOR_DNS,
             };
             (self.able(fault).len(), remedy)
         };

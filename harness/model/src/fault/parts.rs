@@ -5,6 +5,18 @@
 use super::fault::Fault;
 use super::refs::{LinkRef, NodeRef};
 
+/// The part that a node has to have for a fault.
+pub(super) enum NodeNeed<'f> {
+    /// Any node can have the fault.
+    Nothing,
+    /// A clock that faults can change.
+    Clock,
+    /// A volume with faults: that with this name, or any.
+    Disk(Option<&'f str>),
+    /// A name server.
+    NameServer,
+}
+
 impl Fault {
     /// Returns the nodes that the fault is about, as it names them.
     pub fn nodes(&self) -> Vec<NodeRef> {
@@ -53,6 +65,30 @@ impl Fault {
     /// Returns the places at which the fault names links.
     pub fn links_mut(&mut self) -> Vec<&mut LinkRef> {
         self.parts_mut().1
+    }
+
+    /// Returns the part that the node of the fault has to have.
+    pub(super) fn need(&self) -> NodeNeed<'_> {
+        match self {
+            Self::Clock { .. } => NodeNeed::Clock,
+            Self::Disk { volume, .. } => NodeNeed::Disk(volume.as_deref()),
+            Self::Dns { .. } => NodeNeed::NameServer,
+            Self::Cut { .. }
+            | Self::Flap { .. }
+            | Self::Degrade { .. }
+            | Self::Partition { .. }
+            | Self::Pause { .. }
+            | Self::KillProcesses { .. }
+            | Self::Crash { .. }
+            | Self::Sever { .. }
+            | Self::Restart { .. }
+            | Self::KillProgram { .. }
+            | Self::PauseProgram { .. }
+            | Self::Slow { .. }
+            | Self::Descriptors { .. }
+            | Self::Memory { .. }
+            | Self::Action { .. } => NodeNeed::Nothing,
+        }
     }
 
     /// Returns the places at which the fault names nodes, and those at which it names links.

@@ -90,14 +90,31 @@ fn list(nodes: &[NodeRef]) -> String {
 
 /// Returns what of a link gets worse, as far as a sentence has room for it.
 fn harm(worse: &Impairment) -> String {
+    // Without `..`, so that a new impairment has to be thought of here.
+    let Impairment {
+        delay,
+        loss,
+        duplicate,
+        reorder,
+        corrupt,
+        rate,
+        // The line would be too long with these, or says most of it by the others.
+        jitter: _,
+        bursts: _,
+        lose_every: _,
+        burst: _,
+        queue: _,
+        mtu: _,
+        trace: _,
+    } = worse;
     let shares = [
-        ("loss", worse.loss),
-        ("duplicates", worse.duplicate),
-        ("reordered", worse.reorder.percent),
-        ("corrupt", worse.corrupt),
+        ("loss", *loss),
+        ("duplicates", *duplicate),
+        ("reordered", reorder.percent),
+        ("corrupt", *corrupt),
     ];
-    let delay = (!worse.delay.is_zero()).then(|| format!("delay {}", show_duration(worse.delay)));
-    let rate = worse.rate.map(|rate| format!("rate {rate}"));
+    let delay = (!delay.is_zero()).then(|| format!("delay {}", show_duration(*delay)));
+    let rate = rate.map(|rate| format!("rate {rate}"));
     let shares = shares
         .into_iter()
         .filter(|(_, share)| *share != Percent::ZERO);

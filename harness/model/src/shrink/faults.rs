@@ -33,26 +33,43 @@ pub fn simpler(entry: &ScheduledFault) -> Vec<ScheduledFault> {
 
 /// Returns the faults that are about fewer nodes.
 fn fewer_parts(fault: &Fault) -> Vec<Fault> {
-    if let Fault::Partition {
-        left,
-        right,
-        one_way,
-    } = fault
-    {
-        let with = |left: &[_], right: &[_]| Fault::Partition {
-            left: left.to_vec(),
-            right: right.to_vec(),
-            one_way: *one_way,
-        };
-        let lefts = smaller(left).into_iter().map(|it| with(&it, right));
-        let rights = smaller(right).into_iter().map(|it| with(left, &it));
-        return lefts.chain(rights).collect();
+    match fault {
+        Fault::Partition {
+            left,
+            right,
+            one_way,
+        } => {
+            let with = |left: &[_], right: &[_]| Fault::Partition {
+                left: left.to_vec(),
+                right: right.to_vec(),
+                one_way: *one_way,
+            };
+            let lefts = smaller(left).into_iter().map(|it| with(&it, right));
+            let rights = smaller(right).into_iter().map(|it| with(left, &it));
+            lefts.chain(rights).collect()
+        }
+        Fault::Sever { pairs } => {
+            let with = |pairs| Fault::Sever { pairs };
+            smaller(pairs).into_iter().map(with).collect()
+        }
+        // These are about one node, link or program.
+        Fault::Cut { .. }
+        | Fault::Flap { .. }
+        | Fault::Degrade { .. }
+        | Fault::Pause { .. }
+        | Fault::KillProcesses { .. }
+        | Fault::Crash { .. }
+        | Fault::Dns { .. }
+        | Fault::Clock { .. }
+        | Fault::Disk { .. }
+        | Fault::Restart { .. }
+        | Fault::KillProgram { .. }
+        | Fault::PauseProgram { .. }
+        | Fault::Slow { .. }
+        | Fault::Descriptors { .. }
+        | Fault::Memory { .. }
+        | Fault::Action { .. } => Vec::new(),
     }
-    if let Fault::Sever { pairs } = fault {
-        let with = |pairs| Fault::Sever { pairs };
-        return smaller(pairs).into_iter().map(with).collect();
-    }
-    Vec::new()
 }
 
 /// Returns the two halves of a list, and the list without each of its items; no list is empty.
