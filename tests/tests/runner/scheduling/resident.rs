@@ -250,7 +250,7 @@ fn ask(proof: &str) -> usize {
     let address = UnixAddr::new_abstract(name.as_bytes()).unwrap();
     connect(socket.as_raw_fd(), &address).unwrap();
     // Version, edge, name of the trial, number of this process, no variables.
-    let mut message = vec![1, 16];
+    let mut message = vec![2, 16];
     let name = "samples::passes";
     message.extend((name.len() as u32).to_le_bytes());
     message.extend(name.as_bytes());
