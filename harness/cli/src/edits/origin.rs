@@ -59,16 +59,33 @@ impl Origin {
         }
     }
 
-    /// Tells whoever has wished nothing, and gets a directory of this machine, how to name a
-    /// repository.
+    /// Tells whoever has wished nothing how to name a repository, where others do not find what the
+    /// package gets.
     pub(crate) fn mention_checkout(&self, dependency: &Dependency) {
-        if let (None, Dependency::Path(path)) = (&self.path, dependency)
-            && path.is_absolute()
-        {
-            eprintln!(
-                "note: Cargo.toml names {}, from which this program was built; for other machines name the repository, by --git URL",
+        if let Some(remark) = self.remark(dependency, Path::new(env!("CARGO_MANIFEST_DIR"))) {
+            eprintln!("note: {remark}");
+        }
+    }
+
+    /// Returns what to say of the dependency; this program was built in that directory.
+    fn remark(&self, dependency: &Dependency, built_in: &Path) -> Option<String> {
+        let Self {
+            path: None,
+            git: None,
+        } = self
+        else {
+            return None;
+        };
+        match dependency {
+            Dependency::Path(path) if path.is_absolute() => Some(format!(
+                "Cargo.toml names {}, from which this program was built; for other machines name the repository, by --git URL",
                 path.display()
-            );
+            )),
+            // A checkout that is gone, or that this user may not read.
+            Dependency::Published if !built_in.to_string_lossy().contains("/registry/src/") => Some(
+                "this program does not come from a registry, and so far no registry has the crate snowglobe: name its repository, by --git URL".to_owned(),
+            ),
+            Dependency::Published | Dependency::Git(_) | Dependency::Path(_) => None,
         }
     }
 }
@@ -131,6 +148,26 @@ mod tests {
         let seen = |path: &str| seen_from(&project, path.into());
         assert_eq!(seen("/r/third/harness"), Path::new("../../third/harness"));
         assert_eq!(seen("/other/harness"), Path::new("/other/harness"));
+    }
+
+    #[test]
+    fn what_others_do_not_find_is_remarked() {
+        let remark = |origin: &Origin, dependency: Dependency, built_in: &str| {
+            let remark = origin.remark(&dependency, Path::new(built_in));
+            remark.unwrap_or_default()
+        };
+        let (none, clone) = (Origin::default(), "/clone/harness/cli");
+        let registry = "/cargo/registry/src/index/snowglobe-cli-0.1.0";
+        let path = || Dependency::Path("/clone/harness".into());
+        assert!(remark(&none, path(), clone).contains("names /clone/harness"));
+        assert!(remark(&none, Dependency::Published, clone).contains("no registry has"));
+        assert_eq!(remark(&none, Dependency::Published, registry), "");
+        assert_eq!(remark(&none, Dependency::Path("../x".into()), clone), "");
+        let wished = Origin {
+            path: Some("/clone/harness".into()),
+            git: None,
+        };
+        assert_eq!(remark(&wished, path(), clone), "");
     }
 
     #[test]
