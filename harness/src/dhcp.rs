@@ -54,7 +54,7 @@
 //! [`kill_processes`](crate::lab::Node::kill_processes) nobody gets an address, and clients lose
 //! theirs when the time is over. Its leases outlive a restart, as those on a disk;
 //! [`Dhcp::forget_leases`] forgets them. Names of such clients stand for their IPv6 addresses only,
-//! in hosts files and for the lab's own name servers.
+//! in hosts files and for the lab's own name servers. What a relay passes on has no answer.
 
 pub use crate::lab::Dhcp;
 #[doc(inline)]

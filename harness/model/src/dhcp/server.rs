@@ -83,6 +83,11 @@ impl DhcpServer {
     pub fn hear(&mut self, message: &DhcpMessage, now: Duration) -> Option<DhcpMessage> {
         self.given.retain(|_, it| it.lease.until > now);
         self.declined.retain(|_, until| *until > now);
+        // The client of a relay is on another network, for which there is no pool here, and the
+        // relay would wait for an answer at its port (RFC 2131, section 4.1).
+        if !message.relay.is_unspecified() {
+            return None;
+        }
         let key = key(message);
         match message.kind {
             MessageKind::Discover => {
@@ -195,7 +200,6 @@ impl DhcpServer {
         let mut answer = DhcpMessage::new(kind, to.xid, to.mac);
         answer.broadcast = to.broadcast;
         answer.client = to.client;
-        answer.relay = to.relay;
         answer.yours = yours;
         answer.server = Some(*server);
         // RFC 2131, section 4.4.5: another server is asked after seven eighths of the time.

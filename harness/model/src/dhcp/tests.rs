@@ -57,6 +57,16 @@ fn talk(
     done
 }
 
+#[test]
+fn what_a_relay_passes_on_gets_no_address_of_this_network() {
+    let mut server = DhcpServer::new(pool(100, 110));
+    let mut message = DhcpMessage::new(MessageKind::Discover, 1, MAC);
+    message.relay = Ipv4Addr::new(10, 9, 0, 1);
+    assert_eq!(server.hear(&message, seconds(0)), None);
+    message.relay = Ipv4Addr::UNSPECIFIED;
+    assert!(server.hear(&message, seconds(0)).is_some());
+}
+
 fn taken(actions: &[LeaseAction]) -> Option<&Held> {
     actions.iter().find_map(|it| match it {
         LeaseAction::Take(held) => Some(held),
