@@ -23,8 +23,11 @@ pub fn reads_tests() {
     // several times, a program several of such object files.
     unsafe {
         std::arch::asm!(
+            // The compiler may inline this twice into one object file, where a second definition
+            // would be an error, even of a weak symbol.
             concat!(".ifndef \"", symbol!(), "\""),
             ".pushsection .rodata.snowglobe_reads_tests, \"a\"",
+            // Object files that both have the code would otherwise be refused by the linker.
             concat!(".weak \"", symbol!(), "\""),
             concat!("\"", symbol!(), "\":"),
             ".byte 0",
@@ -35,13 +38,13 @@ pub fn reads_tests() {
     }
 }
 
-/// Makes a program that nothing in it reads tests fail to link.
+/// Makes a program fail to link that has no code which reads its tests.
 #[inline(always)]
 pub fn wants_reader() {
     unsafe extern "C" {
         #[link_name = symbol!()]
         static READER: u8;
     }
-    // A reference that nobody uses would be gone before the linker looks for the symbol.
+    // The address is used, so that the optimizer leaves the reference to the linker.
     std::hint::black_box(&raw const READER);
 }

@@ -93,16 +93,17 @@ pub fn watch(mapped: u32) -> crate::Result<OwnedFd> {
 /// Returns the part of the filter that decides about a change of owner, whose ids begin with this
 /// argument.
 fn of_chown(first: usize, mapped: u32) -> Vec<libc::sock_filter> {
-    // The lower half of an argument alone is looked at: an id has 32 bits (linux/types.h, uid_t),
-    // and the kernel drops the upper half as well.
     let argument = |index: usize| load(ARGUMENTS_AT + 8 * index as u32);
     vec![
+        // The library's own calls come first: who answers may be waiting for the caller.
         argument(MARK_OF_CHOWN),
         jump(libc::BPF_JEQ, OURS, 6, 0),
-        // To change one of the two ids is allowed with any other (chown(2)).
+        // An id has 32 bits, and an argument 64. The kernel ignores the upper half, so that only
+        // the lower one is compared (chown(2), uid_t).
         argument(first),
         jump(libc::BPF_JEQ, NONE, 1, 0),
         jump(libc::BPF_JGE, mapped, 4, 0),
+        // A group that is not mapped is refused as a user is, whatever the user is.
         argument(first + 1),
         jump(libc::BPF_JEQ, NONE, 1, 0),
         jump(libc::BPF_JGE, mapped, 1, 0),
