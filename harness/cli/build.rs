@@ -8,7 +8,7 @@
 //! (measured for this project, 2026-11). An old DT_RPATH comes before that variable (`ld.so(8)`).
 //!
 //! A program with a static libc has no loader, and starts faster still. The README says how to
-//! build one, and the compiler links it as it is to be.
+//! build such a program, for which this script adds no linker options.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -124,7 +124,7 @@
 //! | partitions, cuts, bad links | what crosses interfaces; not Unix sockets in shared volumes |
 //! | `slow` | all processes of the node, stopped by signals for a part of each 50 ms |
 //! | `descriptors` | processes that run, and their children; open files stay open |
-//! | `memory` | private memory, also of children: `ENOMEM`; the heal restarts what ended so |
+//! | `memory` | private memory, also of children: `ENOMEM`; the heal restarts ended programs |
 //! | `kill_program`, `pause_program` | what the lab has started in the node, without children |
 //!
 //! A partition begins and ends at one instant: no two packets tell a half of it. One transaction of
@@ -135,8 +135,8 @@
 //!
 //! [`Nemesis::wrong_clocks`], [`Nemesis::broken_disks`] and [`Nemesis::failing_name_servers`] draw
 //! faults with their values, from the nodes that can have them, and [`Nemesis::scarce_resources`]
-//! draws from all nodes. [`Nemesis::everything`] has all of them, each where there are nodes for
-//! it. A nemesis or a schedule that names another node is refused before anything
+//! draws from all nodes. [`Nemesis::everything`] draws all of these faults, as far as the lab has
+//! nodes for them. A nemesis or a schedule that names another node is refused before anything
 //! begins.
 //!
 //! A program is stopped at a point of its life by

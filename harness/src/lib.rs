@@ -73,7 +73,7 @@
 //!   `snowglobe fix` does.
 //! - `#![snowglobe::isolate]` at the top of a file: Rust has no such attributes yet. Write
 //!   `use snowglobe::test;` there.
-//! - Tests for other systems only, as below `#[cfg(windows)]`: they run on no Linux.
+//! - Tests for other systems only, as below `#[cfg(windows)]`: they do not run on Linux.
 //! - Tests that share a server: each trial has a network of its own. Start the server in each.
 //!
 //! With a `main` of ours (`snowglobe::main!()`) a suite is faster: a trial starts no program.
@@ -81,9 +81,9 @@
 //! cargo raises the versions of `Cargo.lock`, but none that a manifest pins (`libc = "=0.2.132"`).
 //! It says "all possible versions conflict with previously selected packages" for a pinned libc
 //! below 0.2.171, bitflags 2.4, serde 1.0.225 or, with our default feature `tokio`, tokio 1.46.
-//! A test program has 140 MB with the debug information of this crate. `snowglobe init` and
+//! A test program takes 140 MB with the debug information of this crate. `snowglobe init` and
 //! `snowglobe fix` leave that out: in the table `[profile.dev.package]` of the workspace they write
-//! `snowglobe = { debug = false }`, and so for its four other crates.
+//! `snowglobe = { debug = false }`, and the same for its four other crates.
 //!
 //! # What a trial finds
 //!

@@ -191,7 +191,7 @@ impl Obstacle {
             Self::Switch => "user namespaces are switched off for ordinary users",
             Self::Limit => "user namespaces are switched off",
             Self::RootWithoutCapability => {
-                "root without the capability CAP_SETFCAP may not be shown as any user of a user namespace (user_namespaces(7))"
+                "root without the capability CAP_SETFCAP may not map itself to a user of a user namespace (user_namespaces(7))"
             }
             Self::Unknown => {
                 "this process may not make user namespaces, as in a container with the default seccomp profile or in a chroot"

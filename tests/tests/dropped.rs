@@ -39,7 +39,7 @@ fn mentions(library: &Path, text: &[u8]) -> bool {
 /// Compiles a source as cargo does for a target with `harness = false`. Returns what the compiler
 /// has said, and whether it was content.
 fn compile(dir: &Path, source: &str) -> (bool, String) {
-    // As a library, for nothing needs to be linked.
+    // A library is enough, since nothing needs to be linked.
     compile_as("rlib", dir, source)
 }
 
@@ -230,7 +230,7 @@ fn what_only_looks_like_a_test_to_a_program_is_none() {
     assert!(compiles, "{text}");
 }
 
-/// What follows the tests of a program whose `main` is not of `snowglobe::main!`.
+/// Tests of a program whose `main` is not of `snowglobe::main!`.
 const OURS: &str = "#![forbid(unsafe_code)]
     #[snowglobe::test]
     fn ours() {}
@@ -254,7 +254,7 @@ fn a_main_that_asks_for_no_tests_does_not_link() {
 
 /// A program may be its own helper, whose `main` looks at an argument and returns.
 #[test]
-fn a_main_that_asks_for_tests_on_some_way_links() {
+fn a_main_that_asks_for_tests_on_one_path_links() {
     for main in [
         "snowglobe::main!();",
         "mod trials { snowglobe::main!(); pub fn run() -> std::process::ExitCode { main() } }

@@ -18,7 +18,7 @@ struct ExecOptions {
     help: bool,
     /// Copies of the program run, until one fails or this is reached.
     stress: Option<Stress>,
-    /// Process whose copy this one is, if it is one.
+    /// Id of the process that runs the copies, if this process is one of the copies.
     copy_of: Option<u32>,
     program: WrappedProgram,
 }

@@ -18,10 +18,11 @@ use snowglobe_model::failure_rate::FailureRate;
 use crate::commands::Words;
 use crate::exec::FAILED;
 
-/// Beginning of the option's value that stands for: this is a copy of the process of that id.
+/// Prefix of the value that the option has in a copy; the id of the process that runs the copies
+/// follows.
 const COPY: &str = "copy-of-";
 
-/// Returns the process of which a process with this value of the option is a copy.
+/// Returns the id of the process that runs the copies, if a value of the option has the prefix.
 pub(crate) fn original(value: &str) -> Option<u32> {
     value.strip_prefix(COPY)?.parse().ok()
 }
@@ -62,7 +63,8 @@ pub(crate) fn run(length: Stress, words: &Words) -> Result<u8, String> {
         rate.runs += 1;
         if !output.status.success() {
             rate.failures += 1;
-            // Copies that run with the first one that fails count as well, and are not shown.
+            // Copies that were running when the first one failed count as well, and their output is
+            // not shown.
             first.get_or_insert(output);
         }
     }

@@ -91,7 +91,7 @@ impl Task {
     /// # Errors
     /// As [`namespace`](Self::namespace).
     pub fn namespace_identity(self, kind: NamespaceKind) -> io::Result<(u64, u64)> {
-        // The number of an inode alone may be that of a file elsewhere.
+        // Files on different devices may have the same inode number.
         let found = fs::metadata(&*self.file(kind))?;
         Ok((found.dev(), found.ino()))
     }

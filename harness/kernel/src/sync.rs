@@ -113,12 +113,13 @@ impl Notifier {
     }
 }
 
-/// Makes the two ends of the way that one answer takes from one thread to another.
+/// Makes a channel that carries one answer from one thread to another.
 ///
-/// The answer lies beside a channel that carries nothing, and whose end says that the answer is
-/// there. A channel of std that carries the answer is 50 functions for each type of answer (three
-/// kinds of queues); for seven types they were a 25th of the code that was generated for snowglobe
-/// in a user's first build (`-Zdump-mono-stats`, 2026-11-30).
+/// The answer lies in memory that both ends share. A channel of std beside it carries no message:
+/// its end says that the answer is there. With a channel of std for the answer itself, 50 functions
+/// are compiled for each type of answer (three kinds of queues); for seven types they were a 25th
+/// of the code that was generated for snowglobe in a user's first build (`-Zdump-mono-stats`,
+/// 2026-11-30).
 pub fn answer<T>() -> (AnswerSender<T>, AnswerReceiver<T>) {
     let place = Arc::new(Lock::new(None));
     let (end, ended) = mpsc::channel();
@@ -129,11 +130,11 @@ pub fn answer<T>() -> (AnswerSender<T>, AnswerReceiver<T>) {
     (sender, AnswerReceiver { place, ended })
 }
 
-/// The end of the thread that answers.
+/// The sending half of the channel, for the thread that answers.
 #[derive(Debug)]
 pub struct AnswerSender<T> {
     place: Arc<Lock<Option<T>>>,
-    /// Dropped after the answer was given, or without one.
+    /// Sender whose drop tells the receiver that the answer is there, or that none will come.
     _end: Sender<()>,
 }
 
@@ -144,7 +145,7 @@ impl<T> AnswerSender<T> {
     }
 }
 
-/// The end of the thread that waits for the answer.
+/// The receiving half of the channel, for the thread that waits for the answer.
 #[derive(Debug)]
 pub struct AnswerReceiver<T> {
     place: Arc<Lock<Option<T>>>,
@@ -152,9 +153,10 @@ pub struct AnswerReceiver<T> {
 }
 
 impl<T> AnswerReceiver<T> {
-    /// Waits for the answer. There is none if the other end was dropped, by a panic say.
+    /// Waits for the answer. Returns nothing if the sender was dropped without an answer, as by a
+    /// panic.
     pub fn receive(self) -> Option<T> {
-        // Nothing is ever sent: the channel ends with the sender.
+        // No message is ever sent, so `recv` returns when the sender is dropped.
         let _ = self.ended.recv();
         self.place.lock().take()
     }

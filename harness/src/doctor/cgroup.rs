@@ -65,8 +65,8 @@ impl MadeCgroup {
 
 impl Drop for MadeCgroup {
     fn drop(&mut self) {
-        // The group is empty, and ours; if it cannot be removed all the same, nobody would miss the
-        // reason.
+        // The group is empty and belongs to this process, so a failure is unlikely, and its reason
+        // is of no use.
         let _ = fs::remove_dir(&self.0);
     }
 }

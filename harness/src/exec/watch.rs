@@ -36,7 +36,7 @@ pub(super) struct Watch {
     limit: Option<(Duration, Instant)>,
     keep: bool,
     denials: Vec<Denial>,
-    /// What is to be said of a program whose world does not come to say more.
+    /// Notes that are printed if the world of the program ends without a report.
     last_words: Vec<String>,
     /// End of a program that ran in a node.
     end_in_node: Option<ExitKind>,

@@ -67,10 +67,10 @@ pub fn usual_copies() -> usize {
 pub fn end_with_parent(parent: u32) -> Result<(), ExecError> {
     process::die_with_parent().map_err(|errno| {
         ExecError::Words(format!(
-            "cannot ask to be told of the parent's end: {errno}"
+            "cannot ask for a signal at the end of the parent process: {errno}"
         ))
     })?;
-    // A parent that has ended before the question tells nobody (`prctl(2)`).
+    // The kernel sends no signal for a parent that has ended before the request (`prctl(2)`).
     match std::os::unix::process::parent_id() == parent {
         true => Ok(()),
         false => Err(ExecError::Words("the stress test has ended".to_owned())),

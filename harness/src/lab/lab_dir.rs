@@ -110,10 +110,10 @@ impl LabDir {
         })
     }
 
-    /// Brings a node's hosts file from the names of before to those of now. Plans and nodes are
-    /// those of before and of now.
+    /// Updates a node's hosts file from the old names to the new ones. Each array has the old plan
+    /// and the new one.
     ///
-    /// What the node has written to the file itself stays. Then the new lines come after it.
+    /// Lines that the node has written to the file itself stay, and the new lines follow them.
     pub(crate) fn renew_names(&self, plans: [&Plan; 2], nodes: [&NodePlan; 2]) -> Result<()> {
         let ([before, now], [old, node]) = (plans, nodes);
         let resolver = [
@@ -140,8 +140,8 @@ impl LabDir {
         if seen == before {
             return write(&path, &now);
         }
-        // Of two lines with a name, the first counts: nss_files reads the file from its top. So a
-        // line of before with another address has to go.
+        // If two lines have a name, the first one counts: nss_files reads the file from its top. So
+        // an old line with another address has to be removed.
         let [had, has] = [&before, &now].map(|text| text.lines().collect::<HashSet<&str>>());
         let known: HashSet<&str> = seen.lines().collect();
         let stay = seen.lines();

@@ -1,6 +1,7 @@
 //! The schedules of faults that are carried out on a lab, and how far each of them is.
 //!
-//! `nemesis` carries them out. A lab knows them, since it ends them when it ends.
+//! `nemesis` carries the schedules out. A lab knows its schedules, since the end of the lab ends
+//! them.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -18,8 +19,8 @@ impl Schedules {
         self.all.lock().push(Arc::downgrade(progress));
     }
 
-    /// Stops all of them, and waits until all faults are healed. What could not be healed is told
-    /// by the guards of the schedules.
+    /// Stops all schedules, and waits until all their faults are healed. The guards of the
+    /// schedules report faults that could not be healed.
     pub(crate) fn stop_all(&self) {
         let all = std::mem::take(&mut *self.all.lock());
         for progress in all.iter().filter_map(Weak::upgrade) {

@@ -10,8 +10,8 @@ use crate::model::impair::{Cause, Counters, Impairment, Lost, Percent, Traffic};
 ///
 /// The cause is a guess where packets are lost by chance and the queue overflows as well.
 pub(super) fn main_cause(impairment: &Impairment) -> Cause {
-    // Without `..`, so that a new field that loses packets has to be thought of here. netem does
-    // not do `lose_every` and `mtu`.
+    // Without `..`, so that the compiler names this place for a new field that loses packets. netem
+    // does not do `lose_every` and `mtu`.
     let Impairment {
         delay: _,
         jitter: _,

@@ -41,8 +41,8 @@ pub(crate) fn copy_dir(from: &Path, to: &Path) -> io::Result<()> {
         copy(&entry.path(), &to.join(entry.file_name()))?;
     }
     // Ownership needs ids that may not be mapped here, so a refusal is no error. The mode comes
-    // after, for a change of owner clears the setuid and setgid bits (chown(2)). The init, which
-    // would be asked about such ids, may be waiting for this.
+    // after, for a change of owner clears the setuid and setgid bits (chown(2)). The init is not
+    // asked about such ids, because it may be waiting for this copy.
     let _ = chown_unwatched(to, meta.uid(), meta.gid());
     fs::set_permissions(to, meta.permissions())
 }

@@ -7,7 +7,7 @@
 //! | `isolation.rs` | the namespaces that a trial gets |
 //! | `feature.rs` | names of what not every kernel can do |
 //! | `failed.rs` | what a test function may return, and how an error becomes a failure |
-//! | `returned.rs` | what of a returned value makes it a failure |
+//! | `returned.rs` | which of the values that a test function returns are failures |
 //! | `from_inside.rs` | functions that a test calls on the trial that runs it |
 //! | `running.rs` | state of the trial that this process runs |
 //! | `record.rs` | what a trial that runs twice leaves for a comparison |

@@ -1,10 +1,10 @@
-//! What a test function may return, as the standard harness sees it and a little more.
+//! The values that a test function may return: those of the standard harness, and a few more.
 //!
-//! The standard harness takes whatever a `main` may return, and wants no more of an error than
-//! `Debug`. An error that displays is shown as it displays, which is for people. No trait can say
-//! "this, or else that" of a type, but a call of a method can: the compiler takes the first of the
-//! traits below that fits, since each takes the value behind one reference less than the one before
-//! (the Rust reference, "Method-call expressions").
+//! The standard harness takes whatever a `main` may return, and needs no more of an error than
+//! `Debug`. An error with `Display` is shown by `Display`, which is meant for people. A trait bound
+//! cannot say "this trait, or else that one", but a method call can: the compiler takes the first
+//! of the traits below that fits, since each takes the value behind one reference less than the one
+//! before (the Rust reference, "Method-call expressions").
 
 use std::cell::Cell;
 use std::fmt::Debug;
@@ -27,7 +27,7 @@ impl<T> Returned<T> {
     }
 }
 
-/// First: a value whose errors display.
+/// First choice: a value whose error has `Display`.
 pub trait OutcomeByDisplay {
     /// Returns success, or the reason of the failure.
     #[doc(hidden)]
@@ -40,7 +40,7 @@ impl<T: Outcome> OutcomeByDisplay for &&&Returned<T> {
     }
 }
 
-/// Second: a `Result` whose error has `Debug` only.
+/// Second choice: a `Result` whose error has `Debug` only.
 pub trait OutcomeByDebug {
     /// Returns success, or the reason of the failure.
     #[doc(hidden)]
@@ -56,7 +56,7 @@ impl<T: Termination, E: Debug> OutcomeByDebug for &&Returned<Result<T, E>> {
     }
 }
 
-/// Third: what else a `main` may return.
+/// Third choice: every other value that a `main` may return.
 pub trait OutcomeByExitCode {
     /// Returns success, or the reason of the failure.
     #[doc(hidden)]
@@ -69,7 +69,7 @@ impl<T: Termination> OutcomeByExitCode for &Returned<T> {
     }
 }
 
-/// Last: a value that no test may return, for which the compiler has a sentence.
+/// Last choice: a value that no test may return, which the compiler reports.
 pub trait NoOutcome<T> {
     /// Does not compile, unless a trait above fits better.
     #[doc(hidden)]

@@ -91,8 +91,8 @@ fn what_a_program_starts_is_watched_too() -> TestResult {
     Ok(())
 }
 
-/// A shell waits in vfork(2) until its child has executed a program: nothing can stop it there, and
-/// it stands still all the same. So do programs that use posix_spawn(3).
+/// A shell waits in vfork(2) until its child has executed a program, and so does a program that
+/// uses posix_spawn(3). No stop takes effect there, but the program does not run either.
 #[snowglobe::test]
 fn a_program_that_waits_for_its_child_to_execute_stands_still() -> TestResult {
     let lab = nodes(1)?;

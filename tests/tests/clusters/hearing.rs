@@ -38,9 +38,8 @@ impl Ears {
         Ok(ears)
     }
 
-    /// Sends from each node to each other until `number` pairs were heard, and returns who was
-    /// heard by whom, as `1>2`. A pair too many is heard as well, and one too few for
-    /// [`PATIENCE`].
+    /// Sends from each node to each other until `number` pairs were heard, at most for
+    /// [`PATIENCE`]. Returns who was heard by whom, as `1>2`; a pair too many is among them.
     pub(crate) fn pairs(&self, lab: &Lab, number: usize) -> TestResult<BTreeSet<String>> {
         self.calls.set(self.calls.get() + 1);
         let call = format!("{}:", self.calls.get());

@@ -43,7 +43,7 @@ impl std::fmt::Display for Shown {
     }
 }
 
-/// Of an error the standard harness asks for no more than `Debug`.
+/// The standard harness needs no more of an error than `Debug`.
 #[snowglobe::test(ignore = "a sample")]
 fn returns_what_only_debugs() -> Result<(), Vec<u16>> {
     Err(vec![80])

@@ -15,8 +15,8 @@ use crate::source::Source;
 pub(crate) struct Findings {
     /// Functions with the line of each and how many lines it has.
     pub(crate) functions: Vec<(String, usize, usize)>,
-    /// Functions with the line of each and how many parameters it has, besides `self`. What the C
-    /// library calls has the parameters of the C library.
+    /// Functions with the line of each and how many parameters it has, besides `self`. Functions
+    /// that the C library calls are left out, since the C library fixes their parameters.
     pub(crate) parameters: Vec<(String, usize, usize)>,
     /// Public functions that return a `Result` and have no `# Errors`.
     pub(crate) without_errors: Vec<(String, usize)>,

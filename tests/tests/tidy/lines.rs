@@ -191,18 +191,18 @@ fn blocks(text: &str, marks: &[&str]) -> Vec<(usize, String)> {
     blocks
 }
 
-/// Names of the times after which the library gives a wait up.
+/// Names of the constants that limit the waits of the library.
 const LIMITS: [&str; 4] = ["GRACE", "LAST_WORDS", "PATIENCE", "READY"];
 
-/// Returns the lines that wait for one of these times as it is. `SNOWGLOBE_TIME_SCALE` stretches
-/// every wait, by `stretched` or within `wait_until`.
+/// Returns the lines that use one of these limits and do not stretch it. `SNOWGLOBE_TIME_SCALE`
+/// stretches every wait, by `stretched` or within `wait_until`.
 pub(crate) fn unstretched(source: &Source) -> Vec<String> {
     let words = |line: &str| -> Vec<String> {
         let words = line.split(|it: char| !it.is_ascii_alphanumeric() && it != '_');
         words.map(str::to_owned).collect()
     };
     let declares = |limit: &str| source.text.contains(&format!("const {limit}: Duration"));
-    // The `READY` of other files is no time.
+    // The `READY` that other files import is no time limit.
     let imports = |limit: &str| {
         let mut uses = source.text.lines().filter(|line| line.starts_with("use "));
         limit != "READY" && uses.any(|line| words(line).iter().any(|word| word == limit))

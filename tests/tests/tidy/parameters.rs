@@ -1,4 +1,4 @@
-//! How many parameters a function has: what travels together is a struct with a name.
+//! How many parameters a function may have: values that belong together are a struct with a name.
 
 use crate::source::Source;
 use crate::{SOURCES, assert_none};
@@ -16,7 +16,7 @@ fn long_lists(source: &Source) -> Vec<String> {
 #[test]
 fn functions_have_at_most_five_parameters() {
     let found: Vec<String> = SOURCES.iter().flat_map(long_lists).collect();
-    assert_none("make a struct of parameters that travel together", &found);
+    assert_none("make a struct of parameters that belong together", &found);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Sysctls and namespaces, each of which has one way to it in the kernel crate.
+//! One file of the kernel crate opens sysctls, and one opens namespaces.
 
 use crate::source::Source;
 use crate::{SOURCES, assert_none};

@@ -239,7 +239,7 @@ fn the_first_packets_pass_an_idle_wire() -> TestResult {
 }
 
 #[snowglobe::test]
-fn a_translation_that_begins_has_the_next_packet() -> TestResult {
+fn a_new_translation_applies_to_the_next_packet() -> TestResult {
     let mut topology = Topology::new();
     let (client, router) = (topology.node("client"), topology.router("router"));
     let internet = topology.internet();

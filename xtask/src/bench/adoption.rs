@@ -46,7 +46,7 @@ fn static_command() -> Result<PathBuf, String> {
     let flags = format!(
         "target.{host}.rustflags=['-Ctarget-feature=+crt-static', '-Crelocation-model=static']"
     );
-    // With a target of its own the build gives these flags to no macro, which has to be dynamic.
+    // With `--target`, cargo gives these flags to no macro: a macro has to be a dynamic library.
     let build = ["build", "--release", "--quiet", "-p", "snowglobe-cli"];
     let how = ["--target", &host, "--config", &flags];
     find(&programs(&[&build[..], &how].concat())?, "snowglobe")

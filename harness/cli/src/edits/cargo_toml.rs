@@ -55,8 +55,8 @@ pub(crate) fn with_dependency(text: &str, dependency: &Dependency) -> Result<Str
     Ok(manifest.to_string())
 }
 
-/// Returns where the package of a manifest has snowglobe from already, if the manifest says so by
-/// itself.
+/// Returns the place from which the package of a manifest already has snowglobe, if the manifest
+/// itself names that place.
 ///
 /// # Errors
 /// The text is no manifest.

@@ -17,9 +17,9 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// Returns the dependency for a package: the one that the package has, or the one that was
-    /// wished. Where nothing was wished, the package gets what this program was built from: a
-    /// checkout, or the published crate.
+    /// Returns the dependency for a package: the one that the package has, or the one that the user
+    /// has named. Where the user has named none, the package gets what this program was built from:
+    /// a checkout, or the published crate.
     ///
     /// # Errors
     /// Two places were named, or a directory without the crate; or `Cargo.toml` is no manifest.
@@ -59,15 +59,16 @@ impl Origin {
         }
     }
 
-    /// Tells whoever has wished nothing how to name a repository, where others do not find what the
-    /// package gets.
+    /// Tells a user who has named no place how to name a repository, if other machines do not have
+    /// the dependency that the package gets.
     pub(crate) fn mention_checkout(&self, dependency: &Dependency) {
         if let Some(remark) = self.remark(dependency, Path::new(env!("CARGO_MANIFEST_DIR"))) {
             eprintln!("note: {remark}");
         }
     }
 
-    /// Returns what to say of the dependency; this program was built in that directory.
+    /// Returns the remark on the dependency, if there is one; this program was built in the
+    /// directory `built_in`.
     fn remark(&self, dependency: &Dependency, built_in: &Path) -> Option<String> {
         let Self {
             path: None,
@@ -81,7 +82,7 @@ impl Origin {
                 "Cargo.toml names {}, from which this program was built; for other machines name the repository, by --git URL",
                 path.display()
             )),
-            // A checkout that is gone, or that this user may not read.
+            // The checkout is gone, or this user may not read it.
             Dependency::Published if !built_in.to_string_lossy().contains("/registry/src/") => Some(
                 "this program does not come from a registry, and so far no registry has the crate snowglobe: name its repository, by --git URL".to_owned(),
             ),
@@ -91,8 +92,8 @@ impl Origin {
 }
 
 impl Dependency {
-    /// Returns the command that installs this program where the package is checked out, seen from
-    /// the package. A directory of this machine is on no other.
+    /// Returns the command that installs this program, to be run in the package on any machine.
+    /// Returns nothing for an absolute path, since that directory exists on this machine only.
     pub(crate) fn installation(&self) -> Option<String> {
         let cli;
         let origin = match self {
@@ -120,8 +121,8 @@ fn is_crate(directory: &Path) -> bool {
     manifest.is_ok_and(|text| text.lines().any(|line| line == "name = \"snowglobe\""))
 }
 
-/// Returns a directory as the package names it: one in the package's own repository by the way
-/// there, so that it is found wherever the repository lies.
+/// Returns the path by which the package names a directory. The path is relative if the directory
+/// is in the repository of the package, so that it is valid wherever the repository lies.
 fn seen_from(project: &Project, directory: PathBuf) -> PathBuf {
     let below = directory.strip_prefix(&project.repository);
     let package = project.package.strip_prefix(&project.repository);

@@ -214,7 +214,8 @@ fn plan(
 }
 
 impl FixPlan {
-    /// Says that the tests of a file which is part of no program for Linux stay, if it has any.
+    /// Notes that a file which belongs to no program for Linux stays as it is, if the file has
+    /// tests.
     fn leave_for_others(&mut self, project: &Project, file: &SourceFile) {
         let converted = source::convert(&file.text, file.part, Conversion::There);
         if converted.is_ok_and(|it| it.count > 0) {

@@ -177,8 +177,9 @@ impl TestSearch<'_> {
         }
     }
 
-    /// Returns whether tests below these attributes stay as they are, for they run on no Linux.
-    /// What an earlier version has written there is taken away all the same.
+    /// Returns whether tests with these attributes stay as they are, because they do not run on
+    /// Linux. `Conversion::Back` still removes what an earlier version has written above such
+    /// tests.
     fn stays(&self, attrs: &[Attribute]) -> bool {
         self.way == Conversion::There && systems::is_for_others(attrs)
     }

@@ -8,10 +8,10 @@ use syn::{Attribute, Expr, Item, Lit, Meta, MetaList, Token};
 
 use super::suite::SourceFile;
 
-/// What is said of tests that run on no Linux.
+/// Remark on tests that do not run on Linux.
 pub(super) const FOR_OTHERS: &str = "is for another system than Linux, and stays as it is";
 
-/// Returns whether what is below these attributes is part of no program for Linux.
+/// Returns whether these attributes keep an item out of every program for Linux.
 pub(super) fn is_for_others(attributes: &[Attribute]) -> bool {
     let conditions = attributes.iter().filter_map(|it| match &it.meta {
         Meta::List(list) if list.path.is_ident("cfg") => list.parse_args::<Meta>().ok(),

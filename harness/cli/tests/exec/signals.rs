@@ -91,8 +91,8 @@ fn the_wrapper_stops_and_goes_on_with_the_program() {
     for name in ["STOP", "TSTP", "TTIN", "TTOU"] {
         let signal = format!("SIG{name}").parse::<Signal>().unwrap();
         let mut command = exec(&["--", "sh", "-c", &format!("kill -{name} $$; exit 4")]);
-        // The parent of the group is this test, in another group of the same session: the group is
-        // no orphaned one.
+        // The parent of the group is this test, which is in another group of the same session, so
+        // the group is not orphaned (setpgid(2)).
         let mut child = command.process_group(0).spawn().unwrap();
         let stopped = waitpid(pid(&child), Some(WaitPidFlag::WUNTRACED)).unwrap();
         assert_eq!(stopped, WaitStatus::Stopped(pid(&child), signal));

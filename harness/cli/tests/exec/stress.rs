@@ -71,7 +71,7 @@ fn copies_end_with_the_command_that_runs_them() {
     assert_eq!(line, "up\n");
     stress.kill().unwrap();
     stress.wait().unwrap();
-    // The pipe ends when nobody has its other end any more.
+    // The read ends when no process has the other end of the pipe any more (pipe(7)).
     let mut rest = String::new();
     heard.read_to_string(&mut rest).unwrap();
     assert!(!rest.contains("late"), "{rest}");

@@ -9,12 +9,12 @@ use crate::{says, snowglobe, suite, text};
 fn cargo(project: &Path, words: &[&str]) -> Output {
     let mut command = Command::new("cargo");
     for (name, _) in std::env::vars_os() {
-        // cargo tells this test about its own package, and other settings are of this repository.
+        // These variables describe the package of this test, or are settings of this repository.
         if name.to_string_lossy().starts_with("CARGO_") && name != "CARGO_HOME" {
             command.env_remove(name);
         }
     }
-    // Kept from run to run: only the first one builds snowglobe.
+    // The target directory is kept from run to run, so that only the first run builds snowglobe.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("newcomer");
     let command = command.args(words).current_dir(project);
     command.env("CARGO_TARGET_DIR", target).output().unwrap()
@@ -42,7 +42,7 @@ fn the_first_test_passes_and_a_suite_that_fought_over_a_port() {
     for name in ["outside", "tests::inside", "one", "two"] {
         says(&said, &[&format!("test {name} ... ok")]);
     }
-    // Of the library, of the suite, and of the first test.
+    // These are the results of the library, of the suite, and of the first test.
     assert_eq!(said.matches("2 passed").count(), 3, "{said}");
     assert_eq!(said.matches("1 passed").count(), 1, "{said}");
 

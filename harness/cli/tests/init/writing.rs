@@ -32,7 +32,8 @@ fn a_diff_is_shown_and_nothing_written_before_somebody_agrees() {
         let manifest = fs::read_to_string(project.path().join("Cargo.toml")).unwrap();
         assert_eq!(manifest, MANIFEST);
         assert_eq!(output.status.success(), words.contains(&"--dry-run"));
-        // Whoever has installed it from a checkout gets that, and learns how to name a repository.
+        // A program that was built from a checkout names that checkout, and says how to name a
+        // repository.
         let said = text(&output.stderr);
         says(
             &said,

@@ -33,11 +33,11 @@ const PIECE_COUNT: usize = 128;
 /// Attempts to read a dump that changes meanwhile; then the last one is taken as it is.
 const DUMP_ATTEMPTS: usize = 8;
 
-/// A question of which the kernel acknowledges the answer.
+/// A request to which the kernel sends an answer and an acknowledgement.
 pub(crate) struct Question<'a> {
-    /// A verb for errors: what was to be done.
+    /// The operation, in the words of an error message.
     pub(crate) operation: &'static str,
-    /// A name for errors: with what it was to be done.
+    /// The object of the operation, in the words of an error message.
     pub(crate) subject: &'a str,
     /// Type and flags of the message (`netlink(7)`).
     pub(crate) kind: u16,

@@ -65,7 +65,7 @@ impl<'a> VethEnd<'a> {
 pub struct Veth<'a> {
     /// End that may be a port of a bridge.
     pub near: VethEnd<'a>,
-    /// The other end.
+    /// End at the other side of the pair.
     pub far: VethEnd<'a>,
 }
 

@@ -8,11 +8,10 @@ use crate::netlink::{Batch, Netlink, NetlinkError};
 
 /// A conversation about the packet filter of one network namespace.
 ///
-/// A conversation begins when something is first asked. The kernel lets nobody end one until all
-/// that was deleted in the namespace is destroyed, which takes an RCU grace period
-/// (nf_tables_api.c,
-/// `nft_rcv_nl_event`; 11 to 16 ms on Linux 6.18, 2026-11-30). So whoever changes rules of a
-/// namespace that goes on keeps it.
+/// A conversation begins with the first request. The kernel blocks the end of a conversation until
+/// all that was deleted in the namespace is destroyed, which takes an RCU grace period
+/// (nf_tables_api.c, `nft_rcv_nl_event`; 11 to 16 ms on Linux 6.18, 2026-11-30). So code that
+/// changes the rules of a namespace which stays in use keeps the conversation.
 #[derive(Debug, Default)]
 pub struct FilterConversation {
     netlink: Option<Netlink>,

@@ -80,15 +80,16 @@ fn stack_near(local: &u8) -> usize {
     stack
 }
 
-/// Bytes of thread-local values, on both sides of what libc knows of a thread.
+/// Bytes of thread-local values on each side of the address that libc has for a thread
+/// (`pthread_self(3)`).
 const VALUES: usize = 32 << 10;
 
-/// Makes LeakSanitizer take all for reachable to which values and the stack of the calling thread
-/// lead.
+/// Makes LeakSanitizer treat as reachable all memory to which thread-local values and the stack of
+/// the calling thread lead.
 ///
-/// The sanitizer stops all threads by a process of its own, which has the rights of the thread
-/// that ends the program. It passes over threads with more capabilities (ptrace(2), "Ptrace access
-/// mode checking") and over all that they hold.
+/// The sanitizer stops all threads by a process of its own, which has the rights of the thread that
+/// ends the program. The sanitizer skips threads with more capabilities (ptrace(2), "Ptrace access
+/// mode checking"), and with them all memory that they hold.
 pub fn keep_what_this_thread_holds() {
     /// Bytes of the stack of a thread that std starts (`library/std/src/thread/mod.rs`).
     const STACK: usize = 2 << 20;

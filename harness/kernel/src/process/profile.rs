@@ -1,8 +1,8 @@
 //! The runtimes that compilers link into instrumented programs, as far as they have to know of a
 //! fork.
 //!
-//! The symbols of a runtime are there or not, which stable Rust can only ask the linker by way of a
-//! weak reference in assembly.
+//! A program contains the symbols of such a runtime, or does not. Stable Rust can find out only by
+//! weak references in assembly, which the linker resolves.
 #![allow(unsafe_code)]
 
 use std::ffi::{CString, c_char};
@@ -57,8 +57,8 @@ static FILE: OnceLock<CString> = OnceLock::new();
 
 /// Makes LLVM's profile of this process go to `file`, if it makes one.
 ///
-/// The runtime has chosen a file when the program was loaded, before the fork: the same for every
-/// copy.
+/// The runtime chooses a file when the program is loaded, which is before the fork: without this
+/// call all copies of the process would have the same file.
 pub fn write_to(file: &str) {
     let address = runtime().llvm_profile_set_filename;
     let Ok(file) = CString::new(file) else { return };

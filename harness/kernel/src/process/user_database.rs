@@ -1,9 +1,9 @@
 //! Users by name and by id.
 //!
-//! A program that contains glibc must not ask glibc: to do so loads the modules that
+//! A program that contains glibc must not ask glibc for users: glibc would load the modules that
 //! `/etc/nsswitch.conf` names, which belong to the glibc of the system (nsswitch.conf(5)). With
 //! `passwd: files systemd` such a program died of SIGSEGV as soon as it asked for a user who is not
-//! in `/etc/passwd` (Debian 12, 2026-11-30). So it knows the users of that file alone.
+//! in `/etc/passwd` (Debian 12, 2026-11-30). So such a program knows only the users of that file.
 
 #[cfg(any(target_feature = "crt-static", test))]
 mod file;

@@ -21,8 +21,8 @@ use crate::netns::Netns;
 /// Directory of all sysctls.
 const ROOT: &str = "/proc/sys";
 
-/// Most bytes of the file name of a sysctl. The longest ones have an interface and a table in their
-/// paths, and less than 100 bytes.
+/// Limit of the bytes in the file name of a sysctl. The longest names contain an interface and a
+/// table, and have less than 100 bytes.
 const LONGEST: usize = 512;
 
 /// The name of the file of a sysctl. It is made without the heap: see [`crate::fixed_str`].
@@ -47,7 +47,7 @@ impl SysctlFile {
 /// # Errors
 /// `ENOENT` if this kernel lacks the sysctl; the kernel refuses the value.
 pub fn write(path: &str, value: &str) -> Result<()> {
-    // In one piece: a second write would be another value, or is refused
+    // One call writes the whole value: a second write would set another value, or be refused
     // (Documentation/admin-guide/sysctl/kernel.rst, sysctl_writes_strict).
     fd::write_file(SysctlFile::of(path)?.as_c_str()?, value)
 }
@@ -55,7 +55,7 @@ pub fn write(path: &str, value: &str) -> Result<()> {
 /// Writes a sysctl of a network namespace.
 ///
 /// # Errors
-/// As [`write`], or the thread may not enter the namespace.
+/// As [`write()`], or the thread may not enter the namespace.
 pub fn write_in(netns: BorrowedFd<'_>, path: &str, value: &str) -> Result<()> {
     Netns::visit(netns, || write(path, value))?
 }
@@ -80,8 +80,8 @@ pub fn read_in(netns: BorrowedFd<'_>, path: &str) -> io::Result<String> {
     Netns::visit(netns, || read(path))?
 }
 
-/// Returns the number that a sysctl is. Returns nothing for a sysctl that this kernel lacks, or
-/// that is no number.
+/// Returns the value of a sysctl as a number. Returns nothing if this kernel lacks the sysctl, or
+/// if the value is no number.
 pub fn number(path: &str) -> Option<u64> {
     read(path).ok()?.parse().ok()
 }

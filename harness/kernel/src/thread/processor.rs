@@ -5,11 +5,11 @@ use std::fs;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
-/// The calling thread, while it keeps to the processor of another thread. It may run on all of its
-/// processors again when this value is dropped.
+/// A restriction of the calling thread to the processor of another thread. A drop of this value
+/// restores the affinity from before (`sched_setaffinity(2)`).
 #[derive(Default)]
 pub struct ProcessorCompany {
-    /// The processors of the calling thread before, and the only one now.
+    /// The affinity from before, and the only processor of the calling thread now.
     kept: Option<(CpuSet, usize)>,
 }
 

@@ -5,9 +5,9 @@ use std::thread::{Builder, JoinHandle};
 
 /// Starts a thread with a name.
 ///
-/// The work is boxed: a start by std is 15 functions for each type of work, and with 20 types of
-/// work they were a 28th of the code that was generated for snowglobe in a user's first build
-/// (`-Zdump-mono-stats`, 2026-11-30).
+/// The work is boxed, because a start by std is compiled to 15 functions for each type of work.
+/// With 20 types of work they were a 28th of the code that was generated for snowglobe in a user's
+/// first build (`-Zdump-mono-stats`, 2026-11-30).
 ///
 /// # Errors
 /// There are too many threads.

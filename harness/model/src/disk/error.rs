@@ -1,5 +1,4 @@
-//! Errors of a disk: what it answers where it does not do what it was asked, and the faults that it
-//! cannot have.
+//! Errors of a disk: the reasons why a disk refuses an operation, and why it cannot have a fault.
 
 use std::error::Error;
 use std::fmt;

@@ -13,7 +13,7 @@
 //! | file | role |
 //! |---|---|
 //! | `fault` | faults of a disk, as values |
-//! | `error` | what the disk answers instead, and why a fault is none |
+//! | `error` | the errors of operations, and the reasons why a fault is invalid |
 //! | `content` | the bytes of one file, as they are seen and as they are durable |
 //! | `inode` | files, directories and links |
 //! | `tree` | the changes to directories, and their journal |

@@ -9,15 +9,15 @@ use crate::dns::name::{LABEL, NAME};
 /// The reason why a text is no domain name (RFC 1035, section 2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameError {
-    /// The name has so many bytes, which is more than a name may have.
+    /// The name has this number of bytes, which is more than a name may have.
     TooLong(usize),
-    /// A label has no letter.
+    /// A label is empty.
     EmptyLabel,
     /// A label other than the first is a `*`.
     MisplacedWildcard,
-    /// A label has so many bytes, which is more than a label may have.
+    /// A label has this number of bytes, which is more than a label may have.
     LongLabel(usize),
-    /// A label has a character that no label has.
+    /// A label has a character that labels cannot have.
     Character(char),
 }
 
@@ -58,24 +58,24 @@ pub enum RecordError {
     OpenQuote,
     /// A backslash is the last character.
     BackslashAtEnd,
-    /// Digits after a backslash are no byte.
+    /// The digits after a backslash do not stand for a byte.
     EscapedNumber,
-    /// A name in the line is none.
+    /// A name in the line is invalid.
     Name {
         /// The name.
         name: String,
-        /// The reason why it is none.
+        /// The reason why the name is invalid.
         source: NameError,
     },
     /// A word stands where the seconds of the record should be.
     Seconds(String),
     /// The line has no type.
     NoKind,
-    /// The type is none.
+    /// The type is unknown.
     Kind(UnknownRecordKind),
     /// No zone can have records of this type.
     KindOfNoZone(RecordKind),
-    /// A string has so many bytes, which is more than 255.
+    /// A string has this number of bytes, which is more than 255.
     LongString(usize),
     /// A word stands where something else should be.
     Value {
@@ -116,7 +116,7 @@ impl fmt::Display for RecordError {
                 )
             }
             Self::NoKind => f.write_str("has no type, such as A"),
-            Self::Kind(source) => write!(f, "has a type that is none: {source}"),
+            Self::Kind(source) => write!(f, "has an unknown type: {source}"),
             Self::KindOfNoZone(kind) => write!(
                 f,
                 "has the type {kind}; a zone can have A, AAAA, CNAME, MX, NS, PTR, SRV and TXT"
@@ -173,18 +173,18 @@ impl Error for RecordError {
 /// The reason why a name server cannot have a [`DnsFault`](super::DnsFault).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DnsFaultError {
-    /// The name that the questions are about is none.
+    /// The name in the questions is invalid.
     Name {
         /// The name.
         name: String,
-        /// The reason why it is none.
+        /// The reason why the name is invalid.
         source: NameError,
     },
-    /// A record of the answer is none.
+    /// A record of the answer is invalid.
     Record {
         /// The line of the record.
         line: String,
-        /// The reason why it is none.
+        /// The reason why the record is invalid.
         source: RecordError,
     },
 }

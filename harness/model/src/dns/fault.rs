@@ -113,7 +113,7 @@ impl DnsFault {
     /// Reads the name and the records.
     ///
     /// # Errors
-    /// The name or a record is none.
+    /// The name or a record is invalid.
     pub fn parse(&self) -> Result<ParsedFault, DnsFaultError> {
         let Self { effect, name, kind } = self;
         let name = name.as_deref().map(|text| {

@@ -127,7 +127,7 @@ fn question(bytes: &[u8]) -> Option<Question> {
         Some(AskedEdns { version, dnssec })
     });
     let packet = Packet::parse(&plain).ok()?;
-    // An OPT record counts in the last section only.
+    // An OPT record counts in the additional section only (RFC 6891, section 6.1.1).
     let edns = edns.filter(|_| packet.opt().is_some());
     Some(Question {
         packet: owned(packet),
@@ -138,8 +138,8 @@ fn question(bytes: &[u8]) -> Option<Question> {
     })
 }
 
-/// Returns the place of version and flags in the OPT record of a message whose records begin at a
-/// place; nothing if there is no such record, or no end of one before it.
+/// Returns the place of the version and the flags in the OPT record of a message, whose records
+/// begin at `at`. Returns nothing if there is no OPT record, or if a record before it is cut off.
 fn opt_flags_at(bytes: &[u8], mut at: usize) -> Option<usize> {
     let count = |at: usize| u32::from(u16::from_be_bytes([bytes[at], bytes[at + 1]]));
     for _ in 0..count(6) + count(8) + count(10) {
@@ -306,7 +306,7 @@ impl Question {
     fn answer(&self, found: &Found, ttl: u32, tcp: bool) -> (Option<Vec<u8>>, DnsOutcome) {
         let apex = found.zone == self.name && found.records.is_empty();
         if self.kind == RecordKind::Soa && found.what == Lookup::NoData && apex {
-            // A zone has a start, which libraries look for to find the zone of a name.
+            // A zone has an SOA record, which libraries look for to find the zone of a name.
             let bytes = self.write_start(&found.zone, ttl);
             return (bytes, DnsOutcome::Answered(1));
         }
@@ -340,7 +340,7 @@ impl Question {
         (bytes, DnsOutcome::Truncated)
     }
 
-    /// Makes the answer that has the start of the zone that was asked for.
+    /// Makes the answer with the SOA record of the zone that was asked for.
     fn write_start(&self, zone: &DomainName, ttl: u32) -> Option<Vec<u8>> {
         let mut answer = self.start_answer(RCODE::NoError);
         answer.answers.push(authority(zone, ttl));
@@ -396,13 +396,13 @@ impl Question {
         self.finish(&answer)
     }
 
-    /// Writes an answer, with what the crate knows nothing of.
+    /// Writes an answer, with the bytes that the crate simple-dns cannot write.
     fn finish(&self, answer: &Packet<'_>) -> Option<Vec<u8>> {
         let mut bytes = answer.build_bytes_vec_compressed().ok()?;
         let (numbers, at) = self.numbers;
         bytes.get_mut(at..at + 4)?.copy_from_slice(&numbers);
         if let Some(AskedEdns { version: _, dnssec }) = self.edns {
-            // The OPT record is the only one in the last section.
+            // The OPT record is the only record in the additional section.
             debug_assert_eq!(bytes[bytes.len() - OPT_LENGTH..][..3], [0, 0, OPT as u8]);
             let flags = bytes.len().checked_sub(OPT_FLAGS)?;
             // RFC 6891, section 6.1.3: the upper bits of the code, the version, and the flags.

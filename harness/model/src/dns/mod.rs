@@ -15,7 +15,7 @@
 //! | `catalog` | the answer to a question |
 //! | `lab_names` | the names of the nodes, as the plan has them |
 //! | `dns64` | IPv6 addresses for names that have IPv4 addresses alone |
-//! | `error` | why a name, a record or a fault is none |
+//! | `error` | the reasons why a name, a record or a fault is invalid |
 //! | `fault` | what makes answers late, wrong or missing |
 //! | `query` | what was asked, and what was said |
 //! | `message` | messages as bytes (RFC 1035, RFC 6891) |

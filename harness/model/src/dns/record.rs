@@ -96,7 +96,7 @@ impl Record {
     /// Reads a line without the name: perhaps seconds and `IN`, then type and data.
     ///
     /// # Errors
-    /// The line is no record without a name.
+    /// The line has no valid type and data.
     pub fn parse_data(line: &str) -> Result<(Option<u32>, RecordData), RecordError> {
         data_of(&words(line)?, &DomainName::ROOT)
     }

@@ -42,7 +42,8 @@ pub struct ScheduleError {
 /// The error that caused another one.
 type ErrorSource = Arc<dyn Error + Send + Sync>;
 
-/// Two errors are the same if they say the same. Their text has what their source says.
+/// Errors are equal if their kinds, files, places and texts are. Sources are not compared, since
+/// the text of an error contains that of its source.
 impl PartialEq for ScheduleError {
     fn eq(&self, other: &Self) -> bool {
         let Self {
@@ -165,7 +166,7 @@ impl Schedule {
     }
 }
 
-/// The reason why a fault of a schedule cannot be.
+/// The reason why a schedule cannot contain a fault.
 pub(super) struct FaultRefusal {
     kind: ScheduleErrorKind,
     why: String,

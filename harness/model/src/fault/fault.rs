@@ -151,9 +151,9 @@ pub enum Fault {
         /// The soft limit of open files, RLIMIT_NOFILE of getrlimit(2).
         limit: u64,
     },
-    /// The processes of a node get no more memory than they have, and this much: `ENOMEM`. Programs
-    /// that the lab has started there may end for that. Their end is no surprise, and the heal
-    /// starts them again, as a supervisor does after the out-of-memory killer.
+    /// Each process of a node gets no more memory than it has, plus this much: `ENOMEM`. Programs
+    /// that the lab has started there may end because of that. Such an end does not fail the trial,
+    /// and the heal starts the programs again, as a supervisor does after the out-of-memory killer.
     Memory {
         /// The node.
         node: NodeRef,

@@ -202,7 +202,7 @@ impl DrawnFrom {
         }
     }
 
-    /// Returns what a choice takes that there is not.
+    /// Returns what a choice needs and the lab does not have.
     fn obstacle(&self, choice: &Choice) -> Option<String> {
         let (nodes, links) = needs(choice);
         let (least, remedy) = self.special(choice);
@@ -340,7 +340,7 @@ fn needs(choice: &Choice) -> (usize, usize) {
         Choice::One(fault) | Choice::Swizzle(fault) | Choice::Rolling(fault) => {
             let nodes = fault.nodes().into_iter().filter(|it| *it == NodeRef::any());
             let links = fault.links().into_iter().filter(|it| *it == LinkRef::any());
-            // Of those on the other side there is one at least.
+            // The role `rest` needs at least one node on the other side.
             let others = usize::from(fault.nodes().contains(&NodeRef::rest()));
             (nodes.count() + others, links.count())
         }

@@ -52,7 +52,7 @@ pub struct Nemesis {
 /// A choice, and how often it is drawn.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Candidate {
-    /// 2 is drawn twice as often as 1.
+    /// Relative frequency: a candidate of weight 2 is drawn twice as often as one of weight 1.
     pub(super) weight: u32,
     pub(super) choice: Choice,
     pub(super) if_none: IfNone,
@@ -74,7 +74,7 @@ pub(super) enum Choice {
     Disk,
     /// Something that is wrong with the answers of a name server.
     NameServer,
-    /// Something of which the processes of a node have too little.
+    /// A resource of which the processes of a node have too little.
     Scarcity,
 }
 
@@ -102,8 +102,8 @@ impl Nemesis {
         }
     }
 
-    /// Makes a nemesis that parts nodes in all ways that need no role, and for which there are
-    /// enough nodes.
+    /// Makes a nemesis that partitions nodes in all ways that need no role, and for which the lab
+    /// has enough nodes.
     pub fn partitions(duration: Duration) -> Self {
         Self::new(duration)
             .split(3, Split::Halves)
@@ -167,8 +167,8 @@ impl Nemesis {
         Self::new(duration).scarce_resource(1)
     }
 
-    /// Makes a nemesis of all presets, of each what there are nodes, links, clocks, disks and name
-    /// servers for.
+    /// Makes a nemesis of all presets. Faults for which the lab lacks nodes, links, clocks, disks
+    /// or name servers are left out.
     pub fn everything(duration: Duration) -> Self {
         let mut all = Self::partitions(duration);
         all.candidates.extend(Self::crashes(duration).candidates);

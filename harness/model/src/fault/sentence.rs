@@ -90,7 +90,7 @@ fn list(nodes: &[NodeRef]) -> String {
 
 /// Returns what of a link gets worse, as far as a sentence has room for it.
 fn harm(worse: &Impairment) -> String {
-    // Without `..`, so that a new impairment has to be thought of here.
+    // Without `..`, so that the compiler names this place for a new impairment.
     let Impairment {
         delay,
         loss,
@@ -98,7 +98,7 @@ fn harm(worse: &Impairment) -> String {
         reorder,
         corrupt,
         rate,
-        // The line would be too long with these, or says most of it by the others.
+        // The line would be too long with these, or other fields already say most of it.
         jitter: _,
         bursts: _,
         lose_every: _,

@@ -79,8 +79,8 @@ pub(super) fn disk_fault(dice: &mut FaultDice) -> DiskFault {
     }
 }
 
-/// Draws what is wrong with the answers of a name server, for all names. Other records in the place
-/// of the right ones have to be asked for: there are none that mean something to every test.
+/// Draws a fault of the answers of a name server, for all names. Wrong records are never drawn: a
+/// test has to ask for them, since no records mean something to every test.
 pub(super) fn dns_fault(dice: &mut FaultDice) -> DnsFault {
     match dice.weighted([3, 2, 2, 1, 2].into_iter()) {
         0 => {
@@ -94,12 +94,13 @@ pub(super) fn dns_fault(dice: &mut FaultDice) -> DnsFault {
     }
 }
 
-/// Draws that of which some node has too little.
+/// Draws a fault that leaves some node too little of a resource.
 pub(super) fn scarcity(dice: &mut FaultDice) -> Fault {
     let node = NodeRef::any();
     match dice.weighted([2, 1, 1].into_iter()) {
         0 => Fault::slow(node, Percent([1.0, 5.0, 10.0, 25.0, 50.0][dice.place(5)])),
-        // From less than a program has open at its start to what a server with some clients has.
+        // The limits reach from less than a program has open at its start to what a server with
+        // some clients has open.
         1 => Fault::descriptors(node, [3, 8, 16, 32, 64][dice.place(5)]),
         _ => Fault::memory(node, [0, 64, 1024, 16_384][dice.place(4)]),
     }
@@ -220,7 +221,8 @@ mod tests {
         assert_eq!(effects.len(), 5, "{effects:?}");
     }
 
-    /// Three nodes, as most clusters have, and two and one: what takes more is left out.
+    /// The lab has three nodes, as most clusters have, then four, then one: faults that need more
+    /// are left out.
     #[test]
     fn everything_does_what_there_are_nodes_and_links_for() {
         let mut lab = targets();

@@ -106,7 +106,7 @@ impl Nat {
     /// on, of ports, of addresses or of forwarded ports forgets them.
     pub fn change(&mut self, spec: NatSpec) {
         let before = &self.spec;
-        // Without `..`, so that a new behaviour has to be thought of here.
+        // Without `..`, so that the compiler names this place for a new behaviour.
         let NatSpec {
             mapping,
             tcp_mapping,

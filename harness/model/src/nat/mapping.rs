@@ -42,7 +42,7 @@ impl TcpState {
             }
             self.0 |= syn;
         } else {
-            // Both ends have sent a SYN, and this segment is none: the handshake is over.
+            // Both ends have sent a SYN, and this segment is not a SYN: the handshake is over.
             if self.has(Self::SYN_OUT | Self::SYN_IN) {
                 self.0 |= Self::ESTABLISHED;
             }

@@ -87,8 +87,9 @@ pub enum Exhausted {
 /// Treatment of packets from inside to one of its own external addresses (RFC 4787, section 6).
 ///
 /// Hairpinning works at all external addresses: that of the uplink, those of the pool, and one that
-/// the NAT was rebound to. What is for no mapping at the address of the uplink reaches the router
-/// itself. nftables hairpins forwarded ports and those that a host has asked for, and no others.
+/// the NAT was rebound to. A packet to the address of the uplink for which there is no mapping
+/// reaches the router itself. nftables hairpins only forwarded ports and ports that a host has
+/// asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Hairpinning {

@@ -88,7 +88,7 @@ impl NatSpec {
     /// # Errors
     /// The first value that is not possible.
     pub fn validate(&self) -> Result<(), NatProblem> {
-        // Without `..`, so that a new behaviour has to be thought of here.
+        // Without `..`, so that the compiler names this place for a new behaviour.
         let NatSpec {
             engine,
             pool,

@@ -16,17 +16,17 @@ pub(crate) fn autoconfigures(topology: &Topology, owner: Owner) -> bool {
     }
 }
 
-/// Returns the sysctls of an interface that has its addresses from routers, and its default route
-/// with a metric.
+/// Returns the sysctls of an interface that gets its addresses, and its default route with this
+/// metric, from routers.
 pub(crate) fn autoconfiguration(interface: &str, metric: u32) -> Vec<Sysctl> {
     let of = |(key, value): (&str, &str)| Sysctl {
         path: format!("net/ipv6/conf/{interface}/{key}"),
         value: value.to_owned(),
     };
     let metric = metric.to_string();
-    // The metric goes first, for the advertisement that comes next. Advertisements are heeded also
-    // where the node forwards (2); without a second's wait for another who has the address, which
-    // the MAC address is part of (Documentation/networking/ip-sysctl.rst).
+    // The metric goes first, since the next advertisement uses it. With 2, the kernel heeds
+    // advertisements also where the node forwards. Duplicate address detection would cost a second,
+    // and is off: the MAC address is part of each address (Documentation/networking/ip-sysctl.rst).
     [
         ("ra_defrtr_metric", metric.as_str()),
         ("accept_ra", "2"),

@@ -194,8 +194,8 @@ impl InterfacePlan {
 }
 
 impl StackPlan {
-    /// Returns the interfaces at which the stack is known: those whose links are there. Where none
-    /// is left, a name still stands for an address, at which nobody is.
+    /// Returns the interfaces at which the stack is known: those whose links exist, or all of them
+    /// if no link is left, since a name has to stand for an address even where nobody answers.
     pub fn known(&self) -> impl Iterator<Item = &InterfacePlan> + '_ {
         let all_gone = self.interfaces.iter().all(|it| it.gone);
         let interfaces = self.interfaces.iter();

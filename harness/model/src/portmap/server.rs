@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use super::book::LeaseBook;
 use super::engine::LeaseEngine;
 
-/// The server of a router as it hears one request: PCP server and client of RFC 6887, and what
-/// stands for them in the other protocols.
+/// The server of a router while it handles one request: the PCP server and client of RFC 6887, and
+/// their counterparts in the other protocols.
 pub struct MappingServer<'a> {
     /// All leases of the router.
     pub book: &'a mut LeaseBook,

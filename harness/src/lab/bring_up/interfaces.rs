@@ -61,7 +61,7 @@ impl<'a> NetworkBuilder<'a> {
         let plan = self.plan();
         // Only the difference is asked for, so that addresses that stay are never gone.
         let changes = diff(before, &plan[stack]);
-        // Values of the stack as a whole are the caller's.
+        // The caller writes the sysctls of the stack as a whole.
         let here = |op: &StackOp<'_>| match op.interface() {
             None => !op.is_sysctl(),
             Some(id) => !elsewhere(id),

@@ -20,7 +20,8 @@ impl Drop for Lab {
             self.leave();
             return;
         }
-        // The end closes descriptors: after it, nobody may be left who could say why it failed.
+        // The end of a lab closes descriptors, and a process that closes a descriptor twice aborts.
+        // So the init gets the report of that first.
         tell_if_closed();
         // Nothing may break a node, or start one again, while the lab ends.
         self.schedules().stop_all();

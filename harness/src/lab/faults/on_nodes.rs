@@ -121,7 +121,7 @@ pub(crate) fn break_disk(node: &Node, volume: Option<&str>, what: DiskFault) -> 
     Ok(FaultGuard::begin(node.journal(), fault, healing))
 }
 
-/// A fault of a disk, to be taken away.
+/// A fault that a disk has until `heal` ends it.
 struct BrokenDisk {
     server: Arc<DiskServer>,
     id: u64,

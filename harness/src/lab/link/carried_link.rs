@@ -1,10 +1,10 @@
-//! A link with what carries it, and who may have the carrier.
+//! A link with its carrier, and the access to the carrier.
 //!
 //! While a wire has nothing to do, the kernel carries its frames by a shortcut (see
-//! `carrier::shortcut`). Whoever decides what becomes of frames, or wants to see each of them, has
-//! to end the shortcut first. Who forgot that would be told nothing, and would miss frames. So the
-//! carrier is private here, and [`CarriedLink::without_shortcut`] is the one way to it. All that
-//! can be had without it neither changes nor sees a frame.
+//! `carrier::shortcut`). Code that decides what becomes of frames, or has to see each of them, must
+//! end the shortcut first: otherwise frames bypass that code without an error. So the carrier is
+//! private here, and [`CarriedLink::without_shortcut`] is the only access to it. The other
+//! functions neither change nor see a frame.
 
 use std::sync::Arc;
 
@@ -60,15 +60,15 @@ impl CarriedLink {
         self.active.has_shortcut()
     }
 
-    /// Makes all frames come to the carrier, and gives it out.
+    /// Ends the shortcut, and returns the carrier, to which all frames come from now on.
     pub(super) fn without_shortcut(&mut self) -> Result<WithoutShortcut<'_>> {
         let Self { ends, active } = self;
         active.leave_shortcut(ends)?;
         Ok(WithoutShortcut { ends, active })
     }
 
-    /// Takes over the ends of a changed plan. An error says that frames pass by the translation of
-    /// addresses which the plan has for the wire by now.
+    /// Takes over the ends of a changed plan. An error means that frames still bypass the
+    /// translation of addresses that the plan now has for the wire.
     pub(super) fn set_ends(&mut self, ends: LinkEnds) -> Result<()> {
         self.ends = ends;
         if self.ends.cable().translates() {
@@ -136,7 +136,7 @@ impl<'a> WithoutShortcut<'a> {
     }
 
     /// Lets the node's interface see a pulled cable, or a plugged one (IFF_LOWER_UP of
-    /// netdevice(7)), where the port at a switch is what goes down and comes up.
+    /// netdevice(7)), if the interface that goes down and up is the port at a switch.
     ///
     /// An end of a veth pair sees its peer go down (veth(4)). Any other carrier of the link stands
     /// between the port and the node's interface, so that the node would not notice.

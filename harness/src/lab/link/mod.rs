@@ -18,7 +18,7 @@
 //! | `state` | what was asked for, and what is in force |
 //! | `change_carrier` | another carrier for a link that is in use |
 //! | `carrier/` | what carries the packets, and how carriers change |
-//! | `carried_link` | the ends with the carrier, and who may have the carrier |
+//! | `carried_link` | the ends with the carrier, and the access to the carrier |
 //! | `ends` | the two ends, and the settings of their interfaces |
 //! | `announce` | what switches and neighbours are told of a node |
 //! | `cuts` | cuts, whatever carries the link |

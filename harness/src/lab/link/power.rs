@@ -17,7 +17,7 @@ impl PluggedCable for Lock<LinkState> {
     fn power_off(&self, stack: &Arc<Stack>) -> Result<()> {
         let mut state = self.lock();
         let sides = state.sides_in(stack);
-        // As when a link goes down: see `LinkState::take_down`.
+        // The shortcut ends first, as in `LinkState::take_down`.
         let carried = state.carried.without_shortcut()?;
         let ends = carried.ends();
         for side in sides {

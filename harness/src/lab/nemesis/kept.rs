@@ -32,8 +32,8 @@ pub(crate) fn schedule_file(trial: &str, seed: u64) -> Option<PathBuf> {
 }
 
 /// Reads the file that the environment names, before trials are made: a trial has a `/tmp` of its
-/// own, and a file that cannot be used is told before anything runs. The processes of trials are
-/// copies of this one.
+/// own, and an error in the file is reported before any trial runs. The processes of trials are
+/// copies of this process, and have the schedule.
 ///
 /// # Errors
 /// The file cannot be read, or is no schedule. The error is a sentence with file, line and column.

@@ -8,7 +8,7 @@ use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::node::node::Node;
 
 impl Node {
-    /// Finds the volume with faults that is meant.
+    /// Finds the volume with faults that has this name, or the only one if no name is given.
     pub(crate) fn find_disk(&self, volume: Option<&str>) -> Result<&Arc<DiskServer>> {
         let disks = self.disks();
         let names = || {

@@ -152,8 +152,9 @@ impl Node {
         &self.hostname
     }
 
-    /// Returns the address for which the name stands: IPv4 if the node has one. It is that of the
-    /// first link that is there; where all are removed, the last one, at which nobody answers.
+    /// Returns the address for which the name stands: IPv4 if the node has one. The address is that
+    /// of the first link that exists; if all links are removed, it is the last address, at which
+    /// nobody answers.
     ///
     /// # Panics
     /// The node has no interface.

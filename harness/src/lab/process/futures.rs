@@ -149,7 +149,7 @@ async fn read_all(fd: Option<OwnedFd>) -> io::Result<Vec<u8>> {
     thread::start("reader of a pipe", move || {
         let mut bytes = Vec::new();
         let all = File::from(fd).read_to_end(&mut bytes).map(|_| bytes);
-        // Whoever waited may have stopped to wait.
+        // The future that waits for the bytes may have been dropped.
         let _ = reader.send(all);
     })?;
     let gone = || Err(io::ErrorKind::BrokenPipe.into());

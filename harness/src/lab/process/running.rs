@@ -64,7 +64,7 @@ pub(crate) struct Started {
     pub(crate) end: MessageChannel,
 }
 
-/// What the lab has of a program before the program runs.
+/// Data of a program that exists before the program runs.
 #[derive(Debug)]
 pub(crate) struct ProgramContext {
     /// Name by which reports call the program.

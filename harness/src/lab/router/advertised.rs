@@ -1,7 +1,7 @@
-//! Default routes that the kernel has of the advertisements of routers.
+//! Default routes that the kernel has made from router advertisements.
 //!
-//! Nobody but the kernel makes such a route, with the time at which it ends. When the kernel hears
-//! of the router again, it makes the route anew if the metric has changed (net/ipv6/ndisc.c,
+//! Only the kernel makes such a route, with the time at which it ends. On the next advertisement of
+//! the router, the kernel makes the route anew if the metric has changed (net/ipv6/ndisc.c,
 //! ndisc_router_discovery). So the router is asked to advertise itself.
 
 use std::os::fd::{AsFd, BorrowedFd};
@@ -18,12 +18,12 @@ use crate::model::ndp::advertisement::solicitation;
 use crate::topology::LinkId;
 use crate::topology::plan::{InterfacePlan, StackId};
 
-/// Time after which a router is asked again whose advertisement may be lost.
+/// Time after which a router is asked again, since its advertisement may be lost.
 const AGAIN: Duration = Duration::from_millis(500);
 
 impl Lab {
-    /// Gives the default routes over a link that the kernel has of advertisements the metric of the
-    /// plan.
+    /// Sets the metric of the plan on the default routes over a link that the kernel has made from
+    /// router advertisements.
     pub(super) fn renew_advertised_routes(&self, link: LinkId) -> Result<()> {
         if self[link].is_removed() || self[link].is_down() {
             return Ok(());
@@ -82,8 +82,8 @@ impl Lab {
     }
 }
 
-/// Returns whether the kernel has a default route of an advertisement over an interface whose
-/// metric is not that of the plan.
+/// Returns whether an interface has a default route from a router advertisement whose metric is not
+/// that of the plan.
 fn is_outdated(netns: BorrowedFd<'_>, interface: &InterfacePlan) -> Result<bool> {
     let failed = |e| LabError::network("the routes of a node", e);
     let mut netlink = Netlink::open_in(netns).map_err(failed)?;

@@ -115,8 +115,8 @@ impl Lab {
     /// Changes the metric of the default routes over a link. A node that has several leaves by the
     /// one with the lowest metric, so this is how a phone changes from Wi-Fi to mobile.
     ///
-    /// Routes that servers have given are among them, and those of router advertisements, which the
-    /// node asks for again. A program that manages the addresses has metrics of its own.
+    /// These routes include those that servers have given, and those from router advertisements,
+    /// for which the node asks again. A program that manages the addresses has metrics of its own.
     ///
     /// # Errors
     /// A node has another default route with that metric, or the kernel refuses the change: nothing

@@ -8,7 +8,7 @@
 //! | `kernel_nat` | the mappings of a NAT that nftables carries |
 //! | `port_mapping` | where routers serve hosts that ask for ports |
 //! | `change` | changes of routers and firewalls of a running lab |
-//! | `advertised` | default routes that the kernel has of the advertisements of routers |
+//! | `advertised` | default routes that the kernel has made from router advertisements |
 
 mod advertised;
 pub(crate) mod change;

@@ -69,7 +69,7 @@ impl Likeness {
     /// nothing outside of a nextest run, and where the start has something of its own that cannot
     /// be compared.
     pub(crate) fn of_program(program: &OsStr, settings: &impl Hash) -> Option<Self> {
-        // The value would become a part of the resident, and is another one for each start.
+        // The resident would keep the value of its first start, and each start has another value.
         if std::env::var_os("LLVM_PROFILE_FILE").is_some() {
             return None;
         }

@@ -16,8 +16,8 @@
 //! | file | role |
 //! |---|---|
 //! | `likeness.rs` | which starts are alike |
-//! | `start.rs` | the request of a start that its trial run |
-//! | `programs.rs` | the request of a start of `snowglobe exec` that its program run |
+//! | `start.rs` | how a start asks a resident to run its trial |
+//! | `programs.rs` | how a start of `snowglobe exec` asks a resident to run its program |
 
 mod likeness;
 mod programs;

@@ -1,4 +1,4 @@
-//! The request of a start of `snowglobe exec` that a resident run its program.
+//! What a start of `snowglobe exec` does so that a resident runs its program.
 
 use std::ffi::CString;
 use std::os::fd::AsFd;

@@ -73,10 +73,10 @@ impl OwnFiles {
     }
 }
 
-/// Returns the number of ids from 0 on that are those of a user and of a group here.
+/// Returns how many ids from 0 on are mapped here, both as users and as groups.
 fn ids_from_zero() -> u32 {
     let ids = id_map::own_ids().and_then(|users| Ok(users.min(id_map::own_groups()?)));
-    // Without a procfs nobody is asked about any id.
+    // Without a procfs the mapping is unknown, so every change of owner passes without a question.
     ids.unwrap_or(u32::MAX)
 }
 

@@ -5,9 +5,9 @@
 //! with trials. A program belongs to the process group of its caller, and a process enters a group
 //! only by a number that the group has in the PID namespace of that process. So this resident is
 //! beside the sandbox: it has the user and the mounts of the sandbox, and is in the PID namespace
-//! of the caller. A process of which the children would be in another one can make no further PID
-//! namespace (Linux, `kernel/pid_namespace.c`, `copy_pid_ns`), so that of a program is not within
-//! the sandbox's either.
+//! of the caller. A process whose children would be in another PID namespace can make no further
+//! one (Linux, `kernel/pid_namespace.c`, `copy_pid_ns`), so the PID namespace of a program is not
+//! within that of the sandbox either.
 //!
 //! The resident joins the group of the caller for as long as the clone of the program's init takes.
 //! It ends when the keeper of the sandbox does, which ends with nextest; the inits of its programs

@@ -72,8 +72,8 @@ pub(crate) struct Beside {
     pub(crate) procfs: OwnedFd,
 }
 
-/// Everything for the setting of trials that is found out before the clone, since the first process
-/// of an outer sandbox sees other files and other ids.
+/// Facts for the setting of trials that are found before the clone, since the first process of an
+/// outer sandbox sees other files and other ids.
 pub(crate) struct Outside {
     /// Pidfd of this process. Inside, the supervisor has no process id: it is outside of the PID
     /// namespace.

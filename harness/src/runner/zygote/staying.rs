@@ -105,7 +105,8 @@ impl<'a> StayingZygote<'a> {
 
     /// Waits for a start, and returns whether one asks. Ends this process if the sandbox is gone.
     fn awaits_start(&self, listener: &NamedListener) -> bool {
-        // The kernel ends the processes in the sandbox.
+        // The kernel ends a zygote in the sandbox, so only a zygote beside the sandbox watches the
+        // keeper.
         let beside = self.zygote.setting.beside.as_ref();
         let keeper = beside.map(|beside| beside.keeper.as_fd());
         let watched = [listener.as_fd(), keeper.unwrap_or(listener.as_fd())];

@@ -143,7 +143,8 @@ fn attempt(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, DiskErr
         | FuseOperation::Rename { .. }
         | FuseOperation::Link { .. }
         | FuseOperation::Create { .. } => return change_names(disk, request),
-        // The session has answered all but the last. Of that the kernel does not ask again.
+        // The session has answered all of these but `Other`, which the kernel does not ask again
+        // after ENOSYS.
         FuseOperation::Init { .. }
         | FuseOperation::Forget
         | FuseOperation::OpenDirectory

@@ -12,7 +12,7 @@
 //! | `first_process` | the first process of a node: makes the node, then obeys the lab's commands |
 //! | `mounts` | the files that a node finds |
 //! | `clock` | the time of day that the programs of a node see |
-//! | `stop_patience` | how long the next stop of a program is looked for |
+//! | `stop_patience` | how long the first process polls for the next stop of a program |
 //! | `launch` | the start of a program |
 //! | `user_namespaces` | user namespaces where the trial may make none |
 //! | `visitor_mounts` | the files that code of the test finds in the node |

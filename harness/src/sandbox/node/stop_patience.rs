@@ -1,13 +1,14 @@
-//! How long, and where, the first process looks for the next stop of a program that it traces.
+//! How long, and on which processor, the first process polls for the next stop of a program that it
+//! traces.
 
 use crate::kernel::thread::processor::ProcessorCompany;
 
-/// Time for which the first process looks for the next stop of a program that it has just answered.
+/// Time for which the first process polls for the next stop of a program that it has just answered.
 ///
-/// A program that asks for the time by system calls often does so again and again. To be woken for
-/// each takes longer than the answer itself: with these looks a reading took 15 us, without them 26
-/// (medians of five, in turns, at a load of 20 on 2 cores, 2026-11-30). No program is kept from its
-/// processor meanwhile, and after some stops the commands of the lab have their turn.
+/// A program that asks for the time by system calls often does so again and again. A wake-up for
+/// each stop takes longer than the answer itself: a reading took 15 us with these polls, and 26 us
+/// without them (medians of five, in turns, at a load of 20 on 2 cores, 2026-11-30). Each poll
+/// yields the processor, and after some stops the commands of the lab have their turn.
 #[derive(Default)]
 pub(super) struct StopPatience {
     answered: u32,
@@ -16,22 +17,22 @@ pub(super) struct StopPatience {
 }
 
 impl StopPatience {
-    /// Looks after one stop, of about half a microsecond each.
+    /// Polls after one stop, of about half a microsecond each.
     const LOOKS: u32 = 40;
 
-    /// Stops after which nothing is looked for any more.
+    /// Stops after which the process polls no more.
     const MOST: u32 = 200;
 
-    /// Stops after which this process goes to the processor of the program, and after which it
-    /// looks again where that is: a look into `/proc` takes as long as two answers.
+    /// Stops after which this process moves to the processor of the program, and looks that
+    /// processor up again: a look-up in `/proc` takes as long as two answers.
     const APART: u32 = 8;
 
     /// Counts a stop of the thread `id` that was answered.
     ///
-    /// A processor on which nobody runs meanwhile goes to sleep, or to another program, and to get
-    /// it back takes longer than an answer. So the two share one: a reading took 37 us, and 83 us
-    /// on two processors (medians of five, in turns, at a load of 25 on 2 cores, 2026-11-30; 11 us
-    /// of each are work).
+    /// An idle processor goes to sleep, or runs another program, and a thread waits longer for it
+    /// than an answer takes. So this process and the program share one processor: a reading took 37
+    /// us, and 83 us on two processors (medians of five, in turns, at a load of 25 on 2 cores,
+    /// 2026-11-30; 11 us of each are work).
     pub(super) fn renew(&mut self, id: i32) {
         if self.answered % (Self::MOST / 4) == Self::APART {
             self.company.join(id);
@@ -44,7 +45,7 @@ impl StopPatience {
         };
     }
 
-    /// Lets others run, and returns whether to look once more.
+    /// Yields the processor, and returns whether to poll once more.
     pub(super) fn looks_again(&mut self) -> bool {
         if self.looks == 0 {
             return false;

@@ -322,7 +322,7 @@ impl Init<'_> {
                 Some(BodyReport::Remarked(remark)) => TrialReport::Remarked(remark),
                 Some(BodyReport::StackOverflowed) => TrialReport::StackOverflowed,
                 Some(BodyReport::ProgramEnded(end)) => TrialReport::ProgramEnded(end),
-                // What says this comes by memory, for the channel is closed.
+                // This report comes by memory only, since the channel is closed.
                 Some(BodyReport::ChannelClosed) => continue,
                 // Bytes that the code of the test has written to a descriptor that it has guessed.
                 None => continue,

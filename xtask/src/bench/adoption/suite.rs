@@ -15,7 +15,7 @@ pub(super) struct PublishedSuite {
     pub(super) version: &'static str,
     /// What kind of suite it is: the ratio depends on it.
     pub(super) what: &'static str,
-    /// Integration tests that both runs take, of all if empty.
+    /// Integration tests that both runs include; an empty list stands for all.
     programs: &'static [&'static str],
     /// Tests that both runs leave out.
     skip: &'static [&'static str],
@@ -31,7 +31,7 @@ pub(super) const PUBLISHED: [PublishedSuite; 2] = [
         // which `cargo test` starts one after the other.
         what: "60 short tests and 2 long ones in 5 programs",
         programs: &[],
-        // In these a thread panics on purpose, which fails a trial without the option
+        // In these tests a thread panics on purpose, which fails a trial without the option
         // `allow_panics`.
         skip: &["dont_double_panic", "test_rm_tempdir_threading"],
     },
@@ -39,7 +39,7 @@ pub(super) const PUBLISHED: [PublishedSuite; 2] = [
         name: "bytes",
         version: "1.12.2",
         what: "a thousand short tests in 7 programs",
-        // The others put an allocator of their own in place, or have a condition on top.
+        // The other programs set a global allocator, or have a condition at their top.
         programs: &[
             "test_buf",
             "test_buf_mut",
@@ -60,7 +60,7 @@ pub(super) struct Suite {
     _directory: tempfile::TempDir,
     plain: PathBuf,
     converted: PathBuf,
-    /// Integration tests that are taken, of all if empty.
+    /// Integration tests that are included; an empty list stands for all.
     programs: &'static [&'static str],
     /// Options of both runs.
     options: Vec<&'static str>,
@@ -130,7 +130,7 @@ impl Suite {
         command
     }
 
-    /// Says which programs of the suite are meant.
+    /// Tells cargo which programs of the suite to run.
     fn choose(&self, command: &mut Command) {
         if self.programs.is_empty() {
             command.arg("--tests");

@@ -170,7 +170,7 @@ fn tests_for_other_systems_stay_and_come_back() {
         ),
     ] {
         left(text, There, line, name, "another system");
-        // So an earlier version has converted it.
+        // An earlier version has converted such tests like this.
         let converted = text.replace("#[test]", "#[snowglobe::test]\n#[test]");
         let back = convert(&converted, PackagePart::Test, Back).unwrap();
         assert_eq!(back.text, text);

@@ -67,10 +67,10 @@ impl TracedThread {
         let _ = self.call(libc::PTRACE_DETACH, 0, signal as usize);
     }
 
-    /// Returns whether the thread sleeps in a call that starts a process: until the child of a
-    /// vfork(2), which posix_spawn(3) and shells use, has executed a program or ended. Neither a
-    /// stop nor a signal ends that sleep but SIGKILL (kernel/fork.c, wait_for_vfork_done), and the
-    /// thread stops before it returns from the call.
+    /// Returns whether the thread waits in a call that starts a process: in a vfork(2), which
+    /// posix_spawn(3) and shells use, until the child has executed a program or ended. Only SIGKILL
+    /// ends that wait early (kernel/fork.c, wait_for_vfork_done). A stop takes effect after the
+    /// wait, before the thread returns from the call.
     pub(super) fn awaits_child(self) -> bool {
         // The number of the call comes first, unless the thread runs (proc_pid_syscall(5)).
         let line = fs::read_to_string(format!("/proc/{}/syscall", self.0)).unwrap_or_default();

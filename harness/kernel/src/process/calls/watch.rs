@@ -131,8 +131,8 @@ impl CallWatch {
         })
     }
 
-    /// Stops all threads that run, and returns whether all of them have stopped in that time. A
-    /// thread that waits for a child of its own that stands still does so too.
+    /// Stops all threads that run, and returns whether all of them have stopped in that time.
+    /// Threads that wait for children of their own count as stopped when no other thread runs.
     pub fn stop_all(&mut self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         for (thread, state) in &self.threads {

@@ -3,7 +3,7 @@
 //! | file | role |
 //! |---|---|
 //! | `linked` | values that the linker collects |
-//! | `reader` | a symbol that the linker misses where nothing reads the tests |
+//! | `reader` | a symbol that is undefined in a program without code that reads its tests |
 //! | `shared_memory_child` | a child in the memory of its parent, as after `vfork` |
 //! | `shared_note` | a message to the parent without a descriptor |
 //! | `wiped` | memory that forks do not get |

@@ -1,12 +1,12 @@
-//! A reader that tests need, as a symbol that the linker misses where nothing reads the tests.
+//! A symbol that makes the linker fail if no code of a program reads its tests.
 //!
-//! A program with a `main` of its own that never asks for its tests would run none of them, and be
-//! green. No run can tell it from a program that is its own helper, whose `main` looks at an
-//! argument and returns. The linker can: it sees whether the program has the code that reads tests,
-//! on any way through `main`.
+//! A program with a `main` of its own that never asks for its tests would run none of them, and
+//! succeed. No run can tell such a program from one that is its own helper, whose `main` looks at
+//! an argument and returns. The linker can: it sees whether the program contains the code that
+//! reads tests, on whichever path through `main`.
 //!
-//! Each test refers to a symbol. What reads tests defines the symbol, in the crate that calls it
-//! and not in this library, where it would always be there: both functions are inlined there. The
+//! Each test refers to the symbol, and the code that reads tests defines it. Both functions are
+//! inlined into the crate that calls them: in this library the definition would always exist. The
 //! name of the symbol is the sentence that the linker prints.
 #![allow(unsafe_code)]
 
@@ -38,7 +38,7 @@ pub fn reads_tests() {
     }
 }
 
-/// Makes a program fail to link that has no code which reads its tests.
+/// Makes the linker refuse a program without code that reads its tests.
 #[inline(always)]
 pub fn wants_reader() {
     unsafe extern "C" {

@@ -21,8 +21,8 @@ use nix::sched::CloneFlags;
 
 use super::{ARGUMENTS_AT, beginning, end, install, jump, load};
 
-/// Argument by which [`unshare_users`], [`syncfs_unwatched`] and [`chown_unwatched`] are known: one
-/// more than the call has. The kernel does not look at it.
+/// Extra argument that marks calls of [`unshare_users`], [`syncfs_unwatched`] and
+/// [`chown_unwatched`]. The kernel ignores arguments that a call does not have.
 const OURS: u32 = 0x5e0_91be;
 
 /// Filters the calling thread, and whatever it starts. Returns the descriptor on which the kernel
@@ -32,7 +32,7 @@ const OURS: u32 = 0x5e0_91be;
 /// make user namespaces by it. So are the library's own calls: `clone` with `CLONE_CHILD_CLEARTID`,
 /// [`unshare_users`], [`syncfs_unwatched`] and [`chown_unwatched`].
 ///
-/// Ids from 0 up to `mapped` are taken for mapped where the owner of a file is changed.
+/// A change of owner to an id below `mapped` passes without a question.
 ///
 /// # Errors
 /// `EBUSY` under a filter of this kind, since the kernel permits one; `EINVAL` or `ENOSYS` where
@@ -95,7 +95,8 @@ pub fn watch(mapped: u32) -> crate::Result<OwnedFd> {
 fn of_chown(first: usize, mapped: u32) -> Vec<libc::sock_filter> {
     let argument = |index: usize| load(ARGUMENTS_AT + 8 * index as u32);
     vec![
-        // The library's own calls come first: who answers may be waiting for the caller.
+        // Calls of the library itself pass first: the process that answers may be waiting for the
+        // caller.
         argument(MARK_OF_CHOWN),
         jump(libc::BPF_JEQ, OURS, 6, 0),
         // An id has 32 bits, and an argument 64. The kernel ignores the upper half, so that only
@@ -103,7 +104,7 @@ fn of_chown(first: usize, mapped: u32) -> Vec<libc::sock_filter> {
         argument(first),
         jump(libc::BPF_JEQ, NONE, 1, 0),
         jump(libc::BPF_JGE, mapped, 4, 0),
-        // A group that is not mapped is refused as a user is, whatever the user is.
+        // The kernel refuses a group that is not mapped as well, even if the user is mapped.
         argument(first + 1),
         jump(libc::BPF_JEQ, NONE, 1, 0),
         jump(libc::BPF_JGE, mapped, 1, 0),
@@ -112,8 +113,8 @@ fn of_chown(first: usize, mapped: u32) -> Vec<libc::sock_filter> {
     ]
 }
 
-/// Changes the owner of a file, not of what a symbolic link leads to, without a question to anybody
-/// (`fchownat(2)`).
+/// Changes the owner of a file without a question to another process (`fchownat(2)`). The owner of
+/// a symbolic link itself is changed, not that of its target.
 ///
 /// # Errors
 /// The kernel refused it: an id has no number here, say.
@@ -181,7 +182,7 @@ const CHANGES_OF_IDS: [(libc::c_long, Changed); 7] = [
     }),
 ];
 
-/// Index of the argument behind the last of `fchownat(2)`, which has the most.
+/// Index of the argument after the last one of `fchownat(2)`, which has the most arguments.
 const MARK_OF_CHOWN: usize = 5;
 
 /// Calls that change the owner of a file, with the index of the argument that is the user; the

@@ -16,12 +16,12 @@ pub(in crate::process) fn with_id(uid: u32) -> Option<KnownUser> {
 
 #[cfg(target_feature = "crt-static")]
 fn text() -> String {
-    // A name or a comment of another encoding is no reason to know nobody.
+    // A name or a comment in another encoding than UTF-8 must not hide the other users.
     let bytes = std::fs::read("/etc/passwd").unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Returns the users of a file, whose lines are as passwd(5) has them.
+/// Returns the users in a text of the format of passwd(5).
 fn users(text: &str) -> impl Iterator<Item = KnownUser> {
     text.lines().filter_map(|line| {
         let mut fields = line.split(':');

@@ -1,4 +1,4 @@
-//! Routers in TOML: whatever they can have in Rust, and what is wrong about them, with its place.
+//! Routers in TOML: all settings that routers can have in Rust, and errors with their places.
 
 use std::net::SocketAddrV4;
 
@@ -86,7 +86,7 @@ fn home(line: &str) -> String {
     format!("{routers}[[node]]\nname = \"host\"\n{links}")
 }
 
-/// Lines of a router that cannot be, the column of what is wrong there, and what is said of it.
+/// Invalid lines of a router, each with the column of its error and a part of the error's text.
 #[rustfmt::skip]
 const WRONG: [(&str, usize, &str); 17] = [
     ("network.firewall = \"open\"", 20, "write it as `firewall` of the router"),
@@ -109,7 +109,7 @@ const WRONG: [(&str, usize, &str); 17] = [
 ];
 
 #[test]
-fn what_cannot_be_has_its_place() {
+fn an_error_has_the_place_of_its_setting() {
     for (line, column, what) in WRONG {
         let error = Topology::from_toml(&home(line)).unwrap_err().to_string();
         let place = format!("line 5, column {column}: ");

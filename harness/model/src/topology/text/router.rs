@@ -70,7 +70,8 @@ enum RouterKind {
     Internet,
 }
 
-/// Reads the network of a router, whose firewall and translations are fields of the router.
+/// Reads the table `network` of a router, and refuses settings that are fields of the router
+/// itself.
 fn network_of_router(tree: &Tree) -> Result<StackSpec, TreeError> {
     let elsewhere = [
         ("firewall", "write it as `firewall` of the router"),
@@ -82,7 +83,7 @@ fn network_of_router(tree: &Tree) -> Result<StackSpec, TreeError> {
     for (field, instead) in elsewhere {
         if let Some(found) = tree.get(field) {
             let wrong =
-                format!("`{field}` of the network of a router would count twice; {instead}");
+                format!("`{field}` is a setting of the router, not of its network; {instead}");
             return Err(found.error(&wrong));
         }
     }
@@ -108,7 +109,7 @@ impl RouterText {
             ecn: self.ecn,
             public: self.public.unwrap_or(kind.public),
         };
-        // Without `..`, so that whatever a node can have is thought of here.
+        // Without `..`, so that the compiler names this place for a new setting of nodes.
         let node = NodeSpec {
             name: base.name,
             pod: None,
@@ -132,7 +133,7 @@ impl RouterText {
             },
         };
         let router = RouterSpec::from(node);
-        // A NAT64 brings a NAT of IPv4 along, where the text has none.
+        // A NAT64 adds a NAT of IPv4 if the text has none.
         match self.nat64 {
             Some(nat64) => router.nat64(nat64),
             None => router,

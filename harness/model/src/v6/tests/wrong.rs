@@ -200,7 +200,7 @@ fn wrong_clients_of_464xlat_are_refused() {
 }
 
 #[test]
-fn an_error_leads_to_the_subnet_that_is_none() {
+fn an_error_has_the_malformed_subnet_as_its_source() {
     use std::error::Error;
 
     use crate::topology::SubnetError;

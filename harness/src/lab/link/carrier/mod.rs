@@ -36,8 +36,8 @@
 //!
 //! A wire over packet sockets that has nothing to do yet needs no other carrier to be fast: the
 //! kernel carries its frames (`shortcut`). The first impairment, cut, rule, listener or NAT ends
-//! that for good before it is in force; the carrier stays. `CarriedLink` sees to it: without that,
-//! nobody gets the carrier.
+//! the shortcut for good before it takes effect; the carrier stays. `CarriedLink` ensures that
+//! order: its only access to the carrier ends the shortcut.
 //!
 //! A program on the interface must not lose what it has there: a virtual address, a route of BGP, a
 //! packet socket. A plain cable between two nodes is one veth pair all the same, and not two pairs

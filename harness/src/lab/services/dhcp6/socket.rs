@@ -47,7 +47,8 @@ impl Dhcp6Socket {
         let (hears, sends) = match opened {
             Err(error) if errno(&error) == Errno::ENODEV => {
                 let deaf = bind(Ipv6Addr::LOCALHOST, 0, 0)?;
-                // The socket hears none but itself from now on (udp(7)).
+                // A connected socket hears its peer alone, which is the socket itself here
+                // (udp(7)).
                 deaf.connect(deaf.local_addr()?)?;
                 (deaf, None)
             }

@@ -98,10 +98,10 @@ pub(super) fn send_finish(finish: Finish) {
     }
 }
 
-/// Leaves word for the init, if the test has closed the channel.
+/// Leaves a report for the init in memory, if the test has closed the channel.
 ///
-/// Such a test may not come to a verdict: a process of Rust aborts when a value closes a descriptor
-/// that is closed already (`library/std/src/sys/fs/unix.rs`, `debug_assert_fd_is_open`).
+/// Such a test may abort before it has a verdict: a process of Rust aborts when a value closes a
+/// descriptor that is closed already (`library/std/src/sys/fs/unix.rs`, `debug_assert_fd_is_open`).
 pub(crate) fn tell_if_closed() {
     if is_of_this_process()
         && reports().is_none()
