@@ -11,7 +11,7 @@ use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::signal::{Signal, SignalFd, await_signals_to_groups, die_by, stop_by};
 use crate::kernel::procfs::process_table;
 use crate::runner::error::explain;
-use crate::runner::{NurseryHandle, ProgramSetup, explain_denial};
+use crate::runner::{DeniedIn, NurseryHandle, ProgramSetup, explain_denial};
 use crate::sandbox::ids::is_root_of_the_host;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::trial::{Denial, Finish, InitRequest, Survivor, TrialReport};
@@ -139,7 +139,10 @@ impl Watch {
         loop {
             let bytes = match self.channel.try_receive(buffer) {
                 Ok(None) => return Ok(None),
-                Ok(Some([])) | Err(_) => return Err(ExecError::WorldDied),
+                Ok(Some([])) | Err(_) => {
+                    self.say_last_words();
+                    return Err(ExecError::WorldDied);
+                }
                 Ok(Some(bytes)) => bytes,
             };
             match TrialReport::decode(bytes) {
@@ -212,14 +215,14 @@ impl Watch {
         std::process::exit(TIMED_OUT)
     }
 
-    fn say_last_words(&self) {
-        for text in &self.last_words {
+    fn say_last_words(&mut self) {
+        for text in std::mem::take(&mut self.last_words) {
             say(&format!("note: {text}"));
         }
     }
 
     /// Ends this process as the program has ended.
-    fn finish(self, trial: TrialEnd) -> ! {
+    fn finish(mut self, trial: TrialEnd) -> ! {
         let TrialEnd {
             end,
             survivors,
@@ -252,7 +255,7 @@ impl Watch {
         };
         if end != ExitKind::SUCCESS {
             for denial in &self.denials {
-                say(&format!("note: {}", explain_denial(denial)));
+                say(&format!("note: {}", explain_denial(denial, DeniedIn::Exec)));
             }
         }
         if self.keep && end != ExitKind::SUCCESS {

@@ -204,8 +204,10 @@ pub(crate) fn unstretched(source: &Source) -> Vec<String> {
     let declares = |limit: &str| source.text.contains(&format!("const {limit}: Duration"));
     // The `READY` that other files import is no time limit.
     let imports = |limit: &str| {
-        let mut uses = source.text.lines().filter(|line| line.starts_with("use "));
-        limit != "READY" && uses.any(|line| words(line).iter().any(|word| word == limit))
+        // An import may take several lines.
+        let statements = source.text.split(';');
+        let mut uses = statements.filter(|it| it.trim_start().starts_with("use "));
+        limit != "READY" && uses.any(|it| words(it).iter().any(|word| word == limit))
     };
     let limits = LIMITS.into_iter().filter(|it| declares(it) || imports(it));
     let limits: Vec<&str> = limits.collect();

@@ -27,6 +27,8 @@ pub(crate) enum Dependency {
     Git(String),
     /// A directory: an absolute path, or one from the package.
     Path(PathBuf),
+    /// The origin that the manifest of the workspace names.
+    Inherited,
 }
 
 /// Returns the text of a manifest with snowglobe as a dev-dependency, and with a test target that
@@ -65,6 +67,9 @@ pub(crate) fn dependency(text: &str) -> Result<Option<Dependency>, String> {
     let Some(item) = manifest.get(TABLE).and_then(|it| it.get("snowglobe")) else {
         return Ok(None);
     };
+    if item.get("workspace").is_some() {
+        return Ok(Some(Dependency::Inherited));
+    }
     let text = |key| item.get(key).and_then(Item::as_str);
     Ok(match (text("git"), text("path"), item.as_str()) {
         (Some(url), ..) => Some(Dependency::Git(url.to_owned())),
@@ -271,6 +276,11 @@ fn add_dependency(manifest: &mut DocumentMut, dependency: &Dependency) -> Result
         }
         Dependency::Git(url) => one_key("git", url),
         Dependency::Path(path) => one_key("path", &path.to_string_lossy()),
+        Dependency::Inherited => {
+            let mut table = InlineTable::new();
+            table.insert("workspace", Value::from(true));
+            value(table)
+        }
     };
     table.insert("snowglobe", what);
     Ok(())
@@ -343,7 +353,7 @@ mod tests {
                 "snowglobe = { version = \"0.1\" }",
                 Some(Dependency::Published),
             ),
-            ("snowglobe.workspace = true", None),
+            ("snowglobe.workspace = true", Some(Dependency::Inherited)),
             (
                 "snowglobe.git = \"x\"",
                 Some(Dependency::Git("x".to_owned())),

@@ -1,6 +1,6 @@
 //! The place from which a package is to have snowglobe.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use snowglobe_fixtures::command::ProgramOrigin;
 
@@ -60,8 +60,11 @@ impl Origin {
     }
 
     /// Tells a user who has named no place how to name a repository, if other machines do not have
-    /// the dependency that the package gets.
-    pub(crate) fn mention_checkout(&self, dependency: &Dependency) {
+    /// the dependency that the package gets. A package that has the dependency already keeps it.
+    pub(crate) fn mention_checkout(&self, dependency: &Dependency, project: &Project) {
+        if let Ok(Some(_)) = cargo_toml::dependency(&project.text) {
+            return;
+        }
         if let Some(remark) = self.remark(dependency, Path::new(env!("CARGO_MANIFEST_DIR"))) {
             eprintln!("note: {remark}");
         }
@@ -86,20 +89,25 @@ impl Origin {
             Dependency::Published if !built_in.to_string_lossy().contains("/registry/src/") => Some(
                 "this program does not come from a registry, and so far no registry has the crate snowglobe: name its repository, by --git URL".to_owned(),
             ),
-            Dependency::Published | Dependency::Git(_) | Dependency::Path(_) => None,
+            Dependency::Published
+            | Dependency::Git(_)
+            | Dependency::Path(_)
+            | Dependency::Inherited => None,
         }
     }
 }
 
 impl Dependency {
     /// Returns the command that installs this program, to be run in the package on any machine.
-    /// Returns nothing for an absolute path, since that directory exists on this machine only.
-    pub(crate) fn installation(&self) -> Option<String> {
+    /// Returns nothing for a path that leads out of the repository, since that directory exists on
+    /// this machine only, and for what the manifest of the workspace says.
+    pub(crate) fn installation(&self, project: &Project) -> Option<String> {
         let cli;
         let origin = match self {
             Self::Published => ProgramOrigin::Registry,
             Self::Git(url) => ProgramOrigin::Git(url),
-            Self::Path(path) if path.is_absolute() => return None,
+            Self::Inherited => return None,
+            Self::Path(path) if leads_out(project, path) => return None,
             Self::Path(path) => {
                 cli = path.join("cli");
                 ProgramOrigin::Directory(&cli)
@@ -113,7 +121,19 @@ impl Dependency {
 /// built, if the program was built from a checkout that still exists.
 fn checkout() -> Option<&'static Path> {
     let harness = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
-    is_crate(harness).then_some(harness)
+    // cargo deletes a checkout of its own when it has not used the checkout for some time.
+    let is_cargos = harness.to_string_lossy().contains("/git/checkouts/");
+    (!is_cargos && is_crate(harness)).then_some(harness)
+}
+
+/// Returns whether a path that the package names leads out of the repository.
+fn leads_out(project: &Project, path: &Path) -> bool {
+    let up = path
+        .components()
+        .take_while(|it| *it == Component::ParentDir);
+    let package = project.package.strip_prefix(&project.repository);
+    let depth = package.map_or(0, |below| below.components().count());
+    path.is_absolute() || up.count() > depth
 }
 
 fn is_crate(directory: &Path) -> bool {
@@ -173,7 +193,12 @@ mod tests {
 
     #[test]
     fn each_origin_has_its_installation() {
-        let install = |origin: Dependency| origin.installation();
+        let project = Project {
+            package: "/r/a".into(),
+            repository: "/r".into(),
+            text: String::new(),
+        };
+        let install = |origin: Dependency| origin.installation(&project);
         assert_eq!(
             install(Dependency::Published).as_deref(),
             Some("cargo install snowglobe-cli")
@@ -187,5 +212,7 @@ mod tests {
             Some("cargo install --path ../harness/cli")
         );
         assert_eq!(install(Dependency::Path("/harness".into())), None);
+        assert_eq!(install(Dependency::Path("../../harness".into())), None);
+        assert_eq!(install(Dependency::Inherited), None);
     }
 }

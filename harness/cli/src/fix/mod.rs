@@ -137,7 +137,7 @@ fn run(project: &Project, options: &FixOptions) -> Result<ExitCode, String> {
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(dependency) = &dependency {
-        options.origin.mention_checkout(dependency);
+        options.origin.mention_checkout(dependency, project);
     }
     if let Some(code) = edits::write(&changes, options.consent)? {
         return Ok(code);

@@ -116,7 +116,7 @@ fn run(project: &Project, options: &InitOptions) -> Result<ExitCode, String> {
         return Ok(ExitCode::SUCCESS);
     }
     edits::show(project, &changes);
-    options.origin.mention_checkout(&dependency);
+    options.origin.mention_checkout(&dependency, project);
     if let Some(code) = edits::write(&changes, options.consent)? {
         return Ok(code);
     }
@@ -151,16 +151,21 @@ fn plan(
             files::FIXTURES.to_owned(),
         ));
     }
-    match dependency.installation() {
+    // Without fixtures the workflow does not install the program `snowglobe`.
+    let is_enough = *dependency == Dependency::Inherited && !options.fixtures;
+    match dependency.installation(project) {
         _ if options.no_github => {}
-        Some(installation) => {
+        installation if installation.is_some() || is_enough => {
             let workflow = project.repository.join(".github/workflows/snowglobe.yml");
             let below = project.package.strip_prefix(&project.repository);
             let below = below.unwrap_or(Path::new(""));
-            let installation = options.fixtures.then_some(installation);
+            let installation = installation.filter(|_| options.fixtures);
             new.push((workflow, files::workflow(below, installation.as_deref())));
         }
-        None => eprintln!(
+        _ if *dependency == Dependency::Inherited => eprintln!(
+            "no workflow for GitHub is written, for the workspace says where snowglobe comes from: install the program `snowglobe` from there, and run `snowglobe provision` before `cargo test`"
+        ),
+        _ => eprintln!(
             "no workflow for GitHub is written, for its machines do not have the directory of snowglobe: name the repository, by --git URL"
         ),
     }

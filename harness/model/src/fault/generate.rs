@@ -107,6 +107,7 @@ impl Nemesis {
             clocks: those(Targets::has_clock),
             disks: self.with_disks(&nodes, targets),
             name_servers: those(Targets::has_name_server),
+            all: targets.nodes.len(),
             nodes,
             links,
         })
@@ -170,6 +171,8 @@ struct DrawnFrom {
     disks: Vec<(NodeRef, String)>,
     /// The nodes that have name servers.
     name_servers: Vec<NodeRef>,
+    /// Number of the nodes of the lab, from which the role `rest` is filled.
+    all: usize,
 }
 
 impl DrawnFrom {
@@ -204,7 +207,7 @@ impl DrawnFrom {
 
     /// Returns what a choice needs and the lab does not have.
     fn obstacle(&self, choice: &Choice) -> Option<String> {
-        let (nodes, links) = needs(choice);
+        let (nodes, others, links) = needs(choice);
         let (least, remedy) = self.special(choice);
         if nodes > least {
             return Some(format!(
@@ -219,6 +222,9 @@ impl DrawnFrom {
         };
         if nodes > self.nodes.len() {
             return Some(lacks("node", nodes, self.nodes.len()));
+        }
+        if nodes + others > self.all {
+            return Some(lacks("node", nodes + others, self.all));
         }
         (links > self.links.len()).then(|| match self.links.len() {
             0 => format!("{} takes a link, and there is none", name(choice)),
@@ -333,18 +339,19 @@ fn rolling(
     from.one_by_one(fault, nodes, window, dice)
 }
 
-/// Returns the number of nodes and of links that a choice takes.
-fn needs(choice: &Choice) -> (usize, usize) {
+/// Returns the number of nodes that a choice draws, of other nodes that it needs besides, and of
+/// links that it draws.
+fn needs(choice: &Choice) -> (usize, usize, usize) {
     match choice {
-        Choice::Split(split) => (split.least(), 0),
+        Choice::Split(split) => (split.least(), 0, 0),
         Choice::One(fault) | Choice::Swizzle(fault) | Choice::Rolling(fault) => {
             let nodes = fault.nodes().into_iter().filter(|it| *it == NodeRef::any());
             let links = fault.links().into_iter().filter(|it| *it == LinkRef::any());
             // The role `rest` needs at least one node on the other side.
             let others = usize::from(fault.nodes().contains(&NodeRef::rest()));
-            (nodes.count() + others, links.count())
+            (nodes.count(), others, links.count())
         }
-        Choice::Clock | Choice::Disk | Choice::NameServer | Choice::Scarcity => (1, 0),
+        Choice::Clock | Choice::Disk | Choice::NameServer | Choice::Scarcity => (1, 0, 0),
     }
 }
 

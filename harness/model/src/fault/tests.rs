@@ -260,6 +260,21 @@ fn rolling_restarts_never_overlap() {
 }
 
 #[test]
+fn one_node_alone_may_be_parted_from_the_rest_of_the_lab() {
+    let isolate = Fault::partition([NodeRef::any()], [NodeRef::rest()]);
+    let nemesis = Nemesis::new(20 * S).fault(1, isolate).nodes(["n1"]);
+    let parted = nemesis.schedule(1, &seven()).unwrap();
+    assert!(!parted.faults().is_empty());
+    let mut alone = seven();
+    (alone.nodes, alone.links) = (vec!["n1".to_owned()], Vec::new());
+    let error = nemesis.schedule(1, &alone).unwrap_err().to_string();
+    assert!(
+        error.contains("takes 2 nodes, and there is 1 node"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_nemesis_that_cannot_be_is_refused() {
     let refused = |nemesis: Nemesis| nemesis.schedule(1, &seven()).unwrap_err().to_string();
     for (nemesis, why) in [

@@ -23,7 +23,8 @@ pub(crate) fn autoconfiguration(interface: &str, metric: u32) -> Vec<Sysctl> {
         path: format!("net/ipv6/conf/{interface}/{key}"),
         value: value.to_owned(),
     };
-    let metric = metric.to_string();
+    // The kernel refuses a metric of 0 here (EINVAL, net/ipv6/addrconf.c).
+    let metric = metric.max(1).to_string();
     // The metric goes first, since the next advertisement uses it. With 2, the kernel heeds
     // advertisements also where the node forwards. Duplicate address detection would cost a second,
     // and is off: the MAC address is part of each address (Documentation/networking/ip-sysctl.rst).

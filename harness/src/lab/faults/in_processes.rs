@@ -163,8 +163,13 @@ impl Healing for Limited {
         limits.end(number, &node.processes());
         drop(limits);
         // Many programs end where they get no memory: those of Rust and Go do so by themselves.
-        for running in mortal.iter().filter(|it| it.has_ended_by_surprise()) {
-            running.expect();
+        let ended: Vec<_> = mortal
+            .iter()
+            .filter(|it| it.has_ended_by_surprise())
+            .collect();
+        // All ends are expected, also where one of the programs cannot be started again.
+        ended.iter().for_each(|it| it.expect());
+        for running in ended {
             // A restart of the node has started its programs by itself.
             if !node.is_removed() && node.is_running() && node.programs().has(running) {
                 node.start_again(running.again())?;

@@ -262,8 +262,19 @@ impl Running {
 
     /// Returns whether the program has ended badly, and nobody has expected or heard of that.
     pub(crate) fn has_ended_by_surprise(&self) -> bool {
-        let badly = self.ended().is_some_and(|status| !status.success());
-        badly && !self.expected.load(Ordering::Relaxed)
+        let is_expected = self.expected.load(Ordering::Relaxed);
+        !is_expected && self.ended_or_ending().is_some_and(|it| !it.success())
+    }
+
+    /// Returns how the program ended, if it has. Waits for the end of a program that is ending.
+    ///
+    /// The peer of a program that ends sees the end of a connection before anybody hears of the
+    /// program's own end (kernel/exit.c, do_exit).
+    fn ended_or_ending(&self) -> Option<ExitStatus> {
+        match self.ended() {
+            None if self.is_ending() => self.ended_by(Some(Instant::now() + stretched(LAST_WORDS))),
+            ended => ended,
+        }
     }
 
     /// Returns a sentence about the end of the program, if nobody has waited for the end so far.
@@ -281,13 +292,8 @@ impl Running {
         if self.expected.load(Ordering::Relaxed) {
             return None;
         }
-        // The peer of a program that ends sees the end of a connection before anybody hears of the
-        // program's own end (kernel/exit.c, do_exit), and the test may fail at once.
-        let ended = match self.ended() {
-            None if self.is_ending() => self.ended_by(Some(Instant::now() + stretched(LAST_WORDS))),
-            ended => ended,
-        };
-        let status = ended?;
+        // A test may fail at once when the peer of its program is gone.
+        let status = self.ended_or_ending()?;
         // The end is told once: the end of a lab asks again for all that a restart has asked for.
         self.expect();
         let how = ExitKind::from(status);

@@ -116,11 +116,12 @@ impl Lab {
     /// one with the lowest metric, so this is how a phone changes from Wi-Fi to mobile.
     ///
     /// These routes include those that servers have given, and those from router advertisements,
-    /// for which the node asks again. A program that manages the addresses has metrics of its own.
+    /// for which the node asks again. If the router cannot be heard, its route keeps the old metric
+    /// until the next advertisement. A program that manages the addresses has metrics of its own.
     ///
     /// # Errors
     /// A node has another default route with that metric, or the kernel refuses the change: nothing
-    /// has changed then. A router that was there does not advertise itself again in time.
+    /// has changed then.
     pub fn set_metric(&mut self, link: LinkId, metric: u32) -> Result<()> {
         self.change(|topology| topology.edit_link(link, |spec| spec.metric(metric)))?;
         self.renew_advertised_routes(link)

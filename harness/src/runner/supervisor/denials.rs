@@ -5,8 +5,48 @@ use crate::sandbox::protocol::trial::{Denial, DeniedThing};
 /// Number of ids that a trial has at most, where root or `newuidmap` maps them.
 const MOST_IDS: u32 = 65_536;
 
+/// Kind of the world in which a process was denied something, which decides about the remedy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DeniedIn {
+    /// The sandbox of a test.
+    Trial,
+    /// The sandbox of a program that `snowglobe exec` has started.
+    Exec,
+}
+
+impl DeniedIn {
+    fn nested(self) -> &'static str {
+        match self {
+            Self::Trial => {
+                "which a trial may make with the option `nested`: #[snowglobe::test(nested)]"
+            }
+            Self::Exec => "which a program may make with `snowglobe exec --nested`",
+        }
+    }
+
+    fn as_user(self, id: u32) -> String {
+        match self {
+            Self::Trial => {
+                format!("start the program as that user: `node.command(…).user({id}, {id})`")
+            }
+            Self::Exec => format!("start it as that user: `snowglobe exec --user {id}`"),
+        }
+    }
+
+    fn without_rights(self) -> &'static str {
+        match self {
+            Self::Trial => {
+                "run the test as an ordinary user, to whom this is not permitted: #[snowglobe::test(user = \"nobody\")]"
+            }
+            Self::Exec => {
+                "run the program as an ordinary user, to whom this is not permitted: `snowglobe exec --user nobody`"
+            }
+        }
+    }
+}
+
 /// Returns what a process was denied and the remedy, as one sentence.
-pub(crate) fn explain(denial: &Denial) -> String {
+pub(crate) fn explain(denial: &Denial, place: DeniedIn) -> String {
     let Denial {
         pid,
         program,
@@ -15,7 +55,8 @@ pub(crate) fn explain(denial: &Denial) -> String {
     let wants = match wanted {
         DeniedThing::UserNamespace => {
             return format!(
-                "`{program}` (process {pid}) was refused a user namespace, which a trial may make with the option `nested`: #[snowglobe::test(nested)]"
+                "`{program}` (process {pid}) was refused a user namespace, {}",
+                place.nested()
             );
         }
         DeniedThing::User(uid) => format!("become uid {uid}"),
@@ -25,14 +66,12 @@ pub(crate) fn explain(denial: &Denial) -> String {
         DeniedThing::OwnerGroup(gid) => format!("give a file to gid {gid}"),
     };
     let (id, instead) = match wanted {
-        DeniedThing::User(id) | DeniedThing::Group(id) => (
-            *id,
-            format!("; or start the program as that user: `node.command(…).user({id}, {id})`"),
-        ),
-        DeniedThing::Owner(id) | DeniedThing::OwnerGroup(id) => (
-            *id,
-            "; or run the test as an ordinary user, to whom this is not permitted: #[snowglobe::test(user = \"nobody\")]".to_owned(),
-        ),
+        DeniedThing::User(id) | DeniedThing::Group(id) => {
+            (*id, format!("; or {}", place.as_user(*id)))
+        }
+        DeniedThing::Owner(id) | DeniedThing::OwnerGroup(id) => {
+            (*id, format!("; or {}", place.without_rights()))
+        }
         DeniedThing::UserNamespace | DeniedThing::Groups => (0, String::new()),
     };
     if id >= MOST_IDS {
@@ -52,29 +91,31 @@ mod tests {
 
     #[test]
     fn an_owner_that_no_trial_knows_is_named_with_the_ids_that_there_are() {
-        let text = explain(&Denial {
+        let denial = Denial {
             pid: 7,
             program: "tar".into(),
             wanted: DeniedThing::Owner(100_000),
-        });
-        for part in [
-            "`tar`",
-            "give a file to uid 100000",
-            "beyond 65535",
-            "user =",
+        };
+        for (place, remedy) in [
+            (DeniedIn::Trial, "user ="),
+            (DeniedIn::Exec, "--user nobody"),
         ] {
-            assert!(text.contains(part), "{text}");
+            let text = explain(&denial, place);
+            for part in ["`tar`", "give a file to uid 100000", "beyond 65535", remedy] {
+                assert!(text.contains(part), "{text}");
+            }
+            assert!(!text.contains("subuid"), "{text}");
         }
-        assert!(!text.contains("subuid"), "{text}");
     }
 
     #[test]
     fn a_denial_names_the_id_the_files_and_the_package() {
-        let text = explain(&Denial {
+        let denial = Denial {
             pid: 7,
             program: "nginx".into(),
             wanted: DeniedThing::User(33),
-        });
+        };
+        let text = explain(&denial, DeniedIn::Trial);
         for part in [
             "`nginx`",
             "uid 33",

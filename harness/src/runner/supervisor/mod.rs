@@ -37,7 +37,7 @@ mod wakeup;
 mod zygote_pool;
 
 pub(crate) use copies::Rounds;
-pub(crate) use denials::explain as explain_denial;
+pub(crate) use denials::{DeniedIn, explain as explain_denial};
 pub(crate) use plan::RunPlan;
 pub(crate) use reports::result_of;
 pub(crate) use signals::Signals;

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::denials;
+use super::denials::{self, DeniedIn};
 use crate::kernel::process::exit_kind::{ExitKind, signal_name};
 use crate::kernel::process::signal::Signal;
 use crate::runner::result::{Failure, Shown, TrialResult};
@@ -146,7 +146,8 @@ impl ReceivedReports {
         }
         // A program may ask for what it can do without.
         if self.result() != TrialResult::Passed {
-            self.notes.extend(self.denials.iter().map(denials::explain));
+            let explain = |it| denials::explain(it, DeniedIn::Trial);
+            self.notes.extend(self.denials.iter().map(explain));
         }
         Remarks {
             notes: self.notes,

@@ -143,8 +143,7 @@ fn attempt(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, DiskErr
         | FuseOperation::Rename { .. }
         | FuseOperation::Link { .. }
         | FuseOperation::Create { .. } => return change_names(disk, request),
-        // The session has answered all of these but `Other`, which the kernel does not ask again
-        // after ENOSYS.
+        // The session has answered these, and after ENOSYS the kernel asks for no `Other` again.
         FuseOperation::Init { .. }
         | FuseOperation::Forget
         | FuseOperation::OpenDirectory

@@ -43,7 +43,7 @@ fn sync(question: &Question<'_>, disks: &[MessageChannel]) -> Option<Errno> {
         WatchedCall::Sync => DiskSync::Machine {
             network: network_of(question.pid)?,
         },
-        // The filter of a node with such disks watches no other call.
+        // The init passes no other call on (`answer_about_call` in `sandbox/trial/init.rs`).
         WatchedCall::NewUserNamespace
         | WatchedCall::Users(_)
         | WatchedCall::Groups(_)
