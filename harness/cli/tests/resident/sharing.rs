@@ -244,7 +244,8 @@ fn ask(resident: u32, proof: &str) -> usize {
     .unwrap();
     let address = UnixAddr::new_abstract(name.unwrap().as_bytes()).unwrap();
     connect(socket.as_raw_fd(), &address).unwrap();
-    let mut message = vec![1, 18];
+    // Version and edge of the message.
+    let mut message = vec![2, 18];
     // One word, the number of this process, its group, and no variables.
     message.extend(1u32.to_le_bytes());
     message.extend(4u32.to_le_bytes());
