@@ -276,11 +276,8 @@ fn add_dependency(manifest: &mut DocumentMut, dependency: &Dependency) -> Result
         }
         Dependency::Git(url) => one_key("git", url),
         Dependency::Path(path) => one_key("path", &path.to_string_lossy()),
-        Dependency::Inherited => {
-            let mut table = InlineTable::new();
-            table.insert("workspace", Value::from(true));
-            value(table)
-        }
+        // Only a manifest that names snowglobe has this origin, and such a manifest stays.
+        Dependency::Inherited => return Ok(()),
     };
     table.insert("snowglobe", what);
     Ok(())

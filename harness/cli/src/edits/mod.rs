@@ -6,9 +6,11 @@
 //! | `cargo_toml` | what changes in `Cargo.toml`: pure |
 //! | `origin` | the place from which a package is to have snowglobe |
 //! | `change` | one file that is to be written: its diff, and the writing |
+//! | `flags` | the options that all commands with edits have |
 
 pub(crate) mod cargo_toml;
 pub(crate) mod change;
+pub(crate) mod flags;
 pub(crate) mod origin;
 pub(crate) mod project;
 
@@ -18,6 +20,7 @@ use std::process::ExitCode;
 use snowglobe_model::cli::CommandLine;
 
 use self::change::Change;
+use self::origin::Origin;
 use self::project::Project;
 use crate::commands::{Words, print, read};
 
@@ -28,6 +31,15 @@ pub(crate) struct Consent {
     pub(crate) yes: bool,
     /// Show the diff, and write nothing.
     pub(crate) dry_run: bool,
+}
+
+/// The options of a command that edits a package.
+pub(crate) trait EditOptions {
+    /// Returns what the user wishes about the writing.
+    fn consent(&mut self) -> &mut Consent;
+
+    /// Returns what the user wishes about the dependency.
+    fn origin(&mut self) -> &mut Origin;
 }
 
 /// Runs a command that edits the package in whose directory the command was given.

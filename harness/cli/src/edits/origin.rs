@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use snowglobe_fixtures::command::ProgramOrigin;
+use snowglobe_fixtures::command::{ProgramOrigin, is_of_registry};
 
 use super::cargo_toml::{self, Dependency};
 use super::project::Project;
@@ -86,7 +86,7 @@ impl Origin {
                 path.display()
             )),
             // The checkout is gone, or this user may not read it.
-            Dependency::Published if !built_in.to_string_lossy().contains("/registry/src/") => Some(
+            Dependency::Published if !is_of_registry(built_in) => Some(
                 "this program does not come from a registry, and so far no registry has the crate snowglobe: name its repository, by --git URL".to_owned(),
             ),
             Dependency::Published
@@ -131,8 +131,7 @@ fn leads_out(project: &Project, path: &Path) -> bool {
     let up = path
         .components()
         .take_while(|it| *it == Component::ParentDir);
-    let package = project.package.strip_prefix(&project.repository);
-    let depth = package.map_or(0, |below| below.components().count());
+    let depth = project.show(&project.package).components().count();
     path.is_absolute() || up.count() > depth
 }
 
@@ -144,14 +143,12 @@ fn is_crate(directory: &Path) -> bool {
 /// Returns the path by which the package names a directory. The path is relative if the directory
 /// is in the repository of the package, so that it is valid wherever the repository lies.
 fn seen_from(project: &Project, directory: PathBuf) -> PathBuf {
-    let below = directory.strip_prefix(&project.repository);
-    let package = project.package.strip_prefix(&project.repository);
-    match (below, package) {
-        (Ok(below), Ok(package)) => {
-            let up = package.components().map(|_| "..");
+    match directory.strip_prefix(&project.repository) {
+        Ok(below) => {
+            let up = project.show(&project.package).components().map(|_| "..");
             up.collect::<PathBuf>().join(below)
         }
-        _ => directory,
+        Err(_) => directory,
     }
 }
 

@@ -17,6 +17,7 @@ mod source;
 mod suite;
 mod systems;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -29,7 +30,7 @@ use crate::edits::cargo_toml::{self, Dependency, TestTarget};
 use crate::edits::change::Change;
 use crate::edits::origin::Origin;
 use crate::edits::project::Project;
-use crate::edits::{self, Consent};
+use crate::edits::{self, Consent, EditOptions, flags};
 
 #[derive(Default)]
 struct FixOptions {
@@ -39,6 +40,16 @@ struct FixOptions {
     main: bool,
     origin: Origin,
     files: Vec<PathBuf>,
+}
+
+impl EditOptions for FixOptions {
+    fn consent(&mut self) -> &mut Consent {
+        &mut self.consent
+    }
+
+    fn origin(&mut self) -> &mut Origin {
+        &mut self.origin
+    }
 }
 
 type Flag = cli::Flag<FixOptions>;
@@ -64,32 +75,10 @@ Usage: {command} fix [OPTIONS] [FILE|DIRECTORY...]
             "Give integration tests a `main` of snowglobe too: they are faster then",
             |options| options.main = true,
         ),
-        Flag::switch("yes", "Write without asking", |options| {
-            options.consent.yes = true;
-        })
-        .short('y'),
-        Flag::switch("dry-run", "Show the diff, and write nothing", |options| {
-            options.consent.dry_run = true;
-        })
-        .short('n'),
-        Flag::value(
-            "path",
-            "DIRECTORY",
-            "Depend on the snowglobe of this directory",
-            |options, path| {
-                options.origin.path = Some(path.path());
-                Ok(())
-            },
-        ),
-        Flag::value(
-            "git",
-            "URL",
-            "Depend on the snowglobe of this git repository",
-            |options, url| {
-                options.origin.git = Some(url.text()?);
-                Ok(())
-            },
-        ),
+        flags::yes(),
+        flags::dry_run(),
+        flags::path(),
+        flags::git(),
         Flag::help(|options| options.help = true),
     ],
     variables: &[],
@@ -190,10 +179,14 @@ fn plan(
     };
     let targets = suite::targets(project)?;
     let sources = suite::files(project, &options.files)?;
-    let elsewhere = systems::files_for_others(&sources);
+    let elsewhere = match options.way {
+        Conversion::There => systems::files_for_others(&sources),
+        // What an earlier version has written into such files is removed as well.
+        Conversion::Back => BTreeSet::new(),
+    };
     let mut files = Vec::new();
     for file in sources {
-        if options.way == Conversion::There && elsewhere.contains(&file.path) {
+        if elsewhere.contains(&file.path) {
             plan.leave_for_others(project, &file);
             continue;
         }

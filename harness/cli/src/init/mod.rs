@@ -10,7 +10,7 @@
 
 mod files;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use snowglobe_fixtures::command;
@@ -21,7 +21,7 @@ use crate::edits::cargo_toml::{self, Dependency};
 use crate::edits::change::Change;
 use crate::edits::origin::Origin;
 use crate::edits::project::Project;
-use crate::edits::{self, Consent};
+use crate::edits::{self, Consent, EditOptions, flags};
 
 /// Name of the test target that is added.
 const TARGET: &str = "world";
@@ -33,6 +33,16 @@ struct InitOptions {
     fixtures: bool,
     no_github: bool,
     origin: Origin,
+}
+
+impl EditOptions for InitOptions {
+    fn consent(&mut self) -> &mut Consent {
+        &mut self.consent
+    }
+
+    fn origin(&mut self) -> &mut Origin {
+        &mut self.origin
+    }
 }
 
 type Flag = cli::Flag<InitOptions>;
@@ -47,14 +57,8 @@ Usage: {command} init [OPTIONS]
 ",
     operands: Operands::None,
     flags: &[
-        Flag::switch("yes", "Write without asking", |options| {
-            options.consent.yes = true
-        })
-        .short('y'),
-        Flag::switch("dry-run", "Show the diff, and write nothing", |options| {
-            options.consent.dry_run = true;
-        })
-        .short('n'),
+        flags::yes(),
+        flags::dry_run(),
         Flag::switch(
             "fixtures",
             "Write a fixtures.toml too, for programs that tests need",
@@ -63,24 +67,8 @@ Usage: {command} init [OPTIONS]
         Flag::switch("no-github", "Write no workflow for GitHub", |options| {
             options.no_github = true;
         }),
-        Flag::value(
-            "path",
-            "DIRECTORY",
-            "Depend on the snowglobe of this directory",
-            |options, path| {
-                options.origin.path = Some(path.path());
-                Ok(())
-            },
-        ),
-        Flag::value(
-            "git",
-            "URL",
-            "Depend on the snowglobe of this git repository",
-            |options, url| {
-                options.origin.git = Some(url.text()?);
-                Ok(())
-            },
-        ),
+        flags::path(),
+        flags::git(),
         Flag::help(|options| options.help = true),
     ],
     variables: &[],
@@ -157,8 +145,7 @@ fn plan(
         _ if options.no_github => {}
         installation if installation.is_some() || is_enough => {
             let workflow = project.repository.join(".github/workflows/snowglobe.yml");
-            let below = project.package.strip_prefix(&project.repository);
-            let below = below.unwrap_or(Path::new(""));
+            let below = project.show(&project.package);
             let installation = installation.filter(|_| options.fixtures);
             new.push((workflow, files::workflow(below, installation.as_deref())));
         }

@@ -2,12 +2,11 @@
 
 use std::fs;
 
-use crate::{LIBRARY, MANIFEST, SUITE, of_checkout, says, snowglobe, suite, text};
+use crate::{LIBRARY, MANIFEST, SUITE, of_checkout, read, says, snowglobe, suite, text, write};
 
 #[test]
 fn a_suite_is_converted_and_back() {
     let project = suite();
-    let read = |path: &str| fs::read_to_string(project.path().join(path)).unwrap();
     let shown = snowglobe(project.path(), &["fix", "--dry-run"]);
     assert!(shown.status.success(), "{}", text(&shown.stderr));
     says(
@@ -28,7 +27,7 @@ fn a_suite_is_converted_and_back() {
     let asked = snowglobe(project.path(), &["fix"]);
     assert!(!asked.status.success());
     says(&text(&asked.stderr), &["no terminal to ask", "--yes"]);
-    assert_eq!(read("Cargo.toml"), MANIFEST);
+    assert_eq!(read(&project, "Cargo.toml"), MANIFEST);
 
     let done = snowglobe(project.path(), &["fix", "--yes"]);
     assert!(done.status.success());
@@ -37,7 +36,9 @@ fn a_suite_is_converted_and_back() {
         &["4 tests are trials now", "cargo test"],
     );
     assert_eq!(
-        read("tests/net.rs").matches("#[snowglobe::test]").count(),
+        read(&project, "tests/net.rs")
+            .matches("#[snowglobe::test]")
+            .count(),
         2
     );
     let again = snowglobe(project.path(), &["fix", "--yes"]);
@@ -46,20 +47,14 @@ fn a_suite_is_converted_and_back() {
     let undone = snowglobe(project.path(), &["fix", "--undo", "--yes"]);
     assert!(undone.status.success());
     says(&text(&undone.stderr), &["4 tests are as they were"]);
-    assert_eq!(read("tests/net.rs"), SUITE);
-    assert_eq!(read("src/lib.rs"), LIBRARY);
-    assert_eq!(read("Cargo.toml"), MANIFEST);
+    assert_eq!(read(&project, "tests/net.rs"), SUITE);
+    assert_eq!(read(&project, "src/lib.rs"), LIBRARY);
+    assert_eq!(read(&project, "Cargo.toml"), MANIFEST);
 }
 
 #[test]
 fn integration_tests_get_a_main_of_ours_and_lose_it() {
     let project = suite();
-    let write = |path: &str, text: &str| {
-        let path = project.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
-    let read = |path: &str| fs::read_to_string(project.path().join(path)).unwrap();
     let named = format!("{MANIFEST}\n[[test]]\nname = \"named\" # mine\npath = \"checks/it.rs\"\n");
     let conditional = "#![cfg(feature = \"full\")]\n#[test]\nfn a() {}\n";
     for (path, text) in [
@@ -74,12 +69,12 @@ fn integration_tests_get_a_main_of_ours_and_lose_it() {
         ),
         ("tests/helper.rs", "// No tests.\n"),
     ] {
-        write(path, text);
+        write(&project, path, text);
     }
     let files = ["fix", "--yes", "src", "tests", "checks"];
     let done = snowglobe(project.path(), &[&files[..], &["--main"]].concat());
     assert!(done.status.success(), "{}", text(&done.stderr));
-    let manifest = read("Cargo.toml");
+    let manifest = read(&project, "Cargo.toml");
     let named_without = "name = \"named\" # mine\npath = \"checks/it.rs\"\nharness = false\n";
     says(
         &manifest,
@@ -98,7 +93,11 @@ fn integration_tests_get_a_main_of_ours_and_lose_it() {
             "mod cases;\n\nsnowglobe::main!();\n",
         ),
     ] {
-        assert!(read(path).ends_with(end), "{}", read(path));
+        assert!(
+            read(&project, path).ends_with(end),
+            "{}",
+            read(&project, path)
+        );
     }
     says(
         &text(&done.stderr),
@@ -116,12 +115,12 @@ fn integration_tests_get_a_main_of_ours_and_lose_it() {
         &[&files[..2], &["--undo"], &files[2..]].concat(),
     );
     assert!(undone.status.success(), "{}", text(&undone.stderr));
-    assert_eq!(read("tests/net.rs"), SUITE);
-    assert_eq!(read("checks/it.rs"), "#[test]\nfn a() {}");
-    assert_eq!(read("tests/folder/main.rs"), "mod cases;\n");
-    assert_eq!(read("tests/full.rs"), conditional);
+    assert_eq!(read(&project, "tests/net.rs"), SUITE);
+    assert_eq!(read(&project, "checks/it.rs"), "#[test]\nfn a() {}");
+    assert_eq!(read(&project, "tests/folder/main.rs"), "mod cases;\n");
+    assert_eq!(read(&project, "tests/full.rs"), conditional);
     // Only some files were named, so that others may need the dependency.
-    let manifest = read("Cargo.toml");
+    let manifest = read(&project, "Cargo.toml");
     assert!(!manifest.contains("harness = "), "{manifest}");
     says(&manifest, &[&of_checkout(), "name = \"named\" # mine\n"]);
 }

@@ -1,18 +1,19 @@
 //! `snowglobe fix` names what it leaves as it is.
 
-use std::fs;
-
-use crate::{MANIFEST, says, snowglobe, suite, text};
+use crate::{MANIFEST, read, says, snowglobe, suite, text, write};
 
 #[test]
 fn what_cannot_be_converted_is_named_with_what_to_do() {
     let project = suite();
-    let write = |path: &str, text: &str| fs::write(project.path().join(path), text).unwrap();
     let manifest = format!("{MANIFEST}[[test]]\nname = \"mimic\"\nharness = false\n");
-    write("Cargo.toml", &manifest);
-    write("tests/mimic.rs", "fn main() {}\n");
-    write("tests/broken.rs", "fn main( {}\n");
-    write("tests/line.rs", "mod a { #[test] fn crowded() {} }\n");
+    write(&project, "Cargo.toml", &manifest);
+    write(&project, "tests/mimic.rs", "fn main() {}\n");
+    write(&project, "tests/broken.rs", "fn main( {}\n");
+    write(
+        &project,
+        "tests/line.rs",
+        "mod a { #[test] fn crowded() {} }\n",
+    );
     let named = snowglobe(project.path(), &["fix", "--dry-run"]);
     assert!(named.status.success());
     says(
@@ -37,44 +38,42 @@ fn what_cannot_be_converted_is_named_with_what_to_do() {
 #[test]
 fn other_packages_and_files_that_are_no_targets_stay() {
     let project = suite();
-    let write = |path: &str, text: &str| {
-        let path = project.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
     let test = "#[test]\nfn a() {}\n";
-    write("tests/other/Cargo.toml", "[package]\nname = \"other\"\n");
-    write("tests/other/src/lib.rs", test);
-    write("tests/loose.rs", test);
+    write(
+        &project,
+        "tests/other/Cargo.toml",
+        "[package]\nname = \"other\"\n",
+    );
+    write(&project, "tests/other/src/lib.rs", test);
+    write(&project, "tests/loose.rs", test);
     let manifest = MANIFEST.replace("edition", "autotests = false\nedition");
     let target = "[[test]]\nname = \"net\"\n";
-    write("Cargo.toml", &format!("{manifest}\n{target}"));
+    write(&project, "Cargo.toml", &format!("{manifest}\n{target}"));
     let done = snowglobe(project.path(), &["fix", "--yes", "--main"]);
     assert!(done.status.success(), "{}", text(&done.stderr));
-    let read = |path: &str| fs::read_to_string(project.path().join(path)).unwrap();
-    assert_eq!(read("tests/other/src/lib.rs"), test);
-    assert!(read("tests/net.rs").contains("snowglobe::main!"));
+    assert_eq!(read(&project, "tests/other/src/lib.rs"), test);
+    assert!(read(&project, "tests/net.rs").contains("snowglobe::main!"));
     // cargo does not look for tests there, so that nothing runs this file.
-    assert!(!read("tests/loose.rs").contains("snowglobe::main!"));
-    let manifest = read("Cargo.toml");
+    assert!(!read(&project, "tests/loose.rs").contains("snowglobe::main!"));
+    let manifest = read(&project, "Cargo.toml");
     assert!(!manifest.contains("loose"), "{manifest}");
 }
 
 #[test]
 fn tests_for_other_systems_stay_and_are_named() {
     let project = suite();
-    let write = |path: &str, text: &str| fs::write(project.path().join(path), text).unwrap();
     let test = "#[test]\nfn a() {}\n";
     write(
+        &project,
         "src/lib.rs",
         "#[cfg(windows)]\nmod pipes;\n#[cfg(unix)]\nmod sockets;\n",
     );
-    write("src/pipes.rs", test);
-    write("src/sockets.rs", test);
+    write(&project, "src/pipes.rs", test);
+    write(&project, "src/sockets.rs", test);
     let registry = format!("#![cfg(windows)]\n{test}");
-    write("tests/registry.rs", &registry);
+    write(&project, "tests/registry.rs", &registry);
     let mixed = format!("{test}#[cfg(target_os = \"macos\")]\n#[test]\nfn mac() {{}}\n");
-    write("tests/mixed.rs", &mixed);
+    write(&project, "tests/mixed.rs", &mixed);
     let done = snowglobe(project.path(), &["fix", "--yes", "--main"]);
     assert!(done.status.success(), "{}", text(&done.stderr));
     let why = "is for another system than Linux, and stays as it is";
@@ -86,12 +85,11 @@ fn tests_for_other_systems_stay_and_are_named() {
             &format!("tests/mixed.rs:3: `mac` {why}"),
         ],
     );
-    let read = |path: &str| fs::read_to_string(project.path().join(path)).unwrap();
-    assert_eq!(read("src/pipes.rs"), test);
-    assert_eq!(read("tests/registry.rs"), registry);
-    says(&read("src/sockets.rs"), &["snowglobe::test"]);
+    assert_eq!(read(&project, "src/pipes.rs"), test);
+    assert_eq!(read(&project, "tests/registry.rs"), registry);
+    says(&read(&project, "src/sockets.rs"), &["snowglobe::test"]);
     // They do not keep the others from a `main` of ours.
-    let mixed = read("tests/mixed.rs");
+    let mixed = read(&project, "tests/mixed.rs");
     assert_eq!(mixed.matches("#[snowglobe::test]").count(), 1, "{mixed}");
     says(&mixed, &["snowglobe::main!();"]);
 }

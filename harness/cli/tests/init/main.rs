@@ -53,6 +53,17 @@ pub(crate) fn project(manifest: &str) -> TempDir {
     directory
 }
 
+pub(crate) fn read(project: &TempDir, path: &str) -> String {
+    fs::read_to_string(project.path().join(path)).unwrap()
+}
+
+/// Writes a file, in a new folder if need be.
+pub(crate) fn write(project: &TempDir, path: &str, text: &str) {
+    let path = project.path().join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
 #[track_caller]
 pub(crate) fn says(text: &str, parts: &[&str]) {
     for part in parts {

@@ -30,10 +30,9 @@ fn the_first_test_passes_and_a_suite_that_fought_over_a_port() {
     says(&text(&before.stdout), &["port 80 is mine"]);
     assert!(!before.status.success());
 
-    let harness = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let path = harness.to_str().unwrap();
+    let path = crate::harness();
     for command in ["init", "fix"] {
-        let output = snowglobe(project.path(), &[command, "--yes", "--path", path]);
+        let output = snowglobe(project.path(), &[command, "--yes", "--path", &path]);
         assert!(output.status.success(), "{}", text(&output.stderr));
     }
     let test = cargo(project.path(), &["test", "--offline"]);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::{MANIFEST, of_checkout, project, says, snowglobe, text};
+use crate::{MANIFEST, of_checkout, project, read, says, snowglobe, text};
 
 fn entries(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).unwrap();
@@ -61,24 +61,23 @@ fn what_is_written_is_not_written_again() {
             "for the fixtures: snowglobe provision",
         ],
     );
-    let read = |path: &str| fs::read_to_string(project.path().join(path)).unwrap();
     says(
-        &read("Cargo.toml"),
+        &read(&project, "Cargo.toml"),
         &[
             "snowglobe = { git = \"https://x/y\" }\n",
             "[profile.dev.package]\n",
         ],
     );
-    says(&read("fixtures.toml"), &["snowglobe provision"]);
+    says(&read(&project, "fixtures.toml"), &["snowglobe provision"]);
     says(
-        &read(".github/workflows/snowglobe.yml"),
+        &read(&project, ".github/workflows/snowglobe.yml"),
         &[
             "apparmor_restrict_unprivileged_userns=0\n",
             "- run: cargo install --git https://x/y snowglobe-cli\n      - run: snowglobe provision\n",
             "- run: cargo test\n",
         ],
     );
-    let manifest = fs::read_to_string(project.path().join("Cargo.toml")).unwrap();
+    let manifest = read(&project, "Cargo.toml");
     for line in MANIFEST.lines() {
         assert!(
             manifest.lines().any(|it| it == line),
@@ -92,10 +91,7 @@ fn what_is_written_is_not_written_again() {
         &text(&again.stderr),
         &["tests/world.rs is there", "nothing to write"],
     );
-    assert_eq!(
-        fs::read_to_string(project.path().join("Cargo.toml")).unwrap(),
-        manifest
-    );
+    assert_eq!(read(&project, "Cargo.toml"), manifest);
 }
 
 #[test]
@@ -154,8 +150,7 @@ fn a_package_below_its_repository_gets_what_belongs_to_it() {
     let path = "../../third/snowglobe/harness";
     let output = snowglobe(&package, &["init", "--yes", "--fixtures", "--path", path]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let read = |path: &str| fs::read_to_string(workspace.path().join(path)).unwrap();
-    let manifest = read("crates/mine/Cargo.toml");
+    let manifest = read(&workspace, "crates/mine/Cargo.toml");
     says(
         &manifest,
         &[&format!("snowglobe = {{ path = \"{path}\" }}\n")],
@@ -163,7 +158,7 @@ fn a_package_below_its_repository_gets_what_belongs_to_it() {
     // Settings of profiles count in the manifest of the workspace only.
     assert!(!manifest.contains("profile"), "{manifest}");
     says(
-        &read(".github/workflows/snowglobe.yml"),
+        &read(&workspace, ".github/workflows/snowglobe.yml"),
         &[
             "working-directory: crates/mine\n",
             &format!("- run: cargo install --path {path}/cli\n"),
@@ -177,13 +172,12 @@ fn a_dependency_that_is_there_stays_and_is_what_the_workflow_installs() {
     let project = project(&own);
     let output = snowglobe(project.path(), &["init", "--yes", "--fixtures"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let read = |path: &str| fs::read_to_string(project.path().join(path)).unwrap();
     says(
-        &read("Cargo.toml"),
+        &read(&project, "Cargo.toml"),
         &["snowglobe.git = \"https://mine\" # mine\n"],
     );
     says(
-        &read(".github/workflows/snowglobe.yml"),
+        &read(&project, ".github/workflows/snowglobe.yml"),
         &["cargo install --git https://mine snowglobe-cli\n"],
     );
 }
