@@ -84,8 +84,25 @@ impl ScheduleError {
         }
     }
 
+    /// Makes the error for a value that its own type refuses; `what` names the value, if the error
+    /// of that type does not.
+    fn of_value(what: Option<String>, source: impl Error + Send + Sync + 'static) -> Self {
+        let text = match what {
+            Some(what) => format!("{what}: {source}"),
+            None => source.to_string(),
+        };
+        Self::new(ScheduleErrorKind::Impossible, text).caused_by(source)
+    }
+
+    /// Names the schedule or the nemesis that has the fault.
+    pub(super) fn of(self, whose: &str) -> Self {
+        Self {
+            text: format!("{whose}: {}", self.text),
+            ..self
+        }
+    }
+
     /// Adds the error that caused this one.
-    #[cfg(feature = "toml")]
     pub(super) fn caused_by(mut self, source: impl Error + Send + Sync + 'static) -> Self {
         self.source = Some(Arc::new(source));
         self
@@ -166,47 +183,8 @@ impl Schedule {
     }
 }
 
-/// The reason why a schedule cannot contain a fault.
-pub(super) struct FaultRefusal {
-    kind: ScheduleErrorKind,
-    why: String,
-    source: Option<ErrorSource>,
-}
-
-impl FaultRefusal {
-    fn new(kind: ScheduleErrorKind, why: String) -> Self {
-        Self {
-            kind,
-            why,
-            source: None,
-        }
-    }
-
-    /// Makes the refusal of a value that its own type refuses; `what` names the value, if the error
-    /// does not.
-    fn of_value(what: Option<String>, source: impl Error + Send + Sync + 'static) -> Self {
-        let why = match what {
-            Some(what) => format!("{what}: {source}"),
-            None => source.to_string(),
-        };
-        Self {
-            source: Some(Arc::new(source)),
-            ..Self::new(ScheduleErrorKind::Impossible, why)
-        }
-    }
-
-    /// Makes the error of the schedule or the nemesis that has the fault.
-    pub(super) fn of(self, whose: &str) -> ScheduleError {
-        let Self { kind, why, source } = self;
-        ScheduleError {
-            source,
-            ..ScheduleError::new(kind, format!("{whose}: {why}"))
-        }
-    }
-}
-
 impl Targets {
-    fn check(&self, scheduled: &ScheduledFault) -> Result<(), FaultRefusal> {
+    fn check(&self, scheduled: &ScheduledFault) -> Result<(), ScheduleError> {
         let fault = &scheduled.fault;
         if scheduled.lasts.is_some_and(|lasts| lasts.is_zero()) {
             return Err(impossible("a fault has to last for some time"));
@@ -229,7 +207,7 @@ impl Targets {
     }
 
     /// Checks that there is such a node, by name, by id or by role.
-    pub(super) fn check_node(&self, node: &NodeRef, sides: bool) -> Result<(), FaultRefusal> {
+    pub(super) fn check_node(&self, node: &NodeRef, sides: bool) -> Result<(), ScheduleError> {
         let known = match node {
             NodeRef::Name(name) => self.nodes.contains(name),
             NodeRef::Id(id) => id.index() < self.nodes.len(),
@@ -259,7 +237,7 @@ impl Targets {
         }
     }
 
-    fn check_link(&self, link: &LinkRef) -> Result<(), FaultRefusal> {
+    fn check_link(&self, link: &LinkRef) -> Result<(), ScheduleError> {
         let names = || self.links.iter().map(|(name, _)| name.clone());
         let known = match link {
             LinkRef::Name(name) => names().any(|known| known == *name),
@@ -284,7 +262,7 @@ impl Targets {
         }
     }
 
-    fn check_values(&self, fault: &Fault) -> Result<(), FaultRefusal> {
+    fn check_values(&self, fault: &Fault) -> Result<(), ScheduleError> {
         match fault {
             Fault::Flap { link: _, period } if period.is_zero() => {
                 Err(impossible("a link cannot flap with a period of zero"))
@@ -294,7 +272,7 @@ impl Targets {
                 impairment,
             } => {
                 let valid = impairment.validate();
-                valid.map_err(|wrong| FaultRefusal::of_value(None, wrong))
+                valid.map_err(|wrong| ScheduleError::of_value(None, wrong))
             }
             Fault::Partition {
                 left,
@@ -305,13 +283,13 @@ impl Targets {
             Fault::Disk { node, volume, what } => {
                 let named = || Some(format!("the disk fault `{what}`"));
                 let valid = what.validate();
-                valid.map_err(|wrong| FaultRefusal::of_value(named(), wrong))?;
+                valid.map_err(|wrong| ScheduleError::of_value(named(), wrong))?;
                 self.check_disk(node, volume.as_deref())
             }
             Fault::Dns { node, answers } => {
                 let named = || Some(format!("the answers `{answers}`"));
                 let read = answers.parse();
-                read.map_err(|wrong| FaultRefusal::of_value(named(), wrong))?;
+                read.map_err(|wrong| ScheduleError::of_value(named(), wrong))?;
                 match self.name_of(node) {
                     Some(name) if !self.has_name_server(name) => {
                         Err(impossible(&format!("node `{name}` {ASK_FOR_DNS}")))
@@ -344,7 +322,7 @@ impl Targets {
     }
 
     /// Checks that each side of a partition has a node, and no node is on both.
-    fn check_sides(&self, left: &[NodeRef], right: &[NodeRef]) -> Result<(), FaultRefusal> {
+    fn check_sides(&self, left: &[NodeRef], right: &[NodeRef]) -> Result<(), ScheduleError> {
         if left.is_empty() || right.is_empty() {
             return Err(impossible("a side of the partition has no node"));
         }
@@ -393,9 +371,9 @@ impl Targets {
     }
 
     /// Checks that faults can change the clock of a node. Who plays a role is known later.
-    fn check_clock(&self, node: &NodeRef, change: ClockFault) -> Result<(), FaultRefusal> {
+    fn check_clock(&self, node: &NodeRef, change: ClockFault) -> Result<(), ScheduleError> {
         let valid = change.validate();
-        valid.map_err(|wrong| FaultRefusal::of_value(None, wrong))?;
+        valid.map_err(|wrong| ScheduleError::of_value(None, wrong))?;
         match self.name_of(node) {
             Some(name) if !self.has_clock(name) => {
                 Err(impossible(&format!("node `{name}` {ASK_FOR_CLOCK}")))
@@ -405,7 +383,7 @@ impl Targets {
     }
 
     /// Checks that a node has the volume of a fault.
-    fn check_disk(&self, node: &NodeRef, volume: Option<&str>) -> Result<(), FaultRefusal> {
+    fn check_disk(&self, node: &NodeRef, volume: Option<&str>) -> Result<(), ScheduleError> {
         let Some(name) = self.name_of(node) else {
             return Ok(());
         };
@@ -425,16 +403,16 @@ impl Targets {
     }
 }
 
-fn impossible(why: &str) -> FaultRefusal {
-    FaultRefusal::new(ScheduleErrorKind::Impossible, why.to_owned())
+fn impossible(why: &str) -> ScheduleError {
+    ScheduleError::new(ScheduleErrorKind::Impossible, why.to_owned())
 }
 
-fn unknown(kind: &str, name: &str, known: &[String]) -> FaultRefusal {
+fn unknown(kind: &str, name: &str, known: &[String]) -> ScheduleError {
     // Ten names are enough to see what was misspelt.
     let known: Vec<String> = known.iter().take(10).map(|it| format!("`{it}`")).collect();
     let text = match known.is_empty() {
         true => format!("there is no {kind} {name}, and no other {kind} either"),
         false => format!("there is no {kind} {name}; there are {}", known.join(", ")),
     };
-    FaultRefusal::new(ScheduleErrorKind::Unknown, text)
+    ScheduleError::new(ScheduleErrorKind::Unknown, text)
 }

@@ -176,9 +176,9 @@ struct DrawnFrom {
 }
 
 impl DrawnFrom {
-    /// Returns the nodes that can have a fault.
-    fn able(&self, fault: &Fault) -> Vec<NodeRef> {
-        let volume = match fault.need() {
+    /// Returns the nodes that have what a fault needs.
+    fn able(&self, need: NodeNeed<'_>) -> Vec<NodeRef> {
+        let volume = match need {
             NodeNeed::Nothing => return self.nodes.clone(),
             NodeNeed::Clock => return self.clocks.clone(),
             NodeNeed::NameServer => return self.name_servers.clone(),
@@ -234,27 +234,25 @@ impl DrawnFrom {
 
     /// Returns how many nodes can have the fault of a choice, and what others lack.
     fn special(&self, choice: &Choice) -> (usize, &'static str) {
-        let of_fault = |fault: &Fault| {
-            let remedy = match fault.need() {
-                NodeNeed::Nothing => return (usize::MAX, ""),
-                NodeNeed::Clock => ASK_FOR_CLOCK,
-                NodeNeed::Disk(_) => ASK_FOR_DISK,
-                NodeNeed::NameServer => ASK_FOR_DNS,
-            };
-            (self.able(fault).len(), remedy)
+        let need = match choice {
+            Choice::One(fault) | Choice::Swizzle(fault) | Choice::Rolling(fault) => fault.need(),
+            Choice::Clock => NodeNeed::Clock,
+            Choice::Disk => NodeNeed::Disk(None),
+            Choice::NameServer => NodeNeed::NameServer,
+            Choice::Split(_) | Choice::Scarcity => NodeNeed::Nothing,
         };
-        match choice {
-            Choice::One(fault) | Choice::Swizzle(fault) | Choice::Rolling(fault) => of_fault(fault),
-            Choice::Clock => (self.clocks.len(), ASK_FOR_CLOCK),
-            Choice::Disk => (self.disks.len(), ASK_FOR_DISK),
-            Choice::NameServer => (self.name_servers.len(), ASK_FOR_DNS),
-            Choice::Split(_) | Choice::Scarcity => (usize::MAX, ""),
-        }
+        let remedy = match need {
+            NodeNeed::Nothing => return (usize::MAX, ""),
+            NodeNeed::Clock => ASK_FOR_CLOCK,
+            NodeNeed::Disk(_) => ASK_FOR_DISK,
+            NodeNeed::NameServer => ASK_FOR_DNS,
+        };
+        (self.able(need).len(), remedy)
     }
 
     /// Replaces the roles `any` of a fault, each by another node or link.
     fn fill(&self, fault: &Fault, dice: &mut FaultDice) -> Fault {
-        let nodes = dice.shuffled(&self.able(fault));
+        let nodes = dice.shuffled(&self.able(fault.need()));
         self.fill_with(fault, nodes, dice)
     }
 
@@ -311,7 +309,7 @@ fn swizzle(
     (at, lasts): (Duration, Duration),
     dice: &mut FaultDice,
 ) -> Vec<ScheduledFault> {
-    let nodes = dice.shuffled(&from.able(fault));
+    let nodes = dice.shuffled(&from.able(fault.need()));
     let number = nodes.len();
     let places: Vec<usize> = (0..number).collect();
     let healed = dice.shuffled(&places);
@@ -332,7 +330,7 @@ fn rolling(
     (at, lasts): (Duration, Duration),
     dice: &mut FaultDice,
 ) -> Vec<ScheduledFault> {
-    let nodes = dice.shuffled(&from.able(fault));
+    let nodes = dice.shuffled(&from.able(fault.need()));
     let number = nodes.len();
     let each_lasts = part(lasts, 2, 3 * number).max(MS);
     let window = |place: usize| (at + part(lasts, place, number), each_lasts);

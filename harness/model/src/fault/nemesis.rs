@@ -185,20 +185,19 @@ impl Nemesis {
         all
     }
 
-    fn refused(mut self, weight: u32, choice: Choice) -> Self {
-        self.candidates.push(Candidate {
-            weight,
-            choice,
-            if_none: IfNone::Refused,
-        });
-        self
+    fn refused(self, weight: u32, choice: Choice) -> Self {
+        self.candidate(weight, choice, IfNone::Refused)
     }
 
-    fn where_possible(mut self, weight: u32, choice: Choice) -> Self {
+    fn where_possible(self, weight: u32, choice: Choice) -> Self {
+        self.candidate(weight, choice, IfNone::LeftOut)
+    }
+
+    fn candidate(mut self, weight: u32, choice: Choice, if_none: IfNone) -> Self {
         self.candidates.push(Candidate {
             weight,
             choice,
-            if_none: IfNone::LeftOut,
+            if_none,
         });
         self
     }

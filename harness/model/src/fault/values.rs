@@ -128,12 +128,17 @@ mod tests {
     }
 
     fn drawn(nemesis: Nemesis) -> Vec<Fault> {
+        drawn_on(&targets(), &nemesis, 100)
+    }
+
+    /// Returns the faults of a nemesis on a lab, for this number of seeds.
+    fn drawn_on(lab: &Targets, nemesis: &Nemesis, seeds: u64) -> Vec<Fault> {
         let of_seed = |seed| {
-            let schedule = nemesis.schedule(seed, &targets()).unwrap();
+            let schedule = nemesis.schedule(seed, lab).unwrap();
             let faults = schedule.faults().iter();
             faults.map(|it| it.fault.clone()).collect::<Vec<_>>()
         };
-        (0..100).flat_map(of_seed).collect()
+        (0..seeds).flat_map(of_seed).collect()
     }
 
     #[test]
@@ -226,18 +231,7 @@ mod tests {
     #[test]
     fn everything_does_what_there_are_nodes_and_links_for() {
         let mut lab = targets();
-        let draw = |nemesis: &Nemesis, lab: &Targets| -> Vec<Fault> {
-            let all = (0..50).flat_map(|seed| {
-                let schedule = nemesis.schedule(seed, lab).unwrap();
-                let faults: Vec<Fault> = schedule
-                    .faults()
-                    .iter()
-                    .map(|it| it.fault.clone())
-                    .collect();
-                faults
-            });
-            all.collect()
-        };
+        let draw = |nemesis: &Nemesis, lab: &Targets| drawn_on(lab, nemesis, 50);
         let is_ring = |fault: &Fault| matches!(fault, Fault::Sever { .. });
         let is_on_link = |fault: &Fault| !fault.links().is_empty();
         for nemesis in [Nemesis::partitions(20 * S), Nemesis::everything(20 * S)] {

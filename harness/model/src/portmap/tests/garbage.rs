@@ -4,9 +4,7 @@
 
 use super::upnp::igd;
 use super::*;
-use crate::portmap::server::MappingServer;
-use crate::portmap::upnp::http::{HttpPart, read};
-use crate::portmap::upnp::{serve, ssdp};
+use crate::portmap::upnp::ssdp;
 use crate::random::splitmix;
 
 /// Number of changed messages of each kind: a second's work.
@@ -70,20 +68,8 @@ fn requests_of_garbage_are_answered_rightly_or_not_at_all() {
             assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
         }
         let bytes = mutate(call.as_bytes(), &mut random);
-        let answer = match read(&bytes) {
-            HttpPart::More => continue,
-            HttpPart::Wrong(answer) => answer,
-            HttpPart::Whole(request) => {
-                let Router { book, nat, now } = &mut router;
-                let mut engine = NatNow { nat, now: *now };
-                let mut server = MappingServer {
-                    book,
-                    engine: &mut engine,
-                    client: HOST,
-                    now: *now,
-                };
-                serve(&igd(), &mut server, &request)
-            }
+        let Some(answer) = router.hear_http(HOST, &bytes) else {
+            continue;
         };
         assert!(answer.starts_with(b"HTTP/1.1 "), "{bytes:?}");
         let text = String::from_utf8(answer).expect("UTF-8");

@@ -18,23 +18,27 @@ pub(super) fn igd() -> Igd {
 }
 
 impl Router {
-    pub(super) fn serve(&mut self, from: Ipv4Addr, bytes: &[u8]) -> String {
-        let answer = match read(bytes) {
-            HttpPart::Whole(request) => {
-                let Router { book, nat, now } = self;
-                let mut engine = NatNow { nat, now: *now };
-                let mut server = MappingServer {
-                    book,
-                    engine: &mut engine,
-                    client: from,
-                    now: *now,
-                };
-                serve(&igd(), &mut server, &request)
-            }
-            HttpPart::Wrong(answer) => answer,
-            HttpPart::More => panic!("the request is cut off"),
+    /// Answers a request of HTTP, unless the request is cut off.
+    pub(super) fn hear_http(&mut self, from: Ipv4Addr, bytes: &[u8]) -> Option<Vec<u8>> {
+        let request = match read(bytes) {
+            HttpPart::More => return None,
+            HttpPart::Wrong(answer) => return Some(answer),
+            HttpPart::Whole(request) => request,
         };
-        String::from_utf8(answer).expect("UTF-8")
+        let Router { book, nat, now } = self;
+        let mut engine = NatNow { nat, now: *now };
+        let mut server = MappingServer {
+            book,
+            engine: &mut engine,
+            client: from,
+            now: *now,
+        };
+        Some(serve(&igd(), &mut server, &request))
+    }
+
+    pub(super) fn serve(&mut self, from: Ipv4Addr, bytes: &[u8]) -> String {
+        let answer = self.hear_http(from, bytes);
+        String::from_utf8(answer.expect("a whole request")).expect("UTF-8")
     }
 
     fn call(
