@@ -128,16 +128,23 @@ fn is_same_file(pid: i32, number: RawFd) -> bool {
     order == 0
 }
 
+/// Opens an existing file for writing.
+///
+/// # Errors
+/// There is no such file, or the caller may not write to it.
+pub(crate) fn open_to_write(path: &CStr) -> Result<OwnedFd> {
+    // SAFETY: the path is a C string that lives across the call.
+    let fd = unsafe { libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
+    // SAFETY: the kernel has just made this descriptor for us.
+    Errno::result(fd).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 /// Writes `text` to an existing file in one piece, as files of procfs demand.
 ///
 /// # Errors
 /// There is no such file, or the file refuses the text.
 pub fn write_file(path: &CStr, text: &str) -> Result<()> {
-    // SAFETY: the path is a C string that lives across the call.
-    let fd = unsafe { libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
-    let fd = Errno::result(fd)?;
-    // SAFETY: the kernel has just made this descriptor for us.
-    let file = unsafe { OwnedFd::from_raw_fd(fd) };
+    let file = open_to_write(path)?;
     // SAFETY: the text lives across the call, and its length is its own.
     let done = unsafe { libc::write(file.as_raw_fd(), text.as_ptr().cast(), text.len()) };
     Errno::result(done).map(drop)
@@ -190,11 +197,7 @@ pub fn create_file<const N: usize>(path: &CStr, parts: [&[u8]; N]) -> Result<()>
 /// There is no such file, or the filesystem is full.
 pub fn write_anew(path: &CStr, parts: [&[u8]; 2]) -> Result<()> {
     // Not O_TRUNC, which gives back the file's page: 7 µs (measured for this project, 2026-11).
-    // SAFETY: the path is a C string that lives across the call.
-    let fd = unsafe { libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
-    let fd = Errno::result(fd)?;
-    // SAFETY: the kernel has just made this descriptor for us.
-    let file = unsafe { OwnedFd::from_raw_fd(fd) };
+    let file = open_to_write(path)?;
     let before = nix::sys::stat::fstat(&file)?;
     let length = parts.iter().map(|part| part.len()).sum::<usize>();
     let pieces = parts.map(|part| libc::iovec {

@@ -144,22 +144,6 @@ impl MessageChannel {
         }
     }
 
-    /// Returns the next message and its descriptors if one has come.
-    ///
-    /// # Errors
-    /// The kernel refused to receive; `EMFILE` if this process has no room for the descriptors. The
-    /// message is lost then.
-    pub fn try_receive_with<'a>(
-        &self,
-        buffer: &'a mut [u8],
-    ) -> crate::Result<Option<(&'a [u8], Passed)>> {
-        match self.receive_message(buffer, MsgFlags::MSG_DONTWAIT) {
-            Ok((n, passed)) => Ok(Some((&buffer[..n], passed))),
-            Err(Errno::EAGAIN) => Ok(None),
-            Err(errno) => Err(errno),
-        }
-    }
-
     /// Waits for a message of any length, and returns it with its descriptors.
     ///
     /// # Errors

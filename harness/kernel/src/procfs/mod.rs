@@ -35,6 +35,7 @@ use nix::sys::stat::Mode;
 
 pub use callers::{filesystem_at, filesystem_of, network_of};
 pub use mounts::MountEntry;
+pub(crate) use pending_write::call_of;
 pub use pending_write::pending_write;
 pub use processes::ProcessEntry;
 

@@ -22,8 +22,7 @@ const APPEND: u64 = libc::O_APPEND as u64;
 
 /// Returns the write in which a thread waits, if it waits in one.
 pub fn pending_write(thread: u32) -> Option<PendingWrite> {
-    let text = fs::read_to_string(format!("/proc/{thread}/syscall")).ok()?;
-    let (number, arguments) = parse(&text)?;
+    let (number, arguments) = call_of(thread)?;
     let [descriptor, _, length, offset] = arguments;
     let offset = match number {
         libc::SYS_pwrite64 | libc::SYS_pwritev | libc::SYS_pwritev2 => Some(offset),
@@ -35,6 +34,11 @@ pub fn pending_write(thread: u32) -> Option<PendingWrite> {
         _ => 1,
     };
     Some(PendingWrite { offset, length })
+}
+
+/// Returns the number and the first four arguments of the system call in which a thread waits.
+pub(crate) fn call_of(thread: u32) -> Option<(i64, [u64; 4])> {
+    parse(&fs::read_to_string(format!("/proc/{thread}/syscall")).ok()?)
 }
 
 /// Reads the number of a system call and its first four arguments.

@@ -23,12 +23,11 @@ struct Stat {
 impl Stat {
     fn read(pid: i32) -> Option<Stat> {
         // One read of one file: its fields belong to one moment.
-        Stat::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+        Stat::parse(&stat_line(pid)?)
     }
 
-    /// Parses a line. The name may hold blanks and brackets, so the last bracket ends it.
     fn parse(line: &str) -> Option<Stat> {
-        let (head, tail) = line.rsplit_once(')')?;
+        let (head, tail) = split_behind_name(line)?;
         let (pid, name) = head.split_once(" (")?;
         let mut fields = tail.split_whitespace();
         Some(Stat {
@@ -51,6 +50,26 @@ impl Stat {
         const EXITING: u64 = 4;
         !self.dead() && (self.flags & EXITING != 0 || kill_pending(self.pid))
     }
+}
+
+/// Returns the line of `/proc/PID/stat` of a process, or of a thread by its own number.
+fn stat_line(pid: i32) -> Option<String> {
+    fs::read_to_string(format!("/proc/{pid}/stat")).ok()
+}
+
+/// Splits such a line behind the name. The name may hold blanks and brackets, so the last bracket
+/// ends the name.
+fn split_behind_name(line: &str) -> Option<(&str, &str)> {
+    line.rsplit_once(')')
+}
+
+/// Returns the processor on which a thread has run last.
+pub fn processor_of(thread: i32) -> Option<usize> {
+    /// Place of the field `processor` among those behind the name (proc_pid_stat(5), field 39).
+    const PROCESSOR: usize = 36;
+    let line = stat_line(thread)?;
+    let (_, fields) = split_behind_name(&line)?;
+    fields.split_whitespace().nth(PROCESSOR)?.parse().ok()
 }
 
 fn kill_pending(pid: i32) -> bool {
@@ -116,7 +135,7 @@ pub fn descendants(ancestor: i32) -> Vec<i32> {
 pub fn unreaped_children(parent: i32) -> Vec<(i32, String, ExitKind)> {
     // The last field but none, as wait(2) gives it (proc_pid_stat(5), `exit_code`).
     let end = |pid: i32| {
-        let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let line = stat_line(pid)?;
         let status = line.split_whitespace().next_back()?.parse().ok()?;
         Some(ExitKind::from_wait_status(status))
     };

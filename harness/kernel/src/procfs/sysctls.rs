@@ -108,11 +108,7 @@ pub fn of_interface(name: &str) -> BTreeMap<String, String> {
 /// # Errors
 /// `ENOENT` if this kernel lacks the sysctl; the caller may not write it.
 pub(crate) fn open_to_write(path: &str) -> Result<OwnedFd> {
-    let path = SysctlFile::of(path)?;
-    // SAFETY: the path is a C string that lives across the call.
-    let fd = unsafe { libc::open(path.as_c_str()?.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
-    // SAFETY: the kernel has just made this descriptor for us.
-    Errno::result(fd).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
+    fd::open_to_write(SysctlFile::of(path)?.as_c_str()?)
 }
 
 /// A reader of sysctls that keeps directories open.

@@ -1,9 +1,9 @@
 //! The processor on which a thread runs.
 
-use std::fs;
-
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
+
+use crate::procfs::process_table::processor_of;
 
 /// A restriction of the calling thread to the processor of another thread. A drop of this value
 /// restores the affinity from before (`sched_setaffinity(2)`).
@@ -46,16 +46,6 @@ impl Drop for ProcessorCompany {
 
 /// The calling thread, as `sched_setaffinity(2)` takes it.
 const OURSELVES: Pid = Pid::from_raw(0);
-
-/// Returns the processor on which a thread has run last.
-fn processor_of(id: i32) -> Option<usize> {
-    /// Place of the field `processor` among those behind the name (proc_pid_stat(5), field 39).
-    const PROCESSOR: usize = 36;
-    let line = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    // The name may hold blanks and brackets, so the last bracket ends it.
-    let (_, fields) = line.rsplit_once(')')?;
-    fields.split_whitespace().nth(PROCESSOR)?.parse().ok()
-}
 
 #[cfg(test)]
 mod tests {

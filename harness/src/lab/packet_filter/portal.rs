@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use crate::kernel::thread;
 use crate::trial::time_scale::stretched;
 
 /// The longest time that a client takes to ask. A client that takes longer gets no page.
@@ -46,4 +47,3 @@ fn serve(mut client: TcpStream, page: &str) -> std::io::Result<()> {
         page.len()
     )
 }
-use crate::kernel::thread;

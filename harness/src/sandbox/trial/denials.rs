@@ -22,9 +22,6 @@ pub(crate) struct DenialWatch<'a> {
     pub(crate) told: RefCell<Vec<Denial>>,
 }
 
-/// Stands for no change where an id is expected.
-const NONE: u32 = u32::MAX;
-
 /// Number of denials of a trial that are told.
 const MOST: usize = 5;
 
@@ -54,8 +51,9 @@ impl DenialWatch<'_> {
 
     /// Returns what the call of a process needs and the trial has not.
     fn lacking(&self, pid: i32, call: WatchedCall) -> Option<DeniedThing> {
-        let unmapped = |kind, ids: [u32; 3]| {
-            let changes = ids.into_iter().filter(|id| *id != NONE);
+        let unmapped = |kind, ids: &[u32]| {
+            // This id stands for no change (setresuid(2), chown(2)).
+            let changes = ids.iter().copied().filter(|id| *id != u32::MAX);
             // A process that is gone needs nothing.
             let mut lacking = changes.filter(|id| !is_mapped(pid, kind, *id).unwrap_or(true));
             lacking.next()
@@ -64,13 +62,11 @@ impl DenialWatch<'_> {
             WatchedCall::NewUserNamespace => {
                 (!self.may_make_users).then_some(DeniedThing::UserNamespace)
             }
-            WatchedCall::Users(ids) => unmapped(IdKind::User, ids).map(DeniedThing::User),
-            WatchedCall::Groups(ids) => unmapped(IdKind::Group, ids).map(DeniedThing::Group),
-            WatchedCall::Owner(uid, gid) => unmapped(IdKind::User, [uid, NONE, NONE])
+            WatchedCall::Users(ids) => unmapped(IdKind::User, &ids).map(DeniedThing::User),
+            WatchedCall::Groups(ids) => unmapped(IdKind::Group, &ids).map(DeniedThing::Group),
+            WatchedCall::Owner(uid, gid) => unmapped(IdKind::User, &[uid])
                 .map(DeniedThing::Owner)
-                .or_else(|| {
-                    unmapped(IdKind::Group, [gid, NONE, NONE]).map(DeniedThing::OwnerGroup)
-                }),
+                .or_else(|| unmapped(IdKind::Group, &[gid]).map(DeniedThing::OwnerGroup)),
             WatchedCall::GroupList(0) | WatchedCall::Sync | WatchedCall::SyncFilesystem(_) => None,
             WatchedCall::GroupList(_) => {
                 let rule = std::fs::read_to_string(format!("/proc/{pid}/setgroups"));

@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use nix::errno::Errno;
 
 use super::table::{About, SystemCall};
+use crate::procfs::call_of;
 
 /// A thread that the calling thread traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,10 +73,7 @@ impl TracedThread {
     /// ends that wait early (kernel/fork.c, wait_for_vfork_done). A stop takes effect after the
     /// wait, before the thread returns from the call.
     pub(super) fn awaits_child(self) -> bool {
-        // The number of the call comes first, unless the thread runs (proc_pid_syscall(5)).
-        let line = fs::read_to_string(format!("/proc/{}/syscall", self.0)).unwrap_or_default();
-        let number = line.split(' ').next().and_then(|it| it.parse().ok());
-        number.is_some_and(starts_process)
+        call_of(self.0.cast_unsigned()).is_some_and(|(number, _)| starts_process(number))
     }
 
     /// Returns the system call of a thread that has stopped at one, unless it comes back from it.

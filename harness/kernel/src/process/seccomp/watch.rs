@@ -79,7 +79,7 @@ pub fn watch(mapped: u32) -> crate::Result<OwnedFd> {
         filter.push(jump(libc::BPF_JEQ, number as u32, 0, 1));
         filter.push(ask());
     }
-    for (number, first) in CHANGES_OF_OWNERS {
+    for &(number, first) in CHANGES_OF_OWNERS {
         let block = of_chown(first, mapped);
         filter.push(jump(libc::BPF_JEQ, number as u32, 0, block.len() as u8));
         filter.extend_from_slice(&block);
@@ -187,7 +187,7 @@ const MARK_OF_CHOWN: usize = 5;
 
 /// Calls that change the owner of a file, with the index of the argument that is the user; the
 /// group is the next.
-const CHANGES_OF_OWNERS: [(libc::c_long, usize); OWNER_CALLS] = [
+const CHANGES_OF_OWNERS: &[(libc::c_long, usize)] = &[
     // AArch64 has these two by fchownat only.
     #[cfg(target_arch = "x86_64")]
     (libc::SYS_chown, 1),
@@ -196,8 +196,6 @@ const CHANGES_OF_OWNERS: [(libc::c_long, usize); OWNER_CALLS] = [
     (libc::SYS_fchown, 1),
     (libc::SYS_fchownat, 2),
 ];
-
-const OWNER_CALLS: usize = if cfg!(target_arch = "x86_64") { 4 } else { 2 };
 
 /// Stands for no change where an id is expected.
 const NONE: u32 = u32::MAX;
