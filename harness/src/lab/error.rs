@@ -153,7 +153,7 @@ enum LabCause {
     /// A value has no meaning for the subject, or for one of its directions.
     InvalidValue {
         direction: Option<Direction>,
-        refusal: Box<dyn Error + Send + Sync>,
+        why: String,
     },
     Failed {
         kind: LabErrorKind,
@@ -308,8 +308,10 @@ impl LabError {
         direction: Option<Direction>,
         refusal: impl Error + Send + Sync + 'static,
     ) -> Self {
-        let refusal = Box::new(refusal);
-        Self::new(LabCause::InvalidValue { direction, refusal }).about(subject)
+        let why = refusal.to_string();
+        Self::new(LabCause::InvalidValue { direction, why })
+            .about(subject)
+            .caused_by(refusal)
     }
 
     /// Makes the error that something failed for a reason other than an error number; `what` is a
@@ -439,10 +441,10 @@ impl fmt::Display for LabError {
                 direction: None,
                 why,
             } => write!(f, "{subject} {why}"),
-            LabCause::InvalidValue { direction, refusal } => {
+            LabCause::InvalidValue { direction, why } => {
                 write!(f, "{subject}")?;
                 direction.map_or(Ok(()), |direction| write!(f, ", {direction}"))?;
-                write!(f, ": {refusal}")
+                write!(f, ": {why}")
             }
             LabCause::Failed { kind: _, what, why } => write!(f, "failed to {what}: {why}"),
         }
@@ -473,8 +475,8 @@ impl Error for LabError {
             LabCause::Refused { errno, .. } => Some(errno),
             LabCause::Network { error, .. } => Some(error),
             LabCause::Observe { error, .. } => Some(error),
-            LabCause::InvalidValue { refusal, .. } => Some(&**refusal),
-            LabCause::Io { .. }
+            LabCause::InvalidValue { .. }
+            | LabCause::Io { .. }
             | LabCause::TimedOut { .. }
             | LabCause::Removed { .. }
             | LabCause::Crashed { .. }

@@ -88,20 +88,13 @@ fn make(likeness: &Likeness, paths: &Paths, runner: Runner) -> Option<()> {
         slot: nextest::slot(),
     };
     let (_, channel) = fork_beside_kept(&keeping, ids, &wanted, |beside| {
-        let Outside { supervisor, .. } = outside;
         let legacy = ProgramLegacy {
             name,
             runner,
-            supervisor,
+            outside,
             descriptors: descriptors.clone(),
         };
-        let setting = |supervisor, ids, corrections| {
-            let outside = Outside {
-                supervisor,
-                ..outside
-            };
-            outside.setting(ids, corrections, 1)
-        };
+        let setting = |outside: Outside, ids, corrections| outside.setting(ids, corrections, 1);
         let _ = stay_for_programs(legacy, beside, setting);
         process::exit_now(0)
     })?;

@@ -163,21 +163,14 @@ fn make(start: &TrialStart) -> Option<()> {
         // start could not reap a child that outlives it.
         if let Ok(Cloned::Child) = clone_into(CloneFlags::empty()) {
             process::never_return(|| {
-                let Outside { supervisor, .. } = outside;
                 let legacy = Legacy {
                     name,
                     maker,
-                    supervisor,
+                    outside,
                     argument: *argument,
                     descriptors: likeness.descriptors.clone(),
                 };
-                let setting = |supervisor| {
-                    let outside = Outside {
-                        supervisor,
-                        ..outside
-                    };
-                    outside.setting(ids, corrections, 1)
-                };
+                let setting = |outside: Outside| outside.setting(ids, corrections, 1);
                 let _ = stay(legacy, setting);
                 process::exit_now(0)
             })

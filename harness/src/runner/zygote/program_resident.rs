@@ -14,13 +14,13 @@
 //! end with the resident and with their callers.
 
 use std::ffi::{CString, OsStr};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::ordered_trial::{OrderedTrial, leave_group};
-use super::setting::{Beside, Setting};
+use super::setting::{Beside, Outside, Setting};
 use super::staying::StayingZygote;
 use crate::kernel::fd::{close_all_but, replace_standard};
 use crate::kernel::message_channel::MessageChannel;
@@ -50,8 +50,8 @@ pub(crate) struct ProgramLegacy {
     /// The name at which starts find the resident.
     pub(crate) name: ClaimedName,
     pub(crate) runner: Runner,
-    /// Pidfd of the maker.
-    pub(crate) supervisor: OwnedFd,
+    /// Facts that the maker has found outside of the sandbox.
+    pub(crate) outside: Outside,
     /// Descriptors that programs have, beside 0, 1 and 2.
     pub(crate) descriptors: Vec<RawFd>,
 }
@@ -64,12 +64,12 @@ pub(crate) struct ProgramLegacy {
 pub(crate) fn stay_for_programs(
     legacy: ProgramLegacy,
     beside: BesideKept,
-    setting: impl FnOnce(OwnedFd, Ids, Option<Corrections>) -> Setting,
+    setting: impl FnOnce(Outside, Ids, Option<Corrections>) -> Setting,
 ) -> crate::kernel::Result<()> {
     let ProgramLegacy {
         name,
         runner,
-        supervisor,
+        outside,
         descriptors,
     } = legacy;
     let BesideKept {
@@ -86,13 +86,13 @@ pub(crate) fn stay_for_programs(
     let own = [
         name.as_raw_fd(),
         maker.as_raw_fd(),
-        supervisor.as_raw_fd(),
+        outside.supervisor.as_raw_fd(),
         keeper.as_fd().as_raw_fd(),
         procfs.as_raw_fd(),
     ];
     close_all_but(&[&own, descriptors.as_slice()].concat())?;
     let_go_of(0..3)?;
-    let mut setting = setting(supervisor, ids, corrections);
+    let mut setting = setting(outside, ids, corrections);
     setting.program = Some(ProgramBody {
         keeps_failed: false,
         starts_at_once: true,

@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use super::ordered_trial::OrderedTrial;
 use super::orders::{Ordered, next_order};
-use super::setting::Setting;
+use super::setting::{Outside, Setting};
 use super::staying::StayingZygote;
 use crate::kernel::errno::{Errno, errno};
 use crate::kernel::fd::{close_all_but, replace_standard};
@@ -31,8 +31,8 @@ pub(crate) struct Legacy {
     pub(crate) name: ClaimedName,
     /// Channel to the maker.
     pub(crate) maker: MessageChannel,
-    /// Pidfd of the maker.
-    pub(crate) supervisor: OwnedFd,
+    /// Facts that the maker has found outside of the sandbox.
+    pub(crate) outside: Outside,
     /// Place of the trial's name among the arguments of the program.
     pub(crate) argument: Option<usize>,
     /// Descriptors that trials have, beside 0, 1 and 2.
@@ -46,25 +46,29 @@ pub(crate) struct Legacy {
 /// The kernel refuses a step of becoming one.
 pub(crate) fn stay(
     legacy: Legacy,
-    setting: impl FnOnce(OwnedFd) -> Setting,
+    setting: impl FnOnce(Outside) -> Setting,
 ) -> crate::kernel::Result<()> {
     let Legacy {
         name,
         maker,
-        supervisor,
+        outside,
         argument,
         descriptors,
     } = legacy;
     // The resident leaves the process group of the test, which nextest kills where a test takes too
     // long.
     process::lead_process_group()?;
-    let own = [name.as_raw_fd(), maker.as_raw_fd(), supervisor.as_raw_fd()];
+    let own = [
+        name.as_raw_fd(),
+        maker.as_raw_fd(),
+        outside.supervisor.as_raw_fd(),
+    ];
     close_all_but(&[&own, descriptors.as_slice()].concat())?;
     let null = File::options().read(true).write(true).open("/dev/null");
     let null = OwnedFd::from(null.map_err(|error| errno(&error))?);
     // nextest takes a test for leaky whose stdout or stderr somebody else holds.
     (0..=2).try_for_each(|standard| replace_standard(null.as_fd(), standard))?;
-    let mut setting = setting(supervisor);
+    let mut setting = setting(outside);
     setting.instead_of_output = Some(null);
     let (facts, _) = maker.receive_whole_with()?;
     // A maker that was killed before it had told them.
