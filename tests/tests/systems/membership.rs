@@ -27,31 +27,68 @@ pub(crate) fn permit_to_leave(cluster: &RunningCluster) {
     );
 }
 
-/// Asks the other members, until one answers.
-fn ask_others(scene: &Scene, node: &Node, what: &str, question: &Value) -> Result<Value, String> {
+/// Returns the answers of the first of the other members that run and answer, `enough` at most.
+///
+/// # Errors
+///
+/// If nobody answers.
+fn ask_others(
+    scene: &Scene,
+    node: &Node,
+    what: &str,
+    question: &Value,
+    enough: usize,
+) -> Result<Vec<Value>, String> {
     let others = scene
         .nodes()
         .filter(|it| it.id() != node.id() && it.is_running());
     let mut last = "nobody runs".to_owned();
+    let mut answers = Vec::new();
     for other in others {
         let mut client = EtcdClient::new(other, Duration::from_secs(2));
         let answer = client.ask(&format!("/v3/cluster/member/{what}"), question);
         match answer.ok() {
-            Some(answer) => return Ok(answer.clone()),
+            Some(answer) => answers.push(answer.clone()),
             None => last = format!("{answer:?}"),
         }
+        if answers.len() == enough {
+            break;
+        }
     }
-    Err(last)
+    if answers.is_empty() {
+        return Err(last);
+    }
+    Ok(answers)
 }
 
 fn peer_url(node: &Node) -> String {
     format!("http://{}:2380", node.name())
 }
 
+/// Returns the name of the node on which a member of the list is, or is about to start.
+fn name_of(member: &Value) -> Option<&str> {
+    let url = member["peerURLs"][0].as_str()?;
+    url.strip_prefix("http://")?.strip_suffix(":2380")
+}
+
 /// Returns all members as the others know them, and among them the one on the node.
+///
+/// # Errors
+///
+/// If nobody answers, or if two answers differ: each member tells what it has applied itself, and
+/// a new member asks any one of them, and ends at once where the answer is not the list that the
+/// new member was started with ("member count is unequal").
 fn members(scene: &Scene, node: &Node) -> Result<(Vec<Value>, Option<Value>), String> {
-    let list = ask_others(scene, node, "list", &json!({}))?;
-    let all = list["members"].as_array().cloned().unwrap_or_default();
+    let answers = ask_others(scene, node, "list", &json!({}), usize::MAX)?;
+    let mut lists = answers.iter().map(|answer| {
+        let all = answer["members"].as_array().cloned().unwrap_or_default();
+        let urls = all.iter().map(|it| it["peerURLs"][0].to_string());
+        (urls.collect::<BTreeSet<_>>(), all)
+    });
+    let (urls, all) = lists.next().ok_or("nobody answers")?;
+    if let Some((others, _)) = lists.find(|(others, _)| *others != urls) {
+        return Err(format!("one member knows {urls:?}, another {others:?}"));
+    }
     let own = all
         .iter()
         .find(|it| it["peerURLs"][0] == peer_url(node))
@@ -70,7 +107,7 @@ fn leave(scene: &Scene, node: &Node) -> Result<(), String> {
     let gone = wait_until(AGREED, || match members(scene, node)? {
         (_, None) => Ok(()),
         (_, Some(own)) => {
-            ask_others(scene, node, "remove", &json!({"ID": own["ID"]}))?;
+            ask_others(scene, node, "remove", &json!({"ID": own["ID"]}), 1)?;
             Err("removed, and not looked at".to_owned())
         }
     });
@@ -81,17 +118,21 @@ fn join(scene: &Scene, node: &Node) -> Result<(), String> {
     let all = wait_until(AGREED, || match members(scene, node)? {
         (all, Some(_)) => Ok(all),
         (_, None) => {
-            ask_others(scene, node, "add", &json!({"peerURLs": [peer_url(node)]}))?;
+            ask_others(
+                scene,
+                node,
+                "add",
+                &json!({"peerURLs": [peer_url(node)]}),
+                1,
+            )?;
             Err("added, and not looked at".to_owned())
         }
     });
     let all = all.map_err(|error| error.to_string())?;
-    // A member that has not started yet has no name.
-    let names = all.iter().filter_map(|it| it["name"].as_str());
-    let names: Vec<&str> = names
-        .filter(|it| !it.is_empty())
-        .chain([node.name()])
-        .collect();
+    // The URL says the name, since `name` is empty until a member has published it: etcd listens
+    // for clients before that (etcd 3.4, server/etcdserver `publish`), so the wait for the port of
+    // a member that joined before this one does not wait for its name.
+    let names: Vec<&str> = all.iter().filter_map(name_of).collect();
     let command = etcd_command(node.name(), &names, HEARTBEAT);
     node.set_commands([command.args(["--initial-cluster-state", "existing"])]);
     node.restart().map_err(|error| error.to_string())
