@@ -14,6 +14,7 @@ use crate::kernel::process::valgrind;
 use crate::kernel::procfs::sysctls;
 use crate::model::plan::RAISE_OPEN_FILES;
 
+use crate::sandbox::namespace_limits::NAMESPACE_KINDS;
 use crate::sandbox::refused::{Refused, SetupStep};
 
 /// Something that a user can do about a refusal.
@@ -249,17 +250,6 @@ fn too_few_descriptors() -> String {
 pub(crate) fn apparmor_restricts() -> bool {
     sysctls::number("kernel/apparmor_restrict_unprivileged_userns").is_some_and(|it| it != 0)
 }
-
-/// Kinds of namespaces that each trial has of its own, as `clone3` and as the limits in
-/// `/proc/sys/user` name them.
-pub(crate) const NAMESPACE_KINDS: [(CloneFlags, &str); 6] = [
-    (CloneFlags::CLONE_NEWUSER, "user"),
-    (CloneFlags::CLONE_NEWNET, "net"),
-    (CloneFlags::CLONE_NEWNS, "mnt"),
-    (CloneFlags::CLONE_NEWPID, "pid"),
-    (CloneFlags::CLONE_NEWUTS, "uts"),
-    (CloneFlags::CLONE_NEWIPC, "ipc"),
-];
 
 /// Returns the setting that permits as many namespaces of this kind as tests may want.
 pub(crate) fn namespace_limit(kind: &str) -> String {

@@ -5,7 +5,8 @@ use crate::kernel::process::limits;
 
 use super::finding::{Evidence, Finding};
 use crate::kernel::procfs::sysctls;
-use crate::remedy::{NAMESPACE_KINDS, namespace_limit};
+use crate::remedy::namespace_limit;
+use crate::sandbox::namespace_limits::NAMESPACE_KINDS;
 use crate::sandbox::refused::Refused;
 
 /// Number of namespaces that is enough for what runs at a time on a big machine, and for what is

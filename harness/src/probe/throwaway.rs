@@ -5,8 +5,7 @@
 
 use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::kernel::errno::Errno;
 use crate::kernel::namespace::CloneFlags;
@@ -14,16 +13,14 @@ use crate::kernel::namespace::{NamespaceKind, Task};
 use crate::kernel::process::user::{getegid, geteuid};
 use crate::kernel::process::wait_for_child;
 
-use crate::kernel::errno::errno;
 use crate::kernel::id_map::IdMap;
 use crate::kernel::loopback;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::mount;
 use crate::kernel::process;
 use crate::kernel::process::clone::{Cloned, clone_into, single_threaded};
-use crate::kernel::procfs::sysctls;
-use crate::remedy::NAMESPACE_KINDS;
 use crate::sandbox::ids::Ids;
+use crate::sandbox::namespace_limits::{PATIENCE, clone_when_permitted};
 use crate::sandbox::outer::become_root;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::outer::{OuterReply, OuterStep};
@@ -94,45 +91,25 @@ pub(crate) fn user_namespace(pid: i32) -> Result<File, Refused> {
         .doing("open the user namespace")
 }
 
-/// Time for which all probes together wait where a limit on namespaces is reached. Namespaces of an
-/// earlier probe are given back a little after it has ended, and later on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// Clones a process. Returns its id, or `None` in the new process itself.
 fn cloned(kinds: CloneFlags) -> Result<Option<i32>, Refused> {
     if !single_threaded() {
         return Err(Errno::EINVAL).doing("probe while other threads run");
     }
-    /// Milliseconds that probes have waited.
+    /// Milliseconds that probes have waited. All of them together are patient once.
     static WAITED: AtomicU64 = AtomicU64::new(0);
-    let mut pause = Duration::from_millis(1);
-    loop {
-        match clone_into(kinds) {
-            Ok(Cloned::Child) => return Ok(None),
-            Ok(Cloned::Parent { pid, .. }) => return Ok(Some(pid)),
-            Err(error)
-                if errno(&error) == Errno::ENOSPC
-                    && WAITED.load(Ordering::Relaxed) < stretched(PATIENCE).as_millis() as u64
-                    && !none_permitted(kinds) =>
-            {
-                sleep(pause);
-                WAITED.fetch_add(pause.as_millis() as u64, Ordering::Relaxed);
-                pause = (2 * pause).min(Duration::from_millis(256));
-            }
-            Err(error) => {
-                return Err(error).doing(SetupStep::Clone(refused::NewProcess::Probe, kinds));
-            }
+    let waited = Duration::from_millis(WAITED.load(Ordering::Relaxed));
+    let patience = stretched(PATIENCE).saturating_sub(waited);
+    let begin = Instant::now();
+    let cloned = clone_when_permitted(kinds, patience, || clone_into(kinds));
+    match cloned.doing(SetupStep::Clone(refused::NewProcess::Probe, kinds)) {
+        Ok(Cloned::Child) => Ok(None),
+        Ok(Cloned::Parent { pid, .. }) => Ok(Some(pid)),
+        Err(refused) => {
+            WAITED.fetch_add(begin.elapsed().as_millis() as u64, Ordering::Relaxed);
+            Err(refused)
         }
     }
-}
-
-/// Returns whether no namespace at all is permitted of one of these kinds, so that it is of no use
-/// to wait for one.
-fn none_permitted(kinds: CloneFlags) -> bool {
-    NAMESPACE_KINDS.into_iter().any(|(flag, kind)| {
-        let limit = format!("user/max_{kind}_namespaces");
-        kinds.contains(flag) && sysctls::number(&limit) == Some(0)
-    })
 }
 
 /// Does the first steps of the new process.

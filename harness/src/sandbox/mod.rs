@@ -18,6 +18,7 @@
 //! | `copy_tree` | files as a copy, where no overlay is permitted |
 //! | `ids`, `subordinate` | which ids of the host the users of a trial are |
 //! | `inherited` | what a new network namespace inherits, and what it gets instead |
+//! | `namespace_limits` | limits on namespaces that are reached for a while only |
 //! | `paths` | which directories of the host a trial may write to |
 //! | `process_numbers` | numbers that tell the processes of trials and nodes apart |
 //! | `private_mounts` | filesystems that each sandbox has for itself |
@@ -29,6 +30,7 @@ pub(crate) mod copy_tree;
 mod disk;
 pub(crate) mod ids;
 pub(crate) mod inherited;
+pub(crate) mod namespace_limits;
 mod node;
 pub(crate) mod outer;
 pub(crate) mod paths;

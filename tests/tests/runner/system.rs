@@ -61,6 +61,20 @@ fn a_low_limit_on_network_namespaces_is_lived_with() {
     run.passed_with(&["4 passed"]);
 }
 
+/// The kernel counts the namespaces of a run for some time after the run has ended.
+#[snowglobe::test(nested)]
+fn the_namespaces_of_the_run_before_are_waited_for() {
+    let limits = "echo 2 > /proc/sys/user/max_user_namespaces";
+    let program = std::env::current_exe().unwrap();
+    let script = format!(
+        "{limits}\nfor i in 1 2 3 4 5 6; do {} --exact samples::passes --ignored || exit; done",
+        program.display()
+    );
+    let run = finished(Command::new("sh").args(["-c", &script]).output().unwrap());
+    assert_eq!(run.code, Some(0), "{run:#?}");
+    assert_eq!(run.stdout.matches("1 passed").count(), 6, "{run:#?}");
+}
+
 /// Any of the processes may be the one too many: one that exists before the first trial, or one of
 /// a trial.
 #[snowglobe::test(nested, timeout = "180s")]

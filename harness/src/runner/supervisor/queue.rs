@@ -7,15 +7,26 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use crate::kernel::errno::Errno;
+use crate::sandbox::namespace_limits;
+use crate::sandbox::refused::Refused;
 use crate::trial::time_scale::stretched;
 use crate::trial::{Trial, Weight};
 
-/// Time for which the kernel may refuse sandboxes before that counts as an error. The kernel frees
-/// namespaces some time after their last process has gone.
+/// Time for which the kernel may refuse sandboxes, for want of processes, memory or descriptors,
+/// before that counts as an error.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Number of waiting trials among which one that fits is looked for, each time that a trial ends. A
 /// limit keeps the work for ten thousand trials of one group from growing with their square.
 const LOOK_AHEAD: usize = 1000;
+
+/// Returns for how long a refusal like this is borne, if what is wanting may come back.
+pub(crate) fn patience_with(refused: &Refused) -> Option<Duration> {
+    match refused.errno {
+        Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE => Some(stretched(PATIENCE)),
+        _ => namespace_limits::may_settle(refused).then(|| stretched(namespace_limits::PATIENCE)),
+    }
+}
 
 /// The trials that wait for their turn, by index.
 pub(crate) struct Queue {
@@ -26,6 +37,8 @@ pub(crate) struct Queue {
     refused_since: Option<Instant>,
     /// Time before which no trial starts.
     not_before: Option<Instant>,
+    /// Whether somebody has been told that the run waits for the kernel.
+    is_told: bool,
 }
 
 impl Queue {
@@ -36,6 +49,7 @@ impl Queue {
             threads,
             refused_since: None,
             not_before: None,
+            is_told: false,
         }
     }
 
@@ -103,17 +117,27 @@ impl Queue {
         }
     }
 
+    /// Returns, once in a run, that the kernel has refused every sandbox for so long that people
+    /// begin to wonder.
+    pub(crate) fn begins_to_be_long(&mut self) -> bool {
+        let since = self.refused_since.map(|since| since.elapsed());
+        let begins = !self.is_told && since.is_some_and(|it| it >= stretched(PATIENCE));
+        self.is_told |= begins;
+        begins
+    }
+
     /// Notes that the kernel has given a sandbox.
     pub(crate) fn granted(&mut self) {
         self.refused_since = None;
     }
 
     /// Notes that the kernel has refused a sandbox while `others` run, for want of something that
-    /// may come back, and puts the trial back. Returns false if that has gone on for too long.
-    pub(crate) fn try_again(&mut self, index: usize, others: usize) -> bool {
+    /// may come back, and puts the trial back. Returns false if that has gone on for longer than
+    /// `patience`.
+    pub(crate) fn try_again(&mut self, index: usize, others: usize, patience: Duration) -> bool {
         let now = Instant::now();
         let since = now - *self.refused_since.get_or_insert(now);
-        if others == 0 && since >= stretched(PATIENCE) {
+        if others == 0 && since >= patience {
             return false;
         }
         self.put_back(index);
@@ -131,6 +155,8 @@ impl Queue {
 mod tests {
     use super::*;
     use crate::Options;
+    use crate::kernel::namespace::CloneFlags;
+    use crate::sandbox::refused::{NewProcess, SetupStep};
 
     fn trials() -> Vec<Trial> {
         let trial =
@@ -172,11 +198,32 @@ mod tests {
         let trials = trials();
         let mut queue = Queue::new(5, 3);
         assert_eq!(queue.next(&[], |i| &trials[i]), Some(0));
-        assert!(queue.try_again(0, 1));
+        assert!(queue.try_again(0, 1, Duration::ZERO));
         assert!(queue.not_before().is_some());
         assert_eq!(queue.next(&[], |i| &trials[i]), None, "it is not time yet");
         queue.not_before = Some(Instant::now());
         assert_eq!(queue.next(&[], |i| &trials[i]), Some(0));
         assert_eq!(queue.next(&[&trials[4]], |i| &trials[i]), None);
+    }
+
+    #[test]
+    fn a_refusal_that_goes_on_is_borne_for_longer_where_namespaces_are_wanting() {
+        let refused = |errno| Refused {
+            step: SetupStep::Clone(NewProcess::Sandbox, CloneFlags::CLONE_NEWNET),
+            errno,
+        };
+        assert_eq!(patience_with(&refused(Errno::EPERM)), None);
+        let short = patience_with(&refused(Errno::EAGAIN)).expect("processes come back");
+        let long = patience_with(&refused(Errno::ENOSPC)).expect("namespaces come back");
+        let mut queue = Queue::new(1, 1);
+        assert!(queue.try_again(0, 0, short), "it has just begun");
+        assert!(!queue.begins_to_be_long());
+        queue.refused_since = Instant::now().checked_sub(2 * short);
+        assert!(queue.try_again(0, 0, long));
+        assert!(queue.begins_to_be_long() && !queue.begins_to_be_long());
+        assert!(queue.try_again(0, 1, short), "another trial runs");
+        assert!(!queue.try_again(0, 0, short));
+        queue.granted();
+        assert!(queue.try_again(0, 0, short), "it begins anew");
     }
 }

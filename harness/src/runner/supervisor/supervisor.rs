@@ -11,7 +11,7 @@ use super::active_trial::{ActiveTrial, EndedTrial, TrialSeeds, grace};
 use super::copies::{Copies, NewCopy};
 use super::plan::{PlannedTrials, RunPlan};
 use super::pressure::Pressure;
-use super::queue::Queue;
+use super::queue::{Queue, patience_with};
 use super::reports::Remarks;
 use super::shrunk::shrunk;
 use super::signals::{Caught, Signals};
@@ -402,20 +402,19 @@ impl<'a> Supervisor<'a> {
 
     /// Puts a trial for which there was no sandbox back into the queue, or fails it.
     ///
-    /// The kernel frees namespaces after their last process has gone, in the background
-    /// (`net/core/net_namespace.c`, `cleanup_net`), so a limit may be reached only for a moment.
     fn retry_or_fail(
         &mut self,
         index: usize,
         run_seed: u64,
         refused: &Refused,
     ) -> Result<(), RunError> {
-        let is_limit = matches!(
-            refused.errno,
-            Errno::ENOSPC | Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE
-        );
         let others = self.running();
-        if is_limit && self.queue.try_again(index, others) {
+        if let Some(patience) = patience_with(refused)
+            && self.queue.try_again(index, others, patience)
+        {
+            if others == 0 && self.queue.begins_to_be_long() {
+                self.printer.waits_for(refused, patience);
+            }
             if let Some(copies) = &mut self.copies {
                 copies.take_back(index, run_seed);
             }

@@ -5,11 +5,12 @@
 //! namespace for them, it raises the limit for that moment.
 
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::kernel::errno::{Errno, errno};
 use crate::kernel::process::clone::Cloned;
 use crate::kernel::procfs::sysctls;
+use crate::trial::time_scale::stretched;
 
 /// Makes a process by `clone`, which makes a user namespace; where the trial may make none, the
 /// limit is raised meanwhile.
@@ -35,7 +36,12 @@ fn permit(most: &str) {
     let _ = sysctls::write("user/max_user_namespaces", most);
 }
 
-/// Clones, and tries again where a limit on namespaces is reached.
+/// Time for which a limit on namespaces may be reached. Nobody waits for nodes as long as for
+/// trials ([`namespace_limits`](crate::sandbox::namespace_limits)): the init of the trial can do
+/// nothing else meanwhile.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Clones, and tries again where a limit on namespaces or processes is reached.
 ///
 /// The kernel counts a namespace until it is destroyed, which is some time after its last process
 /// has ended: 65 sequential ones fail with ENOSPC where 64 are permitted (measured for this
@@ -44,11 +50,20 @@ fn permit(most: &str) {
 pub(super) fn retry_while_limits_settle(
     mut clone: impl FnMut() -> crate::kernel::Result<Cloned>,
 ) -> crate::kernel::Result<Cloned> {
+    let begin = Instant::now();
     for pause in [1, 2, 4, 8, 16, 32, 64, 128] {
         match clone() {
             Err(Errno::ENOSPC | Errno::EAGAIN) => sleep(Duration::from_millis(pause)),
             other => return other,
         }
     }
-    clone()
+    loop {
+        match clone() {
+            // A process is not counted any more when it has been waited for, so that EAGAIN stays.
+            Err(Errno::ENOSPC) if begin.elapsed() < stretched(PATIENCE) => {
+                sleep(Duration::from_millis(128))
+            }
+            other => return other,
+        }
+    }
 }

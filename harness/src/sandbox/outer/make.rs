@@ -16,10 +16,12 @@ use crate::kernel::process;
 use crate::kernel::process::clone::{Cloned, clone_into};
 use crate::sandbox::ids::Ids;
 use crate::sandbox::inherited::Corrections;
+use crate::sandbox::namespace_limits::{PATIENCE, clone_when_permitted};
 use crate::sandbox::paths::Paths;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::outer::{OuterReply, OuterStep};
 use crate::sandbox::refused::{self, Doing, Refused, SetupStep};
+use crate::trial::time_scale::stretched;
 
 /// Namespaces of every outer sandbox. The network stays the host's: trials have their own.
 const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWUSER
@@ -93,7 +95,8 @@ pub(crate) fn make(
             Ids::Range(_) => EffectiveUser::become_user(user_of_this_run(owner)).ok(),
             Ids::One { .. } | Ids::Subordinate(_) => None,
         };
-        let cloned = clone_into(namespaces);
+        let patience = stretched(PATIENCE);
+        let cloned = clone_when_permitted(namespaces, patience, || clone_into(namespaces));
         if let Some(owner) = owner
             && !matches!(cloned, Ok(Cloned::Child))
         {
