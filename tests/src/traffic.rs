@@ -22,6 +22,19 @@ pub fn socket(node: &Node, address: Ipv4Addr, port: u16) -> UdpSocket {
     socket
 }
 
+/// Returns how many segments of TCP a node has sent again, SYNs among them (`proc_pid_net(5)`,
+/// RFC 4022 tcpRetransSegs): none where the network is ready and loses nothing.
+pub fn retransmitted(node: &Node) -> u64 {
+    let snmp = node.run(|| std::fs::read_to_string("/proc/net/snmp"));
+    let snmp = snmp.expect("the counters of the node");
+    let mut lines = snmp.lines().filter(|line| line.starts_with("Tcp:"));
+    let (names, values) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
+    let mut counters = names.split_whitespace().zip(values.split_whitespace());
+    let counter = counters.find(|(name, _)| *name == "RetransSegs");
+    let (_, value) = counter.expect("a counter of segments that were sent again");
+    value.parse().expect("a number")
+}
+
 /// Answers each datagram of a socket by what `answer` makes of it and its source, until the process
 /// ends.
 pub fn answer_each(

@@ -143,13 +143,22 @@ fn pair(prefix: &str, resource: &'static Resource, isolation: Isolation) -> Vec<
 }
 
 fn meet(who: &str, resource: &Resource) -> TestResult {
-    let held = (resource.take)()?;
-    if let Some(dir) = std::env::var_os("MEETING_PLACE") {
-        let at = |who: &str| PathBuf::from(&dir).join(format!("{}-{who}", resource.name));
-        fs::write(at(who), "")?;
-        let other = if who == "alice" { "bob" } else { "alice" };
-        // The wait is short: if the other has failed, it will not come.
-        if !snowglobe_tests::wait_until(Duration::from_secs(5), || at(other).exists()) {
+    let place = std::env::var_os("MEETING_PLACE").map(PathBuf::from);
+    // Nobody waits for one that has failed, so that one says so.
+    let says = |who: &str, end: &str| {
+        let name = format!("{}-{who}-{end}", resource.name);
+        place.as_ref().map(|dir| dir.join(name))
+    };
+    let held = (resource.take)();
+    let end = if held.is_ok() { "has" } else { "failed" };
+    if let Some(own) = says(who, end) {
+        fs::write(own, "")?;
+    }
+    let held = held?;
+    let other = if who == "alice" { "bob" } else { "alice" };
+    if let (Some(has), Some(failed)) = (says(other, "has"), says(other, "failed")) {
+        let known = || has.exists() || failed.exists();
+        if !snowglobe_tests::wait_until(Duration::from_secs(20), known) || failed.exists() {
             return Err("the other did not get it".into());
         }
     }

@@ -6,15 +6,17 @@ use snowglobe::prelude::*;
 
 const DROPPED: u16 = 22;
 const OPEN: u16 = 80;
-/// Long enough for an answer over a plain cable on a busy machine, and shorter than a second SYN
-/// takes to give up.
+/// Time for which an answer is waited that does not come from the dropped port.
 const WAIT: Duration = Duration::from_millis(500);
+/// Long enough for an answer over a plain cable on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Returns whether a node can connect to the dropped port and to the open one.
 fn reached(from: &snowglobe::lab::Node, ip: IpAddr) -> [bool; 2] {
     from.run(|| {
-        [DROPPED, OPEN]
-            .map(|port| TcpStream::connect_timeout(&SocketAddr::new(ip, port), WAIT).is_ok())
+        [(DROPPED, WAIT), (OPEN, PATIENCE)].map(|(port, limit)| {
+            TcpStream::connect_timeout(&SocketAddr::new(ip, port), limit).is_ok()
+        })
     })
 }
 

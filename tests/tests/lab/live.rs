@@ -1,14 +1,21 @@
 //! A lab can change while it runs.
 
-use std::time::Instant;
-
 use snowglobe::Lab;
 use snowglobe::lab::Node;
 use snowglobe::prelude::*;
 
-/// Returns whether a connection comes about, soon or not at all.
+/// Returns whether a connection comes about, on a busy machine as well.
 fn reaches(from: &Node, ip: IpAddr) -> bool {
-    from.run(|| TcpStream::connect_timeout(&(ip, 80).into(), Duration::from_millis(300)).is_ok())
+    connects(from, ip, Duration::from_secs(20))
+}
+
+/// Returns whether no connection comes about for a moment.
+fn is_cut_off(from: &Node, ip: IpAddr) -> bool {
+    !connects(from, ip, Duration::from_millis(300))
+}
+
+fn connects(from: &Node, ip: IpAddr, limit: Duration) -> bool {
+    from.run(|| TcpStream::connect_timeout(&(ip, 80).into(), limit).is_ok())
 }
 
 fn listeners(lab: &Lab) -> TestResult<Vec<TcpListener>> {
@@ -49,19 +56,17 @@ fn links_of_a_ring_go_down_and_come_back() -> TestResult {
             link.down()?;
             assert!(link.is_down());
             assert!(
-                on_link(b).iter().all(|ip| !reaches(nodes[a], *ip)),
+                on_link(b).iter().all(|ip| is_cut_off(nodes[a], *ip)),
                 "{} down, round {round}",
                 link.name()
             );
             link.up()?;
             for ip in on_link(b) {
-                let begin = Instant::now();
                 assert!(
                     reaches(nodes[a], ip),
                     "{ip} over {} up, round {round}",
                     link.name()
                 );
-                assert!(begin.elapsed() < Duration::from_millis(250));
             }
         }
         assert!(
@@ -82,7 +87,7 @@ fn a_cable_at_a_switch_is_pulled_and_put_back() -> TestResult {
     let nodes: Vec<_> = lab.nodes().collect();
     let link = lab.links().nth(1).ok_or("link")?;
     link.down()?;
-    assert!(!reaches(nodes[0], nodes[1].ip()));
+    assert!(is_cut_off(nodes[0], nodes[1].ip()));
     assert!(reaches(nodes[0], nodes[2].ip()));
     let seen = lab.inspect(nodes[1].id())?;
     assert!(!seen.interface("eth0").ok_or("eth0")?.carrier);
@@ -135,7 +140,7 @@ fn nodes_and_links_come_and_go() -> TestResult {
     assert!(!lab[later].is_running());
     let error = lab[later].restart().unwrap_err().to_string();
     assert_eq!(error, "failed to restart node `later`: it was removed");
-    assert!(!reaches(&lab[first], lab[later].ip()));
+    assert!(is_cut_off(&lab[first], lab[later].ip()));
     assert!(reaches(&lab[first], lab[late].ip()));
     let cable = lab
         .links()
@@ -143,7 +148,7 @@ fn nodes_and_links_come_and_go() -> TestResult {
         .ok_or("link")?
         .id();
     lab.remove_link(cable)?;
-    assert!(!reaches(&lab[first], lab[late].ip()));
+    assert!(is_cut_off(&lab[first], lab[late].ip()));
     assert!(lab.grow(|topology| topology.node("late")).is_err());
     Ok(())
 }

@@ -89,7 +89,7 @@ fn a_container_dies_without_its_pod() -> TestResult {
         assert!(!lab[app].is_running() && lab[sidecar].is_running());
         assert!(
             theirs
-                .wait_timeout(Duration::from_secs(5))?
+                .wait_timeout(Duration::from_secs(20))?
                 .code()
                 .is_none()
         );

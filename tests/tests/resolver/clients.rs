@@ -11,23 +11,37 @@ use crate::names::pair;
 /// Time below which nobody has waited for a question that was lost: the least time-out is 1 s.
 const AT_ONCE: Duration = Duration::from_millis(900);
 
+/// Runs a program that asks, until it takes less than `limit`. A lost question takes longer each
+/// time, and a busy machine some times.
+fn within(limit: Duration, mut ask: impl FnMut() -> TestResult) -> TestResult {
+    let mut took = Vec::new();
+    for _ in 0..10 {
+        let started = Instant::now();
+        ask()?;
+        took.push(started.elapsed());
+        if took.last().is_some_and(|it| *it < limit) {
+            return Ok(());
+        }
+    }
+    Err(format!("never within {limit:?}: {took:?}").into())
+}
+
 #[snowglobe::test]
 fn programs_of_glibc_get_their_answers() -> TestResult {
     let (lab, _, client) = pair()?;
-    let started = Instant::now();
     for (database, name, expected) in [
         ("ahosts", "www.example.org", "192.0.2.80"),
         ("ahosts", "a.dev.example.org", "2001:db8::80"),
         ("ahosts", "names", "10.0.0.1"),
         ("hosts", "10.0.0.1", "names.lab"),
     ] {
-        let said = lab[client]
-            .command("getent")
-            .args([database, name])
-            .output()?;
-        assert!(said.stdout_str().contains(expected), "{name}: {said:?}");
+        within(AT_ONCE, || {
+            let mut getent = lab[client].command("getent");
+            let said = getent.args([database, name]).output()?;
+            assert!(said.stdout_str().contains(expected), "{name}: {said:?}");
+            Ok(())
+        })?;
     }
-    assert!(started.elapsed() < 4 * AT_ONCE, "{:?}", started.elapsed());
     Ok(())
 }
 
@@ -61,21 +75,20 @@ fn programs_of_musl_get_their_answers() -> TestResult {
     let library = format!("lib/{}-linux-musl/libc.so", std::env::consts::ARCH);
     with_musl(&musl.rootfs()?.join(library), &program)?;
     let (lab, names, client) = pair()?;
-    let started = Instant::now();
     let asked = ["www.example.org", "names", "nobody.example.org"];
-    let output = lab[client].command(&program).args(asked).output()?;
-    let took = started.elapsed();
-    let said = output.stdout_str();
-    for expected in [
-        "www.example.org 192.0.2.80",
-        "www.example.org 2001:db8::80",
-        &format!("names {}", lab[names].ip()),
-        "nobody.example.org: Name does not resolve",
-    ] {
-        assert!(said.contains(expected), "no {expected:?} in {said}");
-    }
-    assert!(took < 4 * AT_ONCE, "{took:?}");
-    Ok(())
+    within(AT_ONCE, || {
+        let output = lab[client].command(&program).args(asked).output()?;
+        let said = output.stdout_str();
+        for expected in [
+            "www.example.org 192.0.2.80",
+            "www.example.org 2001:db8::80",
+            &format!("names {}", lab[names].ip()),
+            "nobody.example.org: Name does not resolve",
+        ] {
+            assert!(said.contains(expected), "no {expected:?} in {said}");
+        }
+        Ok(())
+    })
 }
 
 /// The resolver of Go sends EDNS, asks for both families at once, and reads `resolv.conf` itself.
@@ -91,31 +104,28 @@ fn programs_of_go_get_their_answers() -> TestResult {
         topology.plug(node, lan);
     }
     let lab = topology.start()?;
-    let listener = lab[server].run(|| TcpListener::bind("0.0.0.0:2379"))?;
-    let mut etcdctl = lab[client].command("etcdctl");
-    etcdctl.env("GODEBUG", "netdns=go").env("ETCDCTL_API", "3");
     let args = [
         "--endpoints=http://server:2379",
         "--dial-timeout=30s",
         "endpoint",
         "status",
     ];
-    let started = Instant::now();
-    let mut program = etcdctl.args(args).spawn()?;
-    // It connects to the address that it was told.
-    let (_, peer) = listener.accept()?;
-    assert_eq!(peer.ip(), lab[client].ip());
-    let asked = lab.dns().queries();
-    assert!(
-        asked.iter().any(|it| it.name.starts_with("server")),
-        "{asked:?}"
-    );
-    // The start of the program is in it, which takes a while on a busy machine.
-    assert!(
-        started.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        started.elapsed()
-    );
-    program.kill()?;
-    Ok(())
+    // Go asks again after 5 s.
+    within(Duration::from_secs(5), || {
+        let listener = lab[server].run(|| TcpListener::bind("0.0.0.0:2379"))?;
+        let mut etcdctl = lab[client].command("etcdctl");
+        etcdctl.env("GODEBUG", "netdns=go").env("ETCDCTL_API", "3");
+        let mut program = etcdctl.args(args).spawn()?;
+        // It connects to the address that it was told.
+        let (_, peer) = listener.accept()?;
+        assert_eq!(peer.ip(), lab[client].ip());
+        let asked = lab.dns().queries();
+        assert!(
+            asked.iter().any(|it| it.name.starts_with("server")),
+            "{asked:?}"
+        );
+        program.kill()?;
+        program.wait()?;
+        Ok(())
+    })
 }

@@ -12,7 +12,7 @@ use snowglobe::topology::{Families, NodeId, TopologyErrorKind};
 
 use crate::query::{ask, ask_by_tcp, message};
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(20);
 
 /// Returns the addresses of a name, as the C library finds them in the node.
 pub(crate) fn look(node: &Node, name: &str) -> std::io::Result<Vec<IpAddr>> {
@@ -96,10 +96,13 @@ fn addresses_have_names() -> TestResult {
 fn what_nobody_has_does_not_exist() -> TestResult {
     let (lab, _, client) = pair()?;
     for name in ["nobody", "nobody.example.org", "www.example.com"] {
-        let started = std::time::Instant::now();
-        look(&lab[client], name).unwrap_err();
-        // A question that nobody answers takes three seconds.
-        assert!(started.elapsed() < Duration::from_secs(1), "{name}");
+        let error = look(&lab[client], name).unwrap_err().to_string();
+        // After a question that nobody answers it would be "Temporary failure in name resolution"
+        // (gai_strerror(3)).
+        assert!(
+            error.contains("Name or service not known"),
+            "{name}: {error}"
+        );
     }
     Ok(())
 }

@@ -59,11 +59,9 @@ fn a_daemon_is_reported_by_pid_and_name_and_killed() {
 
 #[snowglobe::test(nested)]
 fn a_grandchild_with_the_pipe_holds_nothing_up() {
-    let started = std::time::Instant::now();
+    // The sample sleeps for 1000 s, and a run that waited for it would outlast this test's time.
     let run = sample("samples::leaves_a_grandchild_with_the_pipe");
     run.passed_with(&["left running, and killed: ", "(sleep)"]);
-    // The sample sleeps for 1000 s; a run takes some milliseconds, more on a busy machine.
-    assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
 }
 
 #[snowglobe::test(nested)]

