@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::packet::ip::IpVersion;
 use crate::topology::Subnet;
 
 /// The UDP port of clients.
@@ -215,7 +216,7 @@ pub fn duid(mac: [u8; 6]) -> Vec<u8> {
 
 /// Returns an address as a range.
 pub fn single(address: Ipv6Addr) -> Subnet {
-    Subnet::from_bits(true, address.to_bits(), 128)
+    Subnet::from_bits(IpVersion::V6, address.to_bits(), 128)
 }
 
 /// Returns the first address of a range of IPv6.

@@ -22,7 +22,7 @@ pub const IPV4_LENGTH: usize = 20;
 pub const IPV6_LENGTH: usize = 40;
 
 /// Version of the Internet protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum IpVersion {
     /// IPv4.
     V4,
@@ -31,6 +31,33 @@ pub enum IpVersion {
 }
 
 impl IpVersion {
+    /// All versions, in the order in which values of both are kept.
+    pub const BOTH: [IpVersion; 2] = [IpVersion::V4, IpVersion::V6];
+
+    /// Returns the version that an address is of.
+    pub fn of(address: IpAddr) -> IpVersion {
+        match address {
+            IpAddr::V4(_) => IpVersion::V4,
+            IpAddr::V6(_) => IpVersion::V6,
+        }
+    }
+
+    /// Returns the index in [`BOTH`](IpVersion::BOTH).
+    pub fn index(self) -> usize {
+        match self {
+            IpVersion::V4 => 0,
+            IpVersion::V6 => 1,
+        }
+    }
+
+    /// Returns the number of bits of an address.
+    pub fn address_bits(self) -> u8 {
+        match self {
+            IpVersion::V4 => 32,
+            IpVersion::V6 => 128,
+        }
+    }
+
     /// Returns the version that an ethertype stands for.
     pub fn of_ethertype(ethertype: u16) -> Option<IpVersion> {
         match ethertype {

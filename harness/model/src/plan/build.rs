@@ -8,6 +8,7 @@ use crate::dhcp::check::check_with_plan;
 use crate::dns::check::check_with_nodes;
 use crate::ndp::host::{autoconfiguration, autoconfigures};
 use crate::order::sort_by_key;
+use crate::packet::ip::IpVersion;
 use crate::plan::addresses::Allocation;
 use crate::plan::cables::{cables, link_local, mac, mtu};
 use crate::plan::id::{InterfaceId, SegmentId, StackId};
@@ -72,7 +73,7 @@ pub(crate) fn plan(topology: &Topology, kept: Option<&Kept<'_>>) -> Result<Plan,
     topology.check_parts()?;
     let wiring = Wiring::of(topology)?;
     let forwards = forwards(topology, &wiring);
-    let realms = [false, true].map(|v6| Realms::of(topology, &wiring, &forwards, v6));
+    let realms = IpVersion::BOTH.map(|version| Realms::of(topology, &wiring, &forwards, version));
     check_realms(topology, &wiring, &realms)?;
     let allocation = Allocation::of(topology, &wiring, &realms, kept)?;
     let gone = |link| kept.is_some_and(|kept| kept.removed.contains(&link));
@@ -279,14 +280,15 @@ fn add_routes(
     let mut sites = port_sites(topology, wiring);
     let networks = RoutedNetworks::of(topology, wiring, subnets, addresses, &mut sites);
     let subnets = &networks.subnets;
-    let families = [false, true].map(|v6| Gateways::of(topology, wiring, addresses, v6));
+    let families =
+        IpVersion::BOTH.map(|version| Gateways::of(topology, wiring, addresses, version));
     check_uplinks(topology, wiring, &families)?;
     let mut left = limits::ENTRIES;
     for (gateways, pool) in families
         .iter()
         .zip([&topology.settings.pool_v4, &topology.settings.pool_v6])
     {
-        let v6 = gateways.is_v6();
+        let version = gateways.version();
         let pool: Subnet = pool.parse().map_err(|wrong: SubnetError| {
             TopologyError::one(Kind::Invalid, Site::TOPOLOGY, wrong.to_string()).caused_by(wrong)
         })?;
@@ -294,7 +296,7 @@ fn add_routes(
         // such an address would go to and fro.
         let pool = (!routers).then_some(pool);
         let separates = wiring.stacks.iter();
-        let separates = separates.map(|stack| realms::separates(topology, stack.owner, v6));
+        let separates = separates.map(|stack| realms::separates(topology, stack.owner, version));
         let separates = separates.collect();
         let addresses = &networks.addresses;
         let routed = RoutedStacks {
@@ -303,7 +305,7 @@ fn add_routes(
             addresses,
             forwards,
         };
-        let map = RouteMap::new(v6, pool, &routed, separates);
+        let map = RouteMap::new(version, pool, &routed, separates);
         let routes = map.routes(left).ok_or_else(too_many_routes)?;
         for (index, (stack, mut routes)) in stacks.iter_mut().zip(routes).enumerate() {
             // Who has its addresses from others learns the way from them as well.
@@ -311,16 +313,15 @@ fn add_routes(
             let planned = |interface: usize| {
                 let mut own = addresses[index][interface].iter();
                 let asks = stack.autoconfigures && asks_at(topology, ports, &ports[interface]);
-                if v6 {
-                    !asks
-                } else {
-                    own.any(|it| it.ip.is_ipv4())
+                match version {
+                    IpVersion::V4 => own.any(|it| it.ip.is_ipv4()),
+                    IpVersion::V6 => !asks,
                 }
             };
             let mut defaults = gateways.defaults(StackId::new(index));
             defaults.retain(|(interface, _)| planned(*interface));
             routes.retain(|(interface, _)| planned(*interface));
-            let realms = &realms[usize::from(v6)];
+            let realms = &realms[version.index()];
             keep_other_ways(&defaults, &mut routes, |interface, to| {
                 let here = ports[interface].segment;
                 let within = |segment: &usize| subnets[*segment].contains(&to);

@@ -8,6 +8,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use crate::order::sort_by_key;
+use crate::packet::ip::IpVersion;
 use crate::plan::id::{SegmentId, StackId};
 use crate::plan::stack::{InterfacePlan, NearName, StackPlan, is_link_local};
 use crate::topology::id::{NodeId, Owner, PodId};
@@ -52,8 +53,8 @@ impl SharedHosts {
             return;
         }
         let lines = self.lines.iter().enumerate();
-        let lines: HashMap<(StackId, bool), (usize, IpAddr)> = lines
-            .map(|(line, (stack, ip))| ((*stack, ip.is_ipv6()), (line, *ip)))
+        let lines: HashMap<(StackId, IpVersion), (usize, IpAddr)> = lines
+            .map(|(line, (stack, ip))| ((*stack, IpVersion::of(*ip)), (line, *ip)))
             .collect();
         let near = |(index, asker): (usize, &StackPlan)| {
             let mut near = Vec::new();
@@ -62,9 +63,9 @@ impl SharedHosts {
             let own: Vec<&InterfacePlan> = own.collect();
             let there = own.iter().filter_map(|own| on_segment.get(&own.segment));
             for (other, interface) in there.flatten().filter(|(it, _)| it.index() != index) {
-                for v6 in [false, true] {
+                for version in IpVersion::BOTH {
                     let (Some((line, first)), Some(ip)) =
-                        (lines.get(&(*other, v6)), address(interface, v6))
+                        (lines.get(&(*other, version)), address(interface, version))
                     else {
                         continue;
                     };
@@ -73,7 +74,7 @@ impl SharedHosts {
                     let on_it = |own: &&InterfacePlan| {
                         let at = &stacks[other.index()].interfaces;
                         let mut at = at.iter().filter(|it| it.segment == own.segment);
-                        at.any(|it| address(it, v6) == Some(*first))
+                        at.any(|it| address(it, version) == Some(*first))
                     };
                     if !own.iter().any(on_it) && told.insert(*line) {
                         near.push(NearName { line: *line, ip });
@@ -91,9 +92,9 @@ impl SharedHosts {
 }
 
 /// Returns the address of a family by which an interface is known.
-fn address(interface: &InterfacePlan, v6: bool) -> Option<IpAddr> {
+fn address(interface: &InterfacePlan, version: IpVersion) -> Option<IpAddr> {
     let mut all = interface.addresses.iter().map(|address| address.ip);
-    all.find(|ip| ip.is_ipv6() == v6 && !is_link_local(*ip))
+    all.find(|ip| IpVersion::of(*ip) == version && !is_link_local(*ip))
 }
 
 /// Returns a line for each address that a name stands for. A stack that nobody can reach is known

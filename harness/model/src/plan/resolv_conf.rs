@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::id::StackId;
 use super::plan::Plan;
 use super::stack::{StackPlan, is_link_local};
+use crate::packet::ip::IpVersion;
 
 /// The most name servers that glibc reads (`MAXNS`, resolv.conf(5)).
 const SERVERS: usize = 3;
@@ -33,7 +34,7 @@ fn address(plan: &Plan, server: StackId, asker: StackId) -> Option<IpAddr> {
         return Some(IpAddr::from([127, 0, 0, 1]));
     }
     let (server, asker) = (&plan[server], &plan[asker]);
-    let here = |it: &IpAddr| has_family(plan, asker, it.is_ipv6());
+    let here = |it: &IpAddr| has_family(plan, asker, IpVersion::of(*it));
     let near = server.interfaces.iter().filter(|it| {
         let mut own = asker.interfaces.iter();
         own.any(|own| own.segment == it.segment)
@@ -45,12 +46,12 @@ fn address(plan: &Plan, server: StackId, asker: StackId) -> Option<IpAddr> {
 }
 
 /// Returns whether a stack has addresses of a family, or may get them.
-fn has_family(plan: &Plan, stack: &StackPlan, v6: bool) -> bool {
+fn has_family(plan: &Plan, stack: &StackPlan, version: IpVersion) -> bool {
     let mut own = stack.interfaces.iter().flat_map(|it| &it.addresses);
     let mut around = stack
         .interfaces
         .iter()
         .flat_map(|it| &plan[it.segment].subnets);
-    own.any(|it| it.ip.is_ipv6() == v6 && !it.is_link_local())
-        || around.any(|it| it.is_ipv6() == v6)
+    own.any(|it| IpVersion::of(it.ip) == version && !it.is_link_local())
+        || around.any(|it| it.version() == version)
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::id::{InterfaceId, SegmentId};
+use crate::packet::ip::IpVersion;
 use crate::side::Side;
 use crate::topology::id::{LinkId, Owner};
 use crate::topology::node::PacketFilter;
@@ -204,12 +205,12 @@ impl StackPlan {
 
     /// Returns the addresses that the stack's name stands for: the first of each family.
     pub fn primary(&self) -> impl Iterator<Item = IpAddr> + '_ {
-        let first = |v6: bool| {
+        let first = |version: IpVersion| {
             let addresses = self.known().flat_map(|interface| &interface.addresses);
             let mut all = addresses.map(|address| address.ip);
-            all.find(move |ip| ip.is_ipv6() == v6 && !is_link_local(*ip))
+            all.find(move |ip| IpVersion::of(*ip) == version && !is_link_local(*ip))
         };
-        [first(false), first(true)].into_iter().flatten()
+        IpVersion::BOTH.map(first).into_iter().flatten()
     }
 
     /// Returns whether a sysctl of the whole stack is set to a value.

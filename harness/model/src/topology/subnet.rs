@@ -5,6 +5,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use crate::packet::ip::IpVersion;
+
 /// A range of addresses that share a prefix, such as `10.0.0.0/24` or `fd00::/64`.
 ///
 /// ```
@@ -19,7 +21,7 @@ use std::str::FromStr;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Subnet {
-    v6: bool,
+    version: IpVersion,
     /// The first address; of an IPv4 subnet, in the low 32 bits.
     base: u128,
     prefix: u8,
@@ -29,10 +31,11 @@ impl Subnet {
     /// Returns the subnet with this prefix length that has `address` in it. Returns nothing if the
     /// length exceeds the bits of the address.
     pub fn around(address: IpAddr, prefix: u8) -> Option<Self> {
-        (prefix <= width(address.is_ipv6())).then(|| {
-            let host = host_mask(address.is_ipv6(), prefix);
+        let version = IpVersion::of(address);
+        (prefix <= version.address_bits()).then(|| {
+            let host = host_mask(version, prefix);
             Subnet {
-                v6: address.is_ipv6(),
+                version,
                 base: to_bits(address) & !host,
                 prefix,
             }
@@ -41,7 +44,7 @@ impl Subnet {
 
     /// Returns the first address.
     pub fn network(&self) -> IpAddr {
-        from_bits(self.v6, self.base)
+        from_bits(self.version, self.base)
     }
 
     /// Returns the number of leading bits that all addresses share.
@@ -51,23 +54,28 @@ impl Subnet {
 
     /// Returns whether the addresses are of IPv6.
     pub fn is_ipv6(&self) -> bool {
-        self.v6
+        self.version == IpVersion::V6
+    }
+
+    /// Returns the version of the Internet protocol that the addresses are of.
+    pub(crate) fn version(&self) -> IpVersion {
+        self.version
     }
 
     /// Returns whether `address` is in the subnet.
     pub fn contains(&self, address: IpAddr) -> bool {
-        self.v6 == address.is_ipv6() && to_bits(address) & !self.host_mask() == self.base
+        self.version == IpVersion::of(address) && to_bits(address) & !self.host_mask() == self.base
     }
 
     /// Returns whether some address is in both subnets.
     pub fn overlaps(&self, other: &Subnet) -> bool {
-        self.v6 == other.v6 && self.base <= other.last() && other.base <= self.last()
+        self.version == other.version && self.base <= other.last() && other.base <= self.last()
     }
 
-    pub(crate) fn from_bits(v6: bool, base: u128, prefix: u8) -> Self {
+    pub(crate) fn from_bits(version: IpVersion, base: u128, prefix: u8) -> Self {
         Subnet {
-            v6,
-            base: base & !host_mask(v6, prefix),
+            version,
+            base: base & !host_mask(version, prefix),
             prefix,
         }
     }
@@ -76,10 +84,10 @@ impl Subnet {
     /// if there are not so many, and for `::/0` as a part of itself.
     pub(crate) fn part(&self, prefix: u8, number: u128) -> Option<Self> {
         let bits = prefix.checked_sub(self.prefix)?;
-        let behind = width(self.v6).checked_sub(prefix)?;
+        let behind = self.version.address_bits().checked_sub(prefix)?;
         let fits = number.checked_shr(bits.into()).is_none_or(|it| it == 0);
         let base = self.base | number.checked_shl(behind.into())?;
-        fits.then(|| Self::from_bits(self.v6, base, prefix))
+        fits.then(|| Self::from_bits(self.version, base, prefix))
     }
 
     pub(crate) fn base(&self) -> u128 {
@@ -101,16 +109,16 @@ impl Subnet {
     /// the broadcast address are left out, if the subnet is large enough to have them.
     pub(crate) fn host_range(&self) -> (u128, u128) {
         let all = self.host_mask();
-        match (all, self.v6) {
+        match (all, self.version) {
             (0 | 1, _) => (0, all),
-            (_, true) => (1, all),
-            (_, false) => (1, all - 1),
+            (_, IpVersion::V6) => (1, all),
+            (_, IpVersion::V4) => (1, all - 1),
         }
     }
 
     /// Returns the address of host number `host`.
     pub(crate) fn host(&self, host: u128) -> IpAddr {
-        from_bits(self.v6, self.base | host)
+        from_bits(self.version, self.base | host)
     }
 
     /// Returns the host number of an address in the subnet.
@@ -119,16 +127,12 @@ impl Subnet {
     }
 
     fn host_mask(&self) -> u128 {
-        host_mask(self.v6, self.prefix)
+        host_mask(self.version, self.prefix)
     }
 }
 
-pub(crate) fn width(v6: bool) -> u8 {
-    if v6 { 128 } else { 32 }
-}
-
-fn host_mask(v6: bool, prefix: u8) -> u128 {
-    let bits = u32::from(width(v6) - prefix);
+fn host_mask(version: IpVersion, prefix: u8) -> u128 {
+    let bits = u32::from(version.address_bits() - prefix);
     1u128
         .checked_shl(bits)
         .map_or(u128::MAX, |beyond| beyond - 1)
@@ -141,10 +145,10 @@ pub(crate) fn to_bits(address: IpAddr) -> u128 {
     }
 }
 
-fn from_bits(v6: bool, bits: u128) -> IpAddr {
-    match v6 {
-        true => Ipv6Addr::from_bits(bits).into(),
-        false => Ipv4Addr::from_bits(bits as u32).into(),
+fn from_bits(version: IpVersion, bits: u128) -> IpAddr {
+    match version {
+        IpVersion::V4 => Ipv4Addr::from_bits(bits as u32).into(),
+        IpVersion::V6 => Ipv6Addr::from_bits(bits).into(),
     }
 }
 
@@ -212,7 +216,7 @@ pub(crate) fn parse_address(text: &str) -> Option<(IpAddr, Option<u8>)> {
     let prefix: u8 = prefix
         .parse()
         .ok()
-        .filter(|&prefix| plain && prefix <= width(address.is_ipv6()))?;
+        .filter(|&prefix| plain && prefix <= IpVersion::of(address).address_bits())?;
     Some((address, Some(prefix)))
 }
 

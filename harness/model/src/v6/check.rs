@@ -4,6 +4,7 @@ use super::embedded::EmbeddingPrefix;
 use super::error::PrefixError;
 use super::spec::{ClatSpec, Nat64Spec, V6Nat};
 use crate::dhcp::AddressSource;
+use crate::packet::ip::IpVersion;
 use crate::plan::stack::StackPlan;
 use crate::plan::{Plan, router, whose};
 use crate::topology::Subnet;
@@ -67,17 +68,18 @@ impl CheckedRouter<'_> {
     }
 
     /// Returns whether an uplink, or another interface, speaks a family, or may.
-    fn speaks(&self, uplink: bool, v6: bool) -> bool {
+    fn speaks(&self, uplink: bool, version: IpVersion) -> bool {
+        let is_v6 = version == IpVersion::V6;
         // Addresses of DHCP are in no plan.
         let leased = match self.stack.owner {
-            Owner::Node(id) => self.topology[id].addresses == AddressSource::Dhcp && !v6,
+            Owner::Node(id) => self.topology[id].addresses == AddressSource::Dhcp && !is_v6,
             Owner::Pod(_) => false,
         };
         let mut interfaces = self.stack.interfaces.iter();
         interfaces.any(|it| {
             let mut own = it.addresses.iter();
-            let has = own.any(|it| it.ip.is_ipv6() == v6 && !it.is_link_local());
-            it.uplink == uplink && (leased || has || v6 && self.stack.autoconfigures)
+            let has = own.any(|it| IpVersion::of(it.ip) == version && !it.is_link_local());
+            it.uplink == uplink && (leased || has || is_v6 && self.stack.autoconfigures)
         })
     }
 
@@ -88,7 +90,7 @@ impl CheckedRouter<'_> {
 
     fn check_nat_v6(&self, announced: &mut Vec<(Subnet, String)>, problems: &mut Problems) {
         let nat = &self.settings.nat_v6;
-        if nat.separates() && !self.speaks(true, true) {
+        if nat.separates() && !self.speaks(true, IpVersion::V6) {
             self.add(problems, Kind::Missing, |name| {
                 format!("{name} translates IPv6 addresses, and none of its uplinks has one; give an uplink IPv6, or leave `nat_v6` out")
             });
@@ -139,12 +141,12 @@ impl CheckedRouter<'_> {
                 format!("{name} has a NAT64 and no NAT of IPv4, which makes one address of many; take `RouterSpec::nat64`, which gives it one, or `RouterSpec::nat`")
             });
         }
-        if !self.speaks(true, false) {
+        if !self.speaks(true, IpVersion::V4) {
             self.add(problems, Kind::Missing, |name| {
                 format!("{name} has a NAT64, and none of its uplinks has an IPv4 address to which hosts of IPv6 could be translated; add an uplink with IPv4")
             });
         }
-        if !self.speaks(false, true) {
+        if !self.speaks(false, IpVersion::V6) {
             self.add(problems, Kind::Missing, |name| {
                 format!(
                     "{name} has a NAT64, and nobody behind it speaks IPv6; add a link with IPv6"

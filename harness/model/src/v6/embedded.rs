@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use super::error::PrefixError;
+use crate::packet::ip::IpVersion;
 use crate::topology::Subnet;
 
 /// A prefix behind which IPv6 addresses have an IPv4 address (RFC 6052, section 2.2).
@@ -73,7 +74,7 @@ impl EmbeddingPrefix {
 
     /// Returns the network of all addresses with this prefix.
     pub fn subnet(&self) -> Subnet {
-        Subnet::from_bits(true, self.bits, self.length)
+        Subnet::from_bits(IpVersion::V6, self.bits, self.length)
     }
 
     /// Returns the indexes of the bytes at which the four octets stand.

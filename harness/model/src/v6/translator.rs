@@ -108,10 +108,9 @@ impl FamilyTranslator {
             partial: header.checksum_start().is_some(),
             segment: (!header.is_plain()).then_some(usize::from(header.segment)),
         };
-        let to_v6 = ip.version == IpVersion::V4;
-        let made = match to_v6 {
-            true => self.frame_to_v6(whole, &ip, work, now),
-            false => self.frame_to_v4(frame, &ip, work, now),
+        let made = match ip.version {
+            IpVersion::V4 => self.frame_to_v6(whole, &ip, work, now),
+            IpVersion::V6 => self.frame_to_v4(frame, &ip, work, now),
         };
         let made = match made {
             Ok(made) => made,
@@ -121,14 +120,15 @@ impl FamilyTranslator {
                 return error.into_iter().collect();
             }
         };
-        let (counter, ethertype) = match to_v6 {
-            true => (&mut self.counters.to_v6, ETHERTYPE_IPV6),
-            false => (&mut self.counters.to_v4, ETHERTYPE_IPV4),
+        let counters = &mut self.counters;
+        let (version, counter, ethertype) = match ip.version {
+            IpVersion::V4 => (IpVersion::V6, &mut counters.to_v6, ETHERTYPE_IPV6),
+            IpVersion::V6 => (IpVersion::V4, &mut counters.to_v4, ETHERTYPE_IPV4),
         };
         *counter += 1;
         let [from, to] = self.macs;
         let whole = |(Made { packet, shift }, vnet): (Made, [u8; VNET_HEADER])| {
-            let vnet = Vnet::with_family(&vnet, to_v6, shift);
+            let vnet = Vnet::with_version(&vnet, version, shift);
             let ethernet = [&to[..], &from, &ethertype.to_be_bytes()].concat();
             [&vnet[..], &ethernet, &packet].concat()
         };

@@ -4,6 +4,7 @@
 
 use super::layout::{SegmentLayout, SegmentProtocol};
 use crate::packet::VNET_HEADER;
+use crate::packet::ip::IpVersion;
 
 /// A virtio-net header, whose numbers are in the machine's own byte order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,17 +52,20 @@ impl Vnet {
         bytes
     }
 
-    /// Returns the header of the same frame with an IP header of the other family, by which the
+    /// Returns the header of the same frame with an IP header of another version, by which the
     /// headers in front of the transport header grow.
-    pub(crate) fn with_family(
+    pub(crate) fn with_version(
         header: &[u8; VNET_HEADER],
-        v6: bool,
+        version: IpVersion,
         growth: isize,
     ) -> [u8; VNET_HEADER] {
         let vnet = Vnet::of(header);
         let mut header = *header;
         if let TCP_V4 | TCP_V6 = vnet.kind & !ECN {
-            let kind = if v6 { TCP_V6 } else { TCP_V4 };
+            let kind = match version {
+                IpVersion::V4 => TCP_V4,
+                IpVersion::V6 => TCP_V6,
+            };
             header[1] = vnet.kind & ECN | kind;
         }
         const HEADERS_LENGTH: usize = 2;

@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use crate::dhcp::AddressSource;
 use crate::ndp::host::autoconfigures;
 use crate::order::sort_by_key;
+use crate::packet::ip::IpVersion;
 use crate::plan::id::SegmentId;
 use crate::plan::kept::Kept;
 use crate::plan::routing::realms::{Realms, asks_at};
@@ -24,7 +25,7 @@ use crate::side::Side;
 use crate::topology::error::{Problems, TopologyError, TopologyErrorKind as Kind};
 use crate::topology::id::{LinkId, Owner};
 use crate::topology::link::Families;
-use crate::topology::subnet::{self, Subnet};
+use crate::topology::subnet::Subnet;
 use crate::topology::value::Topology;
 use parse::{
     Given, families, given_address, given_subnets, place, segment_name, segment_site, site,
@@ -78,7 +79,7 @@ fn settled(mut given: Vec<Given>) -> Vec<Address> {
     sort_by_key(&mut given, |(ip, _)| ip.is_ipv6());
     let address = |(ip, prefix): Given| Address {
         ip,
-        prefix: prefix.unwrap_or(subnet::width(ip.is_ipv6())),
+        prefix: prefix.unwrap_or(IpVersion::of(ip).address_bits()),
     };
     given.into_iter().map(address).collect()
 }
@@ -220,7 +221,7 @@ impl Asked {
         let mut open: Vec<(Subnet, SegmentId)> = Vec::new();
         for (subnet, segment) in all {
             open.retain(|(other, _)| other.overlaps(&subnet));
-            let apart = |by| realms[usize::from(subnet.is_ipv6())].may_overlap(by, segment);
+            let apart = |by| realms[subnet.version().index()].may_overlap(by, segment);
             if let Some((other, by)) = open.iter().find(|(_, by)| !apart(*by)) {
                 let (a, b) = (
                     segment_name(topology, wiring, *by),
@@ -245,15 +246,16 @@ impl Asked {
         let pool = |public| Pool::of(topology, public, self.subnets.iter().flatten());
         let mut pools = [pool(false)?, pool(true)?];
         for (segment, subnets) in self.subnets.iter_mut().enumerate() {
-            let lacks = |v6: bool| !subnets.iter().any(|subnet| subnet.is_ipv6() == v6);
-            let v4 = self.families[segment].has_v4() && lacks(false);
-            let v6 = self.families[segment].has_v6() && lacks(true);
+            let lacks = |version| !subnets.iter().any(|subnet| subnet.version() == version);
+            let v4 = self.families[segment].has_v4() && lacks(IpVersion::V4);
+            let v6 = self.families[segment].has_v6() && lacks(IpVersion::V6);
             let ports = wiring.segments[segment].ports.len();
             if ports == 0 || !(v4 || v6) {
                 continue;
             }
             let id = SegmentId::new(segment);
-            let [public_v4, public_v6] = [0, 1].map(|family| realms[family].is_public(id));
+            let [public_v4, public_v6] =
+                IpVersion::BOTH.map(|version| realms[version.index()].is_public(id));
             // Both families take the same number where both are of the same kind.
             let together = v4 && v6 && public_v4 == public_v6;
             let mut take = |public: bool, blocks: u128| {
@@ -333,15 +335,14 @@ impl Asked {
     /// Gives every interface without an address of a family the next free one of its segment.
     fn fill_addresses(&mut self, topology: &Topology, wiring: &Wiring, problems: &mut Problems) {
         for (index, segment) in wiring.segments.iter().enumerate() {
-            for v6 in [false, true] {
-                let wanted = if v6 {
-                    self.families[index].has_v6()
-                } else {
-                    self.families[index].has_v4()
+            for version in IpVersion::BOTH {
+                let wanted = match version {
+                    IpVersion::V4 => self.families[index].has_v4(),
+                    IpVersion::V6 => self.families[index].has_v6(),
                 };
                 let Some(subnet) = self.subnets[index]
                     .iter()
-                    .find(|subnet| subnet.is_ipv6() == v6)
+                    .find(|subnet| subnet.version() == version)
                     .copied()
                 else {
                     continue;
@@ -349,7 +350,8 @@ impl Asked {
                 if !wanted {
                     continue;
                 }
-                let planned = |port: &StackPort| has_planned_addresses(topology, wiring, port, v6);
+                let planned =
+                    |port: &StackPort| has_planned_addresses(topology, wiring, port, version);
                 if !self.number(segment, subnet, planned) {
                     let id = SegmentId::new(index);
                     problems.add(Kind::TooLarge, segment_site(wiring, id), || {
@@ -383,7 +385,9 @@ impl Asked {
                     .filter(|(ip, _)| subnet.contains(*ip))
                     .map(|(ip, _)| subnet.host_of(*ip)),
             );
-            let has_none = !given.iter().any(|(ip, _)| ip.is_ipv6() == subnet.is_ipv6());
+            let has_none = !given
+                .iter()
+                .any(|(ip, _)| IpVersion::of(*ip) == subnet.version());
             if has_none && planned(port) {
                 bare.push(*port);
             }
@@ -408,14 +412,19 @@ impl Asked {
 }
 
 /// Returns whether the addresses of an interface of a family come from the plan.
-fn has_planned_addresses(topology: &Topology, wiring: &Wiring, port: &StackPort, v6: bool) -> bool {
+fn has_planned_addresses(
+    topology: &Topology,
+    wiring: &Wiring,
+    port: &StackPort,
+    version: IpVersion,
+) -> bool {
     let stack = &wiring.stacks[port.stack.index()];
     let own = &stack.interfaces[port.interface.index()];
     if !asks_at(topology, &stack.interfaces, own) {
         return true;
     }
     match stack.owner {
-        owner if v6 => !autoconfigures(topology, owner),
+        owner if version == IpVersion::V6 => !autoconfigures(topology, owner),
         Owner::Node(node) => topology[node].addresses == AddressSource::Plan,
         Owner::Pod(_) => true,
     }

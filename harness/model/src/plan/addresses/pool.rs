@@ -1,6 +1,7 @@
 //! The pools that automatic subnets come from.
 
 use super::parse::unusable;
+use crate::packet::ip::IpVersion;
 use crate::topology::error::{Site, TopologyError, TopologyErrorKind as Kind, TopologySubject};
 use crate::topology::subnet::Subnet;
 use crate::topology::value::Topology;
@@ -27,7 +28,7 @@ impl Pool {
         public: bool,
         taken: impl Iterator<Item = &'a Subnet>,
     ) -> Result<Pool, TopologyError> {
-        let read = |text: &str, v6: bool, block: u8, field| {
+        let read = |text: &str, version: IpVersion, block: u8, field| {
             let refuse = |wrong: String| {
                 TopologyError::one(
                     Kind::Invalid,
@@ -41,7 +42,7 @@ impl Pool {
             if let Some(why) = unusable(subnet.network()) {
                 return Err(refuse(format!("`{subnet}` is {why}; choose another")));
             }
-            let fits = subnet.is_ipv6() == v6 && subnet.prefix() <= block;
+            let fits = subnet.version() == version && subnet.prefix() <= block;
             fits.then_some(subnet).ok_or_else(|| {
                 refuse(format!(
                     "`{subnet}` is too small, or of the other family; it must hold a /{block}"
@@ -58,11 +59,19 @@ impl Pool {
         } else {
             (&settings.pool_v4, &settings.pool_v6, ["pool_v4", "pool_v6"])
         };
-        let v4 = read(v4, false, BLOCK_V4, fields[0])?;
-        let v6 = read(v6, true, BLOCK_V6, fields[1])?;
+        let v4 = read(v4, IpVersion::V4, BLOCK_V4, fields[0])?;
+        let v6 = read(v6, IpVersion::V6, BLOCK_V6, fields[1])?;
         let blocks = (1u128 << (BLOCK_V4 - v4.prefix())).min(1u128 << (BLOCK_V6 - v6.prefix()));
         let mut ranges: Vec<_> = taken
-            .filter_map(|subnet| blocks_under(if subnet.is_ipv6() { v6 } else { v4 }, subnet))
+            .filter_map(|subnet| {
+                blocks_under(
+                    match subnet.version() {
+                        IpVersion::V4 => v4,
+                        IpVersion::V6 => v6,
+                    },
+                    subnet,
+                )
+            })
             .collect();
         ranges.sort_unstable();
         let mut taken: Vec<(u128, u128)> = Vec::new();
@@ -114,11 +123,15 @@ impl Pool {
 
     pub(crate) fn v4_block(&self, index: u128, ports: usize) -> Subnet {
         let bits = Self::blocks_for(ports).trailing_zeros() as u8;
-        Subnet::from_bits(false, self.v4.base() + (index << 8), BLOCK_V4 - bits)
+        Subnet::from_bits(
+            IpVersion::V4,
+            self.v4.base() + (index << 8),
+            BLOCK_V4 - bits,
+        )
     }
 
     pub(crate) fn v6_block(&self, index: u128) -> Subnet {
-        Subnet::from_bits(true, self.v6.base() + (index << 64), BLOCK_V6)
+        Subnet::from_bits(IpVersion::V6, self.v6.base() + (index << 64), BLOCK_V6)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::realms::{asks_at, is_uplink, router};
+use crate::packet::ip::IpVersion;
 use crate::plan::id::StackId;
 use crate::plan::stack::{Address, RoutePlan};
 use crate::plan::wiring::{Attachment, Wiring};
@@ -26,7 +27,7 @@ pub(crate) fn metric(topology: &Topology, ports: &[Attachment], interface: usize
 pub(crate) struct Gateways<'a> {
     topology: &'a Topology,
     wiring: &'a Wiring,
-    v6: bool,
+    version: IpVersion,
     of_segment: Vec<Vec<(StackId, IpAddr)>>,
 }
 
@@ -36,7 +37,7 @@ impl<'a> Gateways<'a> {
         topology: &'a Topology,
         wiring: &'a Wiring,
         addresses: &[Vec<Vec<Address>>],
-        v6: bool,
+        version: IpVersion,
     ) -> Self {
         let mut of_segment = vec![Vec::new(); wiring.segments.len()];
         for (segment, gateways) in wiring.segments.iter().zip(&mut of_segment) {
@@ -48,7 +49,7 @@ impl<'a> Gateways<'a> {
                     router(topology, stack.owner).is_some() && !is_uplink(topology, attachment);
                 let given = &addresses[port.stack.index()][port.interface.index()];
                 let mut ips = given.iter().map(|address| address.ip);
-                if let (true, Some(ip)) = (leads, ips.find(|ip| ip.is_ipv6() == v6)) {
+                if let (true, Some(ip)) = (leads, ips.find(|ip| IpVersion::of(*ip) == version)) {
                     gateways.push((port.stack, ip));
                 }
             }
@@ -56,14 +57,14 @@ impl<'a> Gateways<'a> {
         Self {
             topology,
             wiring,
-            v6,
+            version,
             of_segment,
         }
     }
 
-    /// Returns whether the gateways are those of IPv6.
-    pub(crate) fn is_v6(&self) -> bool {
-        self.v6
+    /// Returns the version of the Internet protocol that the gateways serve.
+    pub(crate) fn version(&self) -> IpVersion {
+        self.version
     }
 
     /// Returns the neighbour to which the default route over an interface leads.
@@ -89,7 +90,7 @@ impl<'a> Gateways<'a> {
             };
             let next = METRIC * (routes.len() as u32 + 1);
             let metric = self.topology[port.link].metric.unwrap_or(next);
-            let to = Subnet::from_bits(self.v6, 0, 0);
+            let to = Subnet::from_bits(self.version, 0, 0);
             let metric = Some(metric);
             routes.push((
                 interface,

@@ -5,6 +5,7 @@
 //! joined when each such router is cut in two. Translation may concern one family only, so each
 //! family has realms of its own.
 
+use crate::packet::ip::IpVersion;
 use crate::plan::id::SegmentId;
 use crate::plan::wiring::{Attachment, Wiring};
 use crate::side::Side;
@@ -24,11 +25,16 @@ pub(crate) struct Realms {
 }
 
 impl Realms {
-    pub(crate) fn of(topology: &Topology, wiring: &Wiring, forwards: &[bool], v6: bool) -> Self {
+    pub(crate) fn of(
+        topology: &Topology,
+        wiring: &Wiring,
+        forwards: &[bool],
+        version: IpVersion,
+    ) -> Self {
         let mut sets = Sets::new(wiring.segments.len());
         let separating = |stack: usize| {
             let owner = wiring.stacks[stack].owner;
-            separates(topology, owner, v6)
+            separates(topology, owner, version)
         };
         for (index, stack) in wiring.stacks.iter().enumerate() {
             if !forwards[index] {
@@ -158,10 +164,10 @@ pub(crate) fn router(topology: &Topology, owner: Owner) -> Option<&RouterSetting
 }
 
 /// Returns whether a stack keeps the networks behind it apart from those in front of it.
-pub(crate) fn separates(topology: &Topology, owner: Owner, v6: bool) -> bool {
-    router(topology, owner).is_some_and(|router| match v6 {
-        true => router.nat_v6.separates(),
-        false => router.nat.is_some(),
+pub(crate) fn separates(topology: &Topology, owner: Owner, version: IpVersion) -> bool {
+    router(topology, owner).is_some_and(|router| match version {
+        IpVersion::V4 => router.nat.is_some(),
+        IpVersion::V6 => router.nat_v6.separates(),
     })
 }
 

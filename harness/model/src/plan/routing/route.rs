@@ -10,12 +10,13 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
+use crate::packet::ip::IpVersion;
 use crate::plan::stack::{Address, RoutePlan};
-use crate::topology::subnet::{Subnet, to_bits, width};
+use crate::topology::subnet::{Subnet, to_bits};
 
 /// The network as routing sees it, in one address family.
 pub(crate) struct RouteMap<'a> {
-    v6: bool,
+    version: IpVersion,
     /// The subnets to reach, in order, each with its segment: subnets of the pool, which may be
     /// merged, and others.
     inside: Vec<(Subnet, usize)>,
@@ -112,7 +113,7 @@ impl<'a> RouteMap<'a> {
     ///
     /// Subnets that may be merged are those of the pool; none without a pool.
     pub(crate) fn new(
-        v6: bool,
+        version: IpVersion,
         pool: Option<Subnet>,
         stacks: &RoutedStacks<'a>,
         separates: Vec<bool>,
@@ -127,7 +128,7 @@ impl<'a> RouteMap<'a> {
             let ip = given
                 .iter()
                 .map(|address| address.ip)
-                .find(|ip| ip.is_ipv6() == v6)?;
+                .find(|ip| IpVersion::of(*ip) == version)?;
             Some(RoutePort {
                 interface,
                 site: *site,
@@ -161,7 +162,7 @@ impl<'a> RouteMap<'a> {
         let of_segment = |(segment, subnets): (usize, &Vec<Subnet>)| -> Vec<(Subnet, usize)> {
             subnets
                 .iter()
-                .filter(|subnet| subnet.is_ipv6() == v6)
+                .filter(|subnet| subnet.version() == version)
                 .map(|subnet| (*subnet, segment))
                 .collect()
         };
@@ -172,7 +173,7 @@ impl<'a> RouteMap<'a> {
             .into_iter()
             .partition(|(subnet, _)| pool.is_some_and(|pool| pool.contains(subnet.network())));
         RouteMap {
-            v6,
+            version,
             inside,
             outside,
             stacks,
@@ -320,7 +321,7 @@ impl<'a> RouteMap<'a> {
             };
             worse.then(|| {
                 (
-                    Subnet::from_bits(self.v6, to_bits(first.ip), width(self.v6)),
+                    Subnet::from_bits(self.version, to_bits(first.ip), self.version.address_bits()),
                     way.hop,
                 )
             })
@@ -377,8 +378,8 @@ fn merge(subnets: &[(Subnet, usize)], ways: &[Way], merged: &mut Vec<(Subnet, u3
     let subnets = &subnets[start..=end];
     let (first, last) = (&subnets[0], &subnets[subnets.len() - 1]);
     let differing = 128 - (first.0.base() ^ last.0.last()).leading_zeros() as u8;
-    let prefix = (width(first.0.is_ipv6()) - differing).min(first.0.prefix());
-    let around = |prefix| Subnet::from_bits(first.0.is_ipv6(), first.0.base(), prefix);
+    let prefix = (first.0.version().address_bits() - differing).min(first.0.prefix());
+    let around = |prefix| Subnet::from_bits(first.0.version(), first.0.base(), prefix);
     if subnets
         .iter()
         .all(|subnet| hop(subnet) == hop(first) || hop(subnet) == HERE)

@@ -1,7 +1,8 @@
 //! Checks of firewalls.
 
+use crate::packet::ip::IpVersion;
 use crate::topology::router::{Firewall, FirewallRule};
-use crate::topology::subnet::{Subnet, parse_address, width};
+use crate::topology::subnet::{Subnet, parse_address};
 
 /// The most rules of a firewall. The kernel compares each packet with one after the other.
 const RULES: usize = 1000;
@@ -50,6 +51,6 @@ fn wrong_rule(rule: &FirewallRule) -> Option<String> {
 /// Reads a network, or a single address.
 pub fn network_of(text: &str) -> Option<Subnet> {
     let (ip, prefix) = parse_address(text)?;
-    let subnet = Subnet::around(ip, prefix.unwrap_or(width(ip.is_ipv6())))?;
+    let subnet = Subnet::around(ip, prefix.unwrap_or(IpVersion::of(ip).address_bits()))?;
     (subnet.network() == ip).then_some(subnet)
 }
