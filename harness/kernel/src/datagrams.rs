@@ -30,15 +30,14 @@ pub struct Arrival {
     pub interface: u32,
 }
 
-/// Makes a socket tell at which address each datagram arrives.
+/// Makes a socket that is bound to `local` tell at which address each datagram arrives.
 ///
 /// # Errors
 /// The descriptor is no UDP socket.
-pub fn tell_arrival(socket: &impl AsFd, v6: bool) -> Result<()> {
-    if v6 {
-        setsockopt(socket, Ipv6RecvPacketInfo, &true)
-    } else {
-        setsockopt(socket, Ipv4PacketInfo, &true)
+pub fn tell_arrival(socket: &impl AsFd, local: IpAddr) -> Result<()> {
+    match local {
+        IpAddr::V4(_) => setsockopt(socket, Ipv4PacketInfo, &true),
+        IpAddr::V6(_) => setsockopt(socket, Ipv6RecvPacketInfo, &true),
     }
 }
 
@@ -154,8 +153,9 @@ mod tests {
             let Ok(socket) = UdpSocket::bind(server) else {
                 continue; // a host without IPv6
             };
-            tell_arrival(&socket, server.starts_with('[')).expect("a UDP socket");
-            let port = socket.local_addr().expect("bound").port();
+            let local = socket.local_addr().expect("bound");
+            tell_arrival(&socket, local.ip()).expect("a UDP socket");
+            let port = local.port();
             let asker = UdpSocket::bind("127.0.0.1:0").expect("bound");
             // Any address of 127.0.0.0/8 is this host's.
             asker

@@ -1,5 +1,7 @@
 //! The steps of a rule, and their encoding.
 
+use std::net::IpAddr;
+
 use nix::libc;
 
 use super::attributes::*;
@@ -79,7 +81,7 @@ pub(crate) enum Expression<'a> {
     ImmediatePort(u16),
     /// Replaces the destination by the address in register 1, of IPv6 or IPv4, and the port in
     /// register 2.
-    DnatWithPort(bool),
+    DnatWithPort(IpFamily),
     /// Replaces the source by the loaded value, an IPv4 address, and maybe by the port in register
     /// 2.
     Snat(bool),
@@ -158,8 +160,8 @@ impl Expression<'_> {
                 let list = Attributes::new().with(NFTA_LOG_GROUP, &group.to_be_bytes());
                 ("log", list.text(NFTA_LOG_PREFIX, text))
             }
-            Self::DnatWithPort(v6) => {
-                let list = nat(libc::NFT_NAT_DNAT, family(*v6));
+            Self::DnatWithPort(family) => {
+                let list = nat(libc::NFT_NAT_DNAT, family.number());
                 ("nat", list.with(NFTA_NAT_REG_PROTO_MIN, &SECOND))
             }
             Self::Dnat => ("nat", nat(libc::NFT_NAT_DNAT, libc::NFPROTO_IPV4)),
@@ -187,12 +189,33 @@ const SECOND: [u8; 4] = big_endian(libc::NFT_REG_2);
 /// `NFT_META_TIME_NS` (`linux/netfilter/nf_tables.h`), in kernels since 5.4.
 const NFT_META_TIME_NS: libc::c_int = 30;
 
-/// Returns the number of a family of packets: of IPv6, or of IPv4.
-pub(super) fn family(v6: bool) -> libc::c_int {
-    if v6 {
-        libc::NFPROTO_IPV6
-    } else {
-        libc::NFPROTO_IPV4
+/// Family of the packets of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IpFamily {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl IpFamily {
+    /// Both families.
+    pub const BOTH: [IpFamily; 2] = [IpFamily::V4, IpFamily::V6];
+
+    /// Returns the family that an address is of.
+    pub(super) fn of(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+
+    /// Returns the number by which netfilter knows the family.
+    pub(super) fn number(self) -> libc::c_int {
+        match self {
+            Self::V4 => libc::NFPROTO_IPV4,
+            Self::V6 => libc::NFPROTO_IPV6,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use nix::libc;
 
 use super::attributes::NFTA_RULE_USERDATA;
 use super::conversation::FilterConversation;
-use super::expression::{Expression, family};
+use super::expression::{Expression, IpFamily};
 use super::set::octets;
 use super::table::{NftHook, NftTable};
 use crate::netlink::encoding::Attributes;
@@ -50,8 +50,8 @@ pub enum RuleMatch {
     LeavesBy(u32),
     /// The packet does not leave by the interface with this index.
     NotLeavesBy(u32),
-    /// The packet is of IPv6, or of IPv4.
-    V6(bool),
+    /// The packet is of this version of the Internet protocol.
+    Family(IpFamily),
     /// The packet is of this transport protocol.
     Transport(u8),
     /// The destination port is in a range.
@@ -72,8 +72,8 @@ pub enum RuleMatch {
     Marked(u32),
     /// The ICMP message has this type and code.
     IcmpType(u8, Option<u8>),
-    /// The packet, of IPv6 or of IPv4, has one of these bits in its traffic class.
-    TrafficClass(bool, u8),
+    /// The packet has one of these bits in its traffic class. Another condition names the family.
+    TrafficClass(IpFamily, u8),
 }
 
 /// States of a connection, as bits (`linux/netfilter/nf_conntrack_common.h`).
@@ -111,8 +111,8 @@ pub enum RuleAction {
     RedirectTo(u16),
     /// The packet goes on with another traffic class. The conditions name the family.
     ChangeTrafficClass {
-        /// Whether the packets are of IPv6.
-        v6: bool,
+        /// Family of the packets.
+        family: IpFamily,
         /// The bits that stay.
         keep: u8,
         /// The bits that are set, of those that do not stay.
@@ -274,7 +274,7 @@ fn steps(rule: &HookRule) -> Vec<Attributes> {
         RuleAction::DestinationTo(ip, port) => {
             push(Expression::Immediate(&octets(*ip)));
             push(Expression::ImmediatePort(*port));
-            push(Expression::DnatWithPort(ip.is_ipv6()));
+            push(Expression::DnatWithPort(IpFamily::of(*ip)));
         }
         // A redirection takes the first address of the interface that received the packet
         // (nf_nat_redirect.c).
@@ -282,16 +282,19 @@ fn steps(rule: &HookRule) -> Vec<Attributes> {
             push(Expression::ImmediatePort(*port));
             push(Expression::Redirect);
         }
-        RuleAction::ChangeTrafficClass { v6, keep, set } => {
+        RuleAction::ChangeTrafficClass { family, keep, set } => {
             push(traffic_class());
-            let rest = if *v6 { [0xf0, 0x0f] } else { [0xff, 0x00] };
-            let (keep, set) = (placed(*v6, *keep), placed(*v6, *set));
+            // The checksum of IPv4 is at offset 10 (RFC 791, section 3.1); IPv6 has none.
+            let (rest, checksum) = match family {
+                IpFamily::V4 => ([0xff, 0x00], Some(10)),
+                IpFamily::V6 => ([0xf0, 0x0f], None),
+            };
+            let (keep, set) = (placed(*family, *keep), placed(*family, *set));
             push(Expression::Changed(
                 &[keep[0] | rest[0], keep[1] | rest[1]],
                 &set,
             ));
-            // The checksum of IPv4 is at offset 10 (RFC 791, section 3.1); IPv6 has none.
-            push(Expression::Store(0, 2, (!v6).then_some(10)));
+            push(Expression::Store(0, 2, checksum));
         }
         RuleAction::SourceTo(ip, port) => {
             push(Expression::Immediate(&ip.octets()));
@@ -319,7 +322,7 @@ fn push_match(condition: &RuleMatch, push: &mut impl FnMut(Expression<'_>)) {
         RuleMatch::ReceivedOn(index) => is(Expression::ReceivedOn, &index.to_ne_bytes()),
         RuleMatch::LeavesBy(index) => is(Expression::LeavesBy, &index.to_ne_bytes()),
         RuleMatch::Marked(mark) => is(Expression::Mark, &mark.to_ne_bytes()),
-        RuleMatch::V6(v6) => is(Expression::Family, &[family(*v6) as u8]),
+        RuleMatch::Family(family) => is(Expression::Family, &[family.number() as u8]),
         RuleMatch::Transport(protocol) => is(Expression::Transport, &[*protocol]),
         RuleMatch::NotReceivedOn(index) => {
             push(Expression::ReceivedOn);
@@ -357,9 +360,9 @@ fn push_match(condition: &RuleMatch, push: &mut impl FnMut(Expression<'_>)) {
                 is(Load(TRANSPORT, 1, 1), &[*code]);
             }
         }
-        RuleMatch::TrafficClass(v6, bits) => {
+        RuleMatch::TrafficClass(family, bits) => {
             push(traffic_class());
-            push(Masked(&placed(*v6, *bits)));
+            push(Masked(&placed(*family, *bits)));
             push(Differs(&[0; 2]));
         }
         RuleMatch::From(ip, prefix) => push_address(ip, *prefix, true, push),
@@ -375,11 +378,10 @@ fn traffic_class() -> Expression<'static> {
 
 /// Returns bits of a traffic class at their place in the first two bytes of the IP header: the
 /// second byte of IPv4 (RFC 791), or the eight bits behind the version of IPv6 (RFC 8200).
-fn placed(v6: bool, bits: u8) -> [u8; 2] {
-    if v6 {
-        [bits >> 4, bits << 4]
-    } else {
-        [0, bits]
+fn placed(family: IpFamily, bits: u8) -> [u8; 2] {
+    match family {
+        IpFamily::V4 => [0, bits],
+        IpFamily::V6 => [bits >> 4, bits << 4],
     }
 }
 
@@ -390,11 +392,15 @@ fn push_address(ip: &IpAddr, prefix: u8, source: bool, push: &mut impl FnMut(Exp
     let length = bytes.len() as u32;
     // Offsets of the source address in the two headers: RFC 791 and RFC 8200. The destination
     // follows the source.
-    let first = if ip.is_ipv6() { 8 } else { 12 };
+    let family = IpFamily::of(*ip);
+    let first = match family {
+        IpFamily::V4 => 12,
+        IpFamily::V6 => 8,
+    };
     let offset = first + if source { 0 } else { length };
     // A table of the family `inet` sees both, and the offset is that of one.
     push(Expression::Family);
-    push(Equals(&[family(ip.is_ipv6()) as u8]));
+    push(Equals(&[family.number() as u8]));
     push(Load(libc::NFT_PAYLOAD_NETWORK_HEADER, offset, length));
     let bits = u128::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0);
     let mask = &bits.to_be_bytes()[..bytes.len()];

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::netfilter::{dhcp6_answers, rule};
-use crate::kernel::nft::{HookRule, RuleAction, RuleHook, RuleMatch, state};
+use crate::kernel::nft::{HookRule, IpFamily, RuleAction, RuleHook, RuleMatch, state};
 use crate::model::packet::ip::{ICMP, ICMPV6, TCP, UDP};
 use crate::topology::{
     CaptivePortal, Firewall, FirewallAction, FirewallProtocol, FirewallRule, Heading, PORTAL_PORT,
@@ -62,7 +62,7 @@ pub(super) fn rules(
         // the connection tracking of the kernel, such packets begin connections.
         let is_way_in = gate.heading == Heading::Inbound && gate.hook == RuleHook::Forward;
         if strangers && *leaves_v4_to_nat && is_way_in {
-            let v4 = vec![RuleMatch::V6(false)];
+            let v4 = vec![RuleMatch::Family(IpFamily::V4)];
             rules.extend(gate.rules(v4, FirewallAction::Accept, "nat", *log));
         }
         let (action, label) = match gate.heading {

@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 use super::firewall;
 use crate::kernel::netlink::NetlinkError;
 use crate::kernel::nft::{
-    FilterConversation, HookRule, RuleAction, RuleCounter, RuleHook, RuleMatch, state,
+    FilterConversation, HookRule, IpFamily, RuleAction, RuleCounter, RuleHook, RuleMatch, state,
 };
 use crate::model::dhcp6::message::CLIENT_PORT;
 use crate::model::nat::{
@@ -92,9 +92,12 @@ fn rules(planned: &NetfilterPlan) -> Vec<HookRule> {
         rules.extend(firewall::rules(firewall, uplinks, strangers));
     }
     // This comes last, so that a rule of the firewall can let something in.
-    for (translates, v6) in [(nat.is_some(), false), (masquerades_v6, true)] {
+    for (translates, family) in [
+        (nat.is_some(), IpFamily::V4),
+        (masquerades_v6, IpFamily::V6),
+    ] {
         let uplinks = uplinks.iter().filter(|_| translates);
-        rules.extend(uplinks.flat_map(|uplink| unasked(*uplink, v6)));
+        rules.extend(uplinks.flat_map(|uplink| unasked(*uplink, family)));
     }
     rules
 }
@@ -126,14 +129,17 @@ fn marks(router: &RouterSettings) -> Vec<HookRule> {
         ),
     ];
     let rules = changes.into_iter().flat_map(|(change, label, with)| {
-        let of = move |v6| {
+        let of = move |family| {
             let [keep, set] = change?;
-            let with = with.map(|bits| RuleMatch::TrafficClass(v6, bits));
-            let matches = [RuleMatch::V6(v6)].into_iter().chain(with).collect();
-            let action = RuleAction::ChangeTrafficClass { v6, keep, set };
+            let with = with.map(|bits| RuleMatch::TrafficClass(family, bits));
+            let matches = [RuleMatch::Family(family)]
+                .into_iter()
+                .chain(with)
+                .collect();
+            let action = RuleAction::ChangeTrafficClass { family, keep, set };
             Some(rule(RuleHook::Change, matches, action, label))
         };
-        [false, true].into_iter().filter_map(of)
+        IpFamily::BOTH.into_iter().filter_map(of)
     });
     rules.collect()
 }
@@ -147,11 +153,11 @@ fn own(external: &[(u32, Ipv4Addr)], uplink: u32) -> Vec<Ipv4Addr> {
 /// Translates what leaves by an uplink, and lets in what is forwarded to a port.
 fn translation(nat: &NatSpec, uplink: u32, external: &[Ipv4Addr]) -> Vec<HookRule> {
     let random = nat.ports == PortAssignment::Random;
-    let leaves = vec![RuleMatch::V6(false), RuleMatch::LeavesBy(uplink)];
+    let leaves = vec![RuleMatch::Family(IpFamily::V4), RuleMatch::LeavesBy(uplink)];
     // A packet to a forwarded port has its new destination before it is forwarded: that is given
     // to it when it arrives (linux/netfilter_ipv4.h, NF_IP_PRI_NAT_DST).
     let forwarded = vec![
-        RuleMatch::V6(false),
+        RuleMatch::Family(IpFamily::V4),
         RuleMatch::ReceivedOn(uplink),
         RuleMatch::DestinationTranslated,
     ];
@@ -214,7 +220,7 @@ fn masquerade_v6(uplink: u32) -> [HookRule; 2] {
         ),
         rule(
             RuleHook::Postrouting,
-            leaves(vec![RuleMatch::V6(true)]),
+            leaves(vec![RuleMatch::Family(IpFamily::V6)]),
             masquerade,
             "nat",
         ),
@@ -238,7 +244,10 @@ fn source_of_hairpins(
             RuleMatch::NotLeavesBy(*uplink),
         ]
     });
-    let matches = [RuleMatch::V6(false), RuleMatch::DestinationTranslated];
+    let matches = [
+        RuleMatch::Family(IpFamily::V4),
+        RuleMatch::DestinationTranslated,
+    ];
     let matches = matches.into_iter().chain(inside).collect();
     let action = RuleAction::SourceTo(*address, None);
     Some(rule(RuleHook::Postrouting, matches, action, "nat-hairpin"))
@@ -260,7 +269,7 @@ pub(crate) fn port_forward(
             RuleMatch::Transport(number),
             RuleMatch::ToPorts(port..=port),
         ];
-        let matches = [vec![RuleMatch::V6(false)], from, ports.into()].concat();
+        let matches = [vec![RuleMatch::Family(IpFamily::V4)], from, ports.into()].concat();
         rule(RuleHook::Prerouting, matches, to.clone(), "nat-port")
     };
     let outside = lead(vec![RuleMatch::ReceivedOn(uplink)]);
@@ -289,7 +298,10 @@ pub(crate) const LEASED: u32 = 0x736e_6f77;
 /// inside to another one. nftables knows of none of them.
 fn let_in(nat: &NatSpec, uplink: u32, external: &[Ipv4Addr]) -> Vec<HookRule> {
     let accept = |more: Vec<RuleMatch>, label: &str| {
-        let matches = [RuleMatch::V6(false), RuleMatch::ReceivedOn(uplink)];
+        let matches = [
+            RuleMatch::Family(IpFamily::V4),
+            RuleMatch::ReceivedOn(uplink),
+        ];
         let matches = [matches.into(), more].concat();
         rule(RuleHook::Forward, matches, RuleAction::Accept, label)
     };
@@ -314,8 +326,8 @@ fn let_in(nat: &NatSpec, uplink: u32, external: &[Ipv4Addr]) -> Vec<HookRule> {
 }
 
 /// Drops what nobody behind the router has asked for.
-fn unasked(uplink: u32, v6: bool) -> Vec<HookRule> {
-    let inbound = [RuleMatch::V6(v6), RuleMatch::ReceivedOn(uplink)];
+fn unasked(uplink: u32, family: IpFamily) -> Vec<HookRule> {
+    let inbound = [RuleMatch::Family(family), RuleMatch::ReceivedOn(uplink)];
     let new = RuleMatch::State(state::NEW | state::INVALID);
     let drop = |hook, more: Vec<RuleMatch>| {
         let matches = [&inbound[..], &more].concat();
@@ -326,7 +338,7 @@ fn unasked(uplink: u32, v6: bool) -> Vec<HookRule> {
     // (nf_nat_core.c, nf_nat_used_tuple).
     let tcp = vec![RuleMatch::Transport(TCP), new.clone()];
     let udp = vec![RuleMatch::Transport(UDP), new.clone()];
-    let answers = v6.then(|| {
+    let answers = (family == IpFamily::V6).then(|| {
         let answers = [&inbound[..], &dhcp6_answers()].concat();
         rule(RuleHook::Input, answers, RuleAction::Accept, "dhcpv6")
     });

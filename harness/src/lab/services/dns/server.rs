@@ -53,7 +53,7 @@ fn open() -> io::Result<(UdpSocket, TcpListener)> {
     let open_at = |any: IpAddr| -> io::Result<(UdpSocket, TcpListener)> {
         // A socket of IPv6 for all addresses takes IPv4 too, unless `bindv6only` is set (ipv6(7)).
         let udp = UdpSocket::bind((any, PORT))?;
-        tell_arrival(&udp, any.is_ipv6())?;
+        tell_arrival(&udp, any)?;
         let tcp = TcpListener::bind((any, PORT))?;
         udp.set_nonblocking(true)?;
         // A connection may be gone between the wait and the accept: accept(2), "Error handling".

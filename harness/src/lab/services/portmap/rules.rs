@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::site::{LeaseSite, NatCarrier};
-use crate::kernel::nft::{HookRule, RuleAction, RuleHook, RuleMatch};
+use crate::kernel::nft::{HookRule, IpFamily, RuleAction, RuleHook, RuleMatch};
 use crate::lab::packet_filter::netfilter::{LEASED, number_of, port_forward, rule};
 use crate::model::nat::{NatProtocol, PortForward};
 use crate::model::portmap::PortLease;
@@ -45,7 +45,7 @@ pub(super) fn rules(site: &LeaseSite, book: &LeaseBook, now: u64) -> Vec<HookRul
 /// Lets what a host sends from its leased port leave by the external port (RFC 6887, section 11.3).
 fn source(site: &LeaseSite, external: Ipv4Addr, lease: &PortLease) -> Option<HookRule> {
     let matches = vec![
-        RuleMatch::V6(false),
+        RuleMatch::Family(IpFamily::V4),
         RuleMatch::LeavesBy(site.uplink),
         RuleMatch::From((*lease.inside.ip()).into(), 32),
         RuleMatch::Transport(number_of(lease.protocol)?),
@@ -65,7 +65,7 @@ fn mark(
 ) -> Option<HookRule> {
     let port = inside.port();
     let mut matches = vec![
-        RuleMatch::V6(false),
+        RuleMatch::Family(IpFamily::V4),
         RuleMatch::ReceivedOn(site.uplink),
         RuleMatch::To((*inside.ip()).into(), 32),
         RuleMatch::Transport(number_of(protocol)?),

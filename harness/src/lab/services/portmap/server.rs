@@ -82,7 +82,7 @@ pub(super) fn start(
 
 fn datagrams(port: u16) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))?;
-    tell_arrival(&socket, false)?;
+    tell_arrival(&socket, Ipv4Addr::UNSPECIFIED.into())?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
