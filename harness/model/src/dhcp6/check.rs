@@ -54,9 +54,15 @@ pub(crate) fn check_with_plan(topology: &Topology, plan: &Plan, problems: &mut P
     let mut ranges: Vec<(Subnet, NodeId)> = Vec::new();
     for id in topology.nodes() {
         if let Some(spec) = &topology[id].dhcp6 {
-            check_server(topology, plan, (id, spec), &mut served, problems);
+            let server = CheckedServer {
+                topology,
+                plan,
+                id,
+                spec,
+            };
+            server.check_gifts(&mut served, problems);
             if let Some(range) = spec.delegated_range() {
-                check_range(topology, plan, (id, range), &mut ranges, problems);
+                server.check_range(range, &mut ranges, problems);
             }
         }
     }
@@ -79,63 +85,74 @@ pub(crate) fn check_with_plan(topology: &Topology, plan: &Plan, problems: &mut P
     }
 }
 
-fn check_server(
-    topology: &Topology,
-    plan: &Plan,
-    (id, spec): (NodeId, &Dhcp6Spec),
-    served: &mut HashMap<SegmentId, SegmentService>,
-    problems: &mut Problems,
-) {
-    let stack = plan.nodes[id.index()].stack;
-    let interfaces = plan[stack].interfaces.iter();
-    let networks = interfaces.filter_map(|it| {
-        let network = Dhcp6Network::of(spec, plan, stack, it)?;
-        Some((it.segment, network))
-    });
-    let mut something = false;
-    for (segment, network) in networks {
-        let service = served.entry(segment).or_default();
-        let addresses = network.addresses().next().is_some();
-        service.addresses |= addresses;
-        if let Some(delegation) = &spec.delegate {
-            service.delegates = Some((id, delegation.length));
-        }
-        something |= addresses || spec.delegate.is_some();
-    }
-    if !something {
-        problems.add(Kind::Invalid, Site::new(id, "dhcp6"), || {
-            let node = show(&topology.node_name(id));
-            match &spec.pool {
-                Some(pool) => format!(
-                    "the pool {} of the DHCPv6 server of node {node} has no free address on any of its networks",
-                    show(pool)
-                ),
-                None => format!("node {node} has a DHCPv6 server, and no network of IPv6 behind it"),
-            }
-        });
-    }
+/// A server whose addresses and prefixes are checked.
+struct CheckedServer<'a> {
+    topology: &'a Topology,
+    plan: &'a Plan,
+    id: NodeId,
+    spec: &'a Dhcp6Spec,
 }
 
-fn check_range(
-    topology: &Topology,
-    plan: &Plan,
-    (id, range): (NodeId, Subnet),
-    ranges: &mut Vec<(Subnet, NodeId)>,
-    problems: &mut Problems,
-) {
-    let name = || show(&topology.node_name(id));
-    let mut subnets = plan.segments.iter().flat_map(|it| &it.subnets);
-    if let Some(subnet) = subnets.find(|it| it.overlaps(&range)) {
-        problems.add(Kind::Conflict, Site::new(id, "dhcp6"), || {
-            format!("the DHCPv6 server of node {} delegates parts of `{range}`, which overlaps network `{subnet}` of the lab; take a range that no network has", name())
+impl CheckedServer<'_> {
+    /// Checks that the server has something to give, and notes for whom.
+    fn check_gifts(
+        &self,
+        served: &mut HashMap<SegmentId, SegmentService>,
+        problems: &mut Problems,
+    ) {
+        let Self { plan, id, spec, .. } = *self;
+        let stack = plan.nodes[id.index()].stack;
+        let interfaces = plan[stack].interfaces.iter();
+        let networks = interfaces.filter_map(|it| {
+            let network = Dhcp6Network::of(spec, plan, stack, it)?;
+            Some((it.segment, network))
         });
+        let mut something = false;
+        for (segment, network) in networks {
+            let service = served.entry(segment).or_default();
+            let addresses = network.addresses().next().is_some();
+            service.addresses |= addresses;
+            if let Some(delegation) = &spec.delegate {
+                service.delegates = Some((id, delegation.length));
+            }
+            something |= addresses || spec.delegate.is_some();
+        }
+        if !something {
+            problems.add(Kind::Invalid, Site::new(id, "dhcp6"), || {
+                let node = show(&self.topology.node_name(id));
+                match &spec.pool {
+                    Some(pool) => format!(
+                        "the pool {} of the DHCPv6 server of node {node} has no free address on any of its networks",
+                        show(pool)
+                    ),
+                    None => format!("node {node} has a DHCPv6 server, and no network of IPv6 behind it"),
+                }
+            });
+        }
     }
-    if let Some((other, whose)) = ranges.iter().find(|(it, _)| it.overlaps(&range)) {
-        problems.add(Kind::Conflict, Site::new(id, "dhcp6"), || {
-            format!("the DHCPv6 server of node {} delegates parts of `{range}`, which overlaps `{other}` of node {}; give each server its own", name(), show(&topology.node_name(*whose)))
-        });
+
+    /// Checks that the prefixes of the server are those of nobody else.
+    fn check_range(
+        &self,
+        range: Subnet,
+        ranges: &mut Vec<(Subnet, NodeId)>,
+        problems: &mut Problems,
+    ) {
+        let Self { topology, id, .. } = *self;
+        let name = || show(&topology.node_name(id));
+        let mut subnets = self.plan.segments.iter().flat_map(|it| &it.subnets);
+        if let Some(subnet) = subnets.find(|it| it.overlaps(&range)) {
+            problems.add(Kind::Conflict, Site::new(id, "dhcp6"), || {
+                format!("the DHCPv6 server of node {} delegates parts of `{range}`, which overlaps network `{subnet}` of the lab; take a range that no network has", name())
+            });
+        }
+        if let Some((other, whose)) = ranges.iter().find(|(it, _)| it.overlaps(&range)) {
+            problems.add(Kind::Conflict, Site::new(id, "dhcp6"), || {
+                format!("the DHCPv6 server of node {} delegates parts of `{range}`, which overlaps `{other}` of node {}; give each server its own", name(), show(&topology.node_name(*whose)))
+            });
+        }
+        ranges.push((range, id));
     }
-    ranges.push((range, id));
 }
 
 /// Checks that there is a server where hosts are told to ask one.

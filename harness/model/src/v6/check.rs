@@ -52,7 +52,13 @@ pub(crate) fn check_with_plan(topology: &Topology, plan: &Plan, problems: &mut P
     }
     for id in topology.nodes() {
         if let Some(clat) = &topology[id].clat {
-            check_clat(topology, plan, (id, clat), &prefixes, problems);
+            let client = CheckedClient {
+                topology,
+                plan,
+                id,
+                clat,
+            };
+            client.check(&prefixes, problems);
         }
     }
 }
@@ -182,42 +188,52 @@ impl CheckedRouter<'_> {
     }
 }
 
-fn check_clat(
-    topology: &Topology,
-    plan: &Plan,
-    (id, clat): (NodeId, &ClatSpec),
-    prefixes: &[EmbeddingPrefix],
-    problems: &mut Problems,
-) {
-    let site = Site::new(id, "clat");
-    let name = || format!("node {}", show(&topology.node_name(id)));
-    if topology.pod_of(id).is_some() {
-        problems.add(Kind::Misplaced, site, || {
-            format!(
-                "{} is a container, and cannot be a client of 464XLAT; ask it of a node",
-                name()
-            )
-        });
-    }
-    let stack = plan.stack(id);
-    let mut addresses = stack.interfaces.iter().flat_map(|it| &it.addresses);
-    let has_v6 = addresses.any(|it| it.ip.is_ipv6() && !it.is_link_local());
-    if !has_v6 && !stack.autoconfigures {
-        problems.add(Kind::Missing, site, || {
-            format!(
-                "{} is a client of 464XLAT without an IPv6 address; give it a link with IPv6",
-                name()
-            )
-        });
-    }
-    match clat.parsed_prefix() {
-        Err(wrong) => {
-            let whose = format!("the client of 464XLAT of {} cannot have its prefix", name());
-            problems.add_refused(site, &whose, wrong);
+/// A client of 464XLAT that is checked.
+struct CheckedClient<'a> {
+    topology: &'a Topology,
+    plan: &'a Plan,
+    id: NodeId,
+    clat: &'a ClatSpec,
+}
+
+impl CheckedClient<'_> {
+    fn check(&self, prefixes: &[EmbeddingPrefix], problems: &mut Problems) {
+        let Self {
+            topology,
+            plan,
+            id,
+            clat,
+        } = *self;
+        let site = Site::new(id, "clat");
+        let name = || format!("node {}", show(&topology.node_name(id)));
+        if topology.pod_of(id).is_some() {
+            problems.add(Kind::Misplaced, site, || {
+                format!(
+                    "{} is a container, and cannot be a client of 464XLAT; ask it of a node",
+                    name()
+                )
+            });
         }
-        Ok(prefix) if !prefixes.contains(&prefix) => problems.add(Kind::Missing, site, || {
-            format!("{} sends what is IPv4 to a NAT64 with prefix `{prefix}`, and no router has one; add `RouterSpec::nat64`", name())
-        }),
-        Ok(_) => {}
+        let stack = plan.stack(id);
+        let mut addresses = stack.interfaces.iter().flat_map(|it| &it.addresses);
+        let has_v6 = addresses.any(|it| it.ip.is_ipv6() && !it.is_link_local());
+        if !has_v6 && !stack.autoconfigures {
+            problems.add(Kind::Missing, site, || {
+                format!(
+                    "{} is a client of 464XLAT without an IPv6 address; give it a link with IPv6",
+                    name()
+                )
+            });
+        }
+        match clat.parsed_prefix() {
+            Err(wrong) => {
+                let whose = format!("the client of 464XLAT of {} cannot have its prefix", name());
+                problems.add_refused(site, &whose, wrong);
+            }
+            Ok(prefix) if !prefixes.contains(&prefix) => problems.add(Kind::Missing, site, || {
+                format!("{} sends what is IPv4 to a NAT64 with prefix `{prefix}`, and no router has one; add `RouterSpec::nat64`", name())
+            }),
+            Ok(_) => {}
+        }
     }
 }

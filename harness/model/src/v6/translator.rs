@@ -53,6 +53,13 @@ const DUMMY: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 8);
 /// packet of the least MTU of IPv6 (RFC 7915, section 5.1).
 const FRAGMENTED_FROM: usize = LEAST_MTU - HEADER_DIFFERENCE;
 
+/// A packet of IPv4 in its frame, with what was read of its header.
+struct Ipv4Packet<'a> {
+    frame: &'a [u8],
+    fields: &'a PacketFields,
+    addresses: [Ipv4Addr; 2],
+}
+
 impl FamilyTranslator {
     /// Makes the translator of a NAT64 between a prefix and a pool of IPv4 addresses.
     pub fn nat64(remote: EmbeddingPrefix, pool: Subnet, macs: [[u8; 6]; 2]) -> Self {
@@ -257,7 +264,12 @@ impl FamilyTranslator {
             && IPV6_LENGTH + length + fields.part.map_or(0, |_| FRAGMENT_LENGTH) > LEAST_MTU;
         if !is_cut {
             let part = fields.part;
-            let packet = self.make_v6(frame, (&fields, addresses), part, Some(work), now)?;
+            let packet = Ipv4Packet {
+                frame,
+                fields: &fields,
+                addresses,
+            };
+            let packet = self.make_v6(&packet, part, Some(work), now)?;
             let extension = part.map_or(0, |_| FRAGMENT_LENGTH);
             let before = fields.payload_at - ip.at;
             let shift = (IPV6_LENGTH + extension) as isize - before as isize;
@@ -269,20 +281,28 @@ impl FamilyTranslator {
             partial: false,
             ..work
         };
-        let frame = &completed[VNET_HEADER..];
-        let packet = self.make_v6(frame, (&fields, addresses), None, Some(complete), now)?;
+        let packet = Ipv4Packet {
+            frame: &completed[VNET_HEADER..],
+            fields: &fields,
+            addresses,
+        };
+        let packet = self.make_v6(&packet, None, Some(complete), now)?;
         Ok(cut(&packet, &fields))
     }
 
     /// Makes a packet of IPv6. A quoted packet has no `work`.
     fn make_v6(
         &mut self,
-        frame: &[u8],
-        (fields, addresses): (&PacketFields, [Ipv4Addr; 2]),
+        from: &Ipv4Packet<'_>,
         part: Option<FragmentPart>,
         work: Option<Work>,
         now: u64,
     ) -> Result<Vec<u8>, TranslationDrop> {
+        let Ipv4Packet {
+            frame,
+            fields,
+            addresses,
+        } = *from;
         let payload = &frame[fields.payload_at..fields.end];
         let is_quoted = work.is_none();
         let kind = payload.first().filter(|_| fields.protocol == ICMP);
@@ -334,7 +354,12 @@ impl FamilyTranslator {
             let is_v4 = ip.version == IpVersion::V4;
             let read = is_v4.then(|| PacketFields::read_v4(quoted, &ip)).flatten();
             let (fields, addresses) = read.ok_or(malformed)?;
-            self.make_v6(quoted, (&fields, addresses), fields.part, None, now)
+            let packet = Ipv4Packet {
+                frame: quoted,
+                fields: &fields,
+                addresses,
+            };
+            self.make_v6(&packet, fields.part, None, now)
         })?;
         let pseudo = v6_pseudo_header(ends, ICMPV6, error.len());
         let checksum = Sum::default().add(&pseudo).add(&error).checksum();
