@@ -173,6 +173,7 @@ pub use log_rules::ALARMING;
 #[cfg(feature = "toml")]
 pub(crate) use nemesis::kept::{
     VARIABLE as SCHEDULE_VARIABLE, read_replacement as read_schedule, schedule_file,
+    write as write_schedule,
 };
 pub use nemesis::run::ScheduleRun;
 pub use nemesis::steps::ScheduleSteps;

@@ -3,13 +3,14 @@
 //! A trial that fails under a nemesis is run again with the same schedule, or a part of it. So the
 //! schedule that was carried out is kept as TOML, and a trial takes one from `SNOWGLOBE_SCHEDULE`.
 
-use std::fs;
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{fmt, fs, io};
 
 use crate::lab::error::{LabError, LabErrorKind, Result};
-use crate::model::fault::Schedule;
+use crate::model::fault::{Schedule, ScheduleError};
 use crate::observe;
 use crate::trial::running;
 
@@ -97,9 +98,44 @@ pub(crate) fn keep(schedule: &Schedule) {
     }));
 }
 
-fn write(path: &Path, schedule: &Schedule) -> std::result::Result<(), String> {
-    let text = schedule.to_toml().map_err(|error| error.to_string())?;
+/// Writes a schedule as TOML, and makes the directory of the file if it is not there.
+///
+/// # Errors
+/// The schedule has no text form, or the directory or the file cannot be written.
+pub(crate) fn write(path: &Path, schedule: &Schedule) -> std::result::Result<(), UnkeptSchedule> {
+    let refused = |at: &Path| {
+        let at = at.to_owned();
+        move |source| UnkeptSchedule::File { at, source }
+    };
+    let text = schedule.to_toml().map_err(UnkeptSchedule::Text)?;
     let directory = path.parent().unwrap_or(path);
-    fs::create_dir_all(directory).map_err(|e| format!("{}: {e}", directory.display()))?;
-    fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
+    fs::create_dir_all(directory).map_err(refused(directory))?;
+    fs::write(path, text).map_err(refused(path))
+}
+
+/// The reason why a schedule was not written to a file.
+#[derive(Debug)]
+pub(crate) enum UnkeptSchedule {
+    /// The schedule cannot be written as TOML.
+    Text(ScheduleError),
+    /// The kernel refused to make the directory or the file.
+    File { at: PathBuf, source: io::Error },
+}
+
+impl fmt::Display for UnkeptSchedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(error) => error.fmt(f),
+            Self::File { at, source } => write!(f, "{}: {source}", at.display()),
+        }
+    }
+}
+
+impl Error for UnkeptSchedule {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Text(error) => Some(error),
+            Self::File { source, .. } => Some(source),
+        }
+    }
 }

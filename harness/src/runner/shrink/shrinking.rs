@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::reruns::{Reruns, RunEnd, SameFailure};
-use crate::lab::{SCHEDULE_VARIABLE, schedule_file};
+use crate::lab::{SCHEDULE_VARIABLE, schedule_file, write_schedule};
 use crate::model::fault::{Schedule, ScheduledFault};
 use crate::model::shrink::{CandidateRuns, Confidence, shrink, simpler};
 use crate::runner::result::Failure;
@@ -116,8 +116,9 @@ impl<'a> Shrinking<'a> {
             .map(|place| self.candidate_file(place))
             .collect();
         for (file, entries) in files.iter().zip(schedules) {
-            if let Err(why) = write(file, entries) {
-                self.broken = Some(why);
+            let schedule: Schedule = entries.iter().cloned().collect();
+            if let Err(why) = write_schedule(file, &schedule) {
+                self.broken = Some(why.to_string());
             }
         }
         while runs.found().is_none() {
@@ -199,7 +200,7 @@ impl<'a> Shrinking<'a> {
         let path = self.shrunk_file();
         let text = schedule.to_toml().unwrap_or_else(|error| error.to_string());
         let faults = schedule.faults();
-        let kept = match write(&path, faults) {
+        let kept = match write_schedule(&path, &schedule) {
             Ok(()) => format!(
                 "run it again with this schedule: {SCHEDULE_VARIABLE}='{}' {again}\n",
                 path.display()
@@ -214,10 +215,4 @@ impl<'a> Shrinking<'a> {
             }
         )
     }
-}
-
-fn write(path: &Path, entries: &[ScheduledFault]) -> Result<(), String> {
-    let schedule: Schedule = entries.iter().cloned().collect();
-    let text = schedule.to_toml().map_err(|error| error.to_string())?;
-    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -62,7 +62,7 @@ impl ActiveCarrier {
     }
 
     /// Makes all frames come to the wire, if one carries the link.
-    pub(crate) fn leave_shortcut(&mut self, ends: &LinkEnds) -> Result<()> {
+    pub(in crate::lab::link) fn leave_shortcut(&mut self, ends: &LinkEnds) -> Result<()> {
         match self {
             Self::PacketSocket {
                 namespace,
