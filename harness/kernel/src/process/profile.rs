@@ -16,6 +16,7 @@ std::arch::global_asm!(
     ".weak __lsan_enable",
     ".weak __lsan_register_root_region",
     ".weak __asan_get_current_fake_stack",
+    ".weak __sanitizer_set_death_callback",
     ".hidden snowglobe_weak_symbols",
     ".globl snowglobe_weak_symbols",
     "snowglobe_weak_symbols:",
@@ -24,6 +25,7 @@ std::arch::global_asm!(
     ".quad __lsan_enable",
     ".quad __lsan_register_root_region",
     ".quad __asan_get_current_fake_stack",
+    ".quad __sanitizer_set_death_callback",
     ".popsection",
 );
 
@@ -36,6 +38,7 @@ pub(super) struct RuntimeFunctions {
     pub(super) lsan_enable: usize,
     pub(super) lsan_register_root_region: usize,
     pub(super) asan_get_current_fake_stack: usize,
+    sanitizer_set_death_callback: usize,
 }
 
 unsafe extern "C" {
@@ -51,6 +54,11 @@ pub(super) fn runtime() -> RuntimeFunctions {
 /// Tells whether this program writes a profile of LLVM's coverage when it exits.
 pub fn is_instrumented() -> bool {
     runtime().llvm_profile_set_filename != 0
+}
+
+/// Tells whether the runtime of a sanitizer is linked into this program.
+pub fn has_sanitizer() -> bool {
+    runtime().sanitizer_set_death_callback != 0
 }
 
 static FILE: OnceLock<CString> = OnceLock::new();

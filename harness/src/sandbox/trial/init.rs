@@ -14,6 +14,7 @@
 
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use crate::kernel::process::{ForkResult, Pid, lead_process_group};
 
@@ -43,6 +44,7 @@ use crate::sandbox::protocol::trial::{BodyReport, Finish, InitRequest, TrialRepo
 use crate::sandbox::refused::{Doing, Refused};
 use crate::sandbox::within;
 use crate::trial::running::Remark;
+use crate::trial::time_scale::stretched;
 
 /// An init, with all that it inherits from its zygote.
 pub(crate) struct Init<'a> {
@@ -95,6 +97,8 @@ struct Wakeup {
     asks_about_call: bool,
 }
 
+/// Time in which a process that has been killed is gone, on a busy machine as well.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The calling process, as `setpgid(2)` takes it.
 const OURSELVES: Pid = Pid::from_raw(0);
 
@@ -439,6 +443,7 @@ impl Init<'_> {
         let survivors = if empty {
             Vec::new()
         } else {
+            members::end_symbolizers();
             self.await_dying();
             members::survivors()
         };
@@ -464,12 +469,11 @@ impl Init<'_> {
 
     /// Waits for processes that are dying already: they are no survivors.
     fn await_dying(&self) {
-        let patience = std::time::Instant::now() + std::time::Duration::from_secs(1);
-        while process_table::any_dying(&members::members()) && std::time::Instant::now() < patience
-        {
+        let end = Instant::now() + stretched(PATIENCE);
+        while process_table::any_dying(&members::members()) && Instant::now() < end {
             // A SIGCHLD wakes us for our own children. Of the end of others nothing tells, so the
             // table is read again after 10 ms.
-            let limit = Some(std::time::Duration::from_millis(10));
+            let limit = Some(Duration::from_millis(10));
             let _ = poll::wait_readable([self.signals.as_fd()], limit);
             let _ = self.read_signals();
             let _ = self.reap(OURSELVES);

@@ -1,5 +1,6 @@
 //! Everybody in a sandbox but its init, which calls these functions.
 
+use crate::kernel::process::profile;
 use crate::kernel::process::signal::{Signal, kill};
 use crate::kernel::process::{Pid, Reaped, reap};
 use crate::kernel::procfs::process_table;
@@ -16,6 +17,24 @@ pub(super) fn survivors() -> Vec<Survivor> {
         .take(Survivor::MOST)
         .map(|(pid, name)| Survivor { pid, name })
         .collect()
+}
+
+/// Kills the programs that the sanitizer of the body has started to find lines of code.
+///
+/// The test has not started them, and they end by themselves a little after the body, which is
+/// gone.
+pub(super) fn end_symbolizers() {
+    /// Names as `/proc` shows them (LLVM, sanitizer_symbolizer_posix_libcdep.cpp,
+    /// ChooseExternalSymbolizer).
+    const NAMES: [&str; 2] = ["llvm-symbolizer", "addr2line"];
+    if !profile::has_sanitizer() {
+        return;
+    }
+    for (pid, name) in process_table::alive(&members()) {
+        if NAMES.contains(&name.as_str()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
 }
 
 /// Sends a signal to everybody; `in_own_namespace` says whether this process is the first of a PID
