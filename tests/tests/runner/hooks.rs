@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 use std::panic::{resume_unwind, set_hook, take_hook};
 use std::thread::Builder;
 
+use nix::sys::signal::{Signal, kill};
 use snowglobe::prelude::*;
 use snowglobe_tests::sample;
 
@@ -174,6 +175,50 @@ fn closes_all_descriptors() {
 fn closes_all_descriptors_and_panics() {
     close_from_three();
     panic!("after all that");
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn closes_all_descriptors_and_drops_a_file() {
+    let file = std::fs::File::open("/etc/hostname").unwrap();
+    close_from_three();
+    drop(file);
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn drops_a_file_whose_descriptor_another_thread_has_closed() {
+    let file = std::fs::File::open("/etc/hostname").unwrap();
+    std::thread::spawn(close_from_three).join().unwrap();
+    std::thread::spawn(|| drop(file)).join().unwrap();
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn aborts_without_having_closed_anything() {
+    std::process::abort();
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn is_killed_by_a_signal_of_aborts() {
+    // To the process, as from outside, and not to the thread, as by abort(3).
+    kill(nix::unistd::getpid(), Signal::SIGABRT).unwrap();
+    std::thread::sleep(Duration::from_secs(1000));
+}
+
+#[snowglobe::test(nested)]
+fn a_test_that_aborts_for_want_of_its_descriptors_is_told_the_cause() {
+    for name in [
+        "closes_all_descriptors_and_drops_a_file",
+        "drops_a_file_whose_descriptor_another_thread_has_closed",
+    ] {
+        sample(&format!("hooks::{name}")).failed_with(&[CAUSE, "SIGABRT"]);
+    }
+    for name in [
+        "aborts_without_having_closed_anything",
+        "is_killed_by_a_signal_of_aborts",
+    ] {
+        let run = sample(&format!("hooks::{name}"));
+        run.failed_with(&["SIGABRT"]);
+        assert!(!run.stdout.contains(CAUSE), "{run:#?}");
+    }
 }
 
 #[snowglobe::test(ignore = "a sample")]

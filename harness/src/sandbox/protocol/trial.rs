@@ -87,6 +87,12 @@ impl BodyReport {
         let [version, edge] = header(Edge::FromBody);
         [version, edge, 5]
     };
+
+    /// [`BodyReport::ChannelClosed`] as bytes, for a signal handler as well.
+    pub(crate) const CHANNEL_CLOSED: [u8; 3] = {
+        let [version, edge] = header(Edge::FromBody);
+        [version, edge, 7]
+    };
 }
 
 // Sent to the init and not polled for: a channel that is polled for would wake the init once more
@@ -405,6 +411,8 @@ mod tests {
     fn a_signal_handler_writes_what_the_codec_makes() {
         let report = BodyReport::StackOverflowed.encode();
         assert_eq!(report, BodyReport::STACK_OVERFLOWED);
+        let report = BodyReport::ChannelClosed.encode();
+        assert_eq!(report, BodyReport::CHANNEL_CLOSED);
     }
 
     #[test]

@@ -59,6 +59,11 @@ impl SharedNote {
         self.length().store(length as u32, Ordering::Release);
     }
 
+    /// Returns whether no message was left.
+    pub fn is_empty(&self) -> bool {
+        self.length().load(Ordering::Acquire) == 0
+    }
+
     /// Takes the message that was left, if there is one.
     pub fn take(&self) -> Option<Vec<u8>> {
         let length = self.length().swap(0, Ordering::Acquire) as usize;

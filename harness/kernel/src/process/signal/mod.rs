@@ -5,6 +5,7 @@
 //! on pages that each forked process would have to fault in first.
 #![allow(unsafe_code)]
 
+mod aborts;
 mod passing;
 
 use std::mem::MaybeUninit;
@@ -12,6 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::sync::OnceLock;
 
+pub use aborts::on_abort;
 use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, signal, sigprocmask};
 pub use nix::sys::signal::{Signal, kill, raise};

@@ -100,14 +100,27 @@ pub(super) fn send_finish(finish: Finish) {
 
 /// Leaves a report for the init in memory, if the test has closed the channel.
 ///
-/// Such a test may abort before it has a verdict: a process of Rust aborts when a value closes a
+/// Such a test may end before it has a verdict: a process of Rust aborts when a value closes a
 /// descriptor that is closed already (`library/std/src/sys/fs/unix.rs`, `debug_assert_fd_is_open`).
 pub(crate) fn tell_if_closed() {
     if is_of_this_process()
         && reports().is_none()
         && let Some(Some(verdict)) = VERDICT.get()
     {
-        verdict.leave(&BodyReport::ChannelClosed.encode());
+        verdict.leave(&BodyReport::CHANNEL_CLOSED);
+    }
+}
+
+/// Does the same in a process that aborts. Runs in a signal handler, so it neither waits for a lock
+/// nor touches the heap.
+pub(super) fn tell_if_closed_at_abort() {
+    if is_of_this_process()
+        && REPORTS.try_read().is_some_and(|reports| reports.is_some_and(|it| it.intact().is_none()))
+        && let Some(Some(verdict)) = VERDICT.get()
+        // A verdict that was left before counts more.
+        && verdict.is_empty()
+    {
+        verdict.leave(&BodyReport::CHANNEL_CLOSED);
     }
 }
 

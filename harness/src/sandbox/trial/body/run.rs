@@ -31,6 +31,7 @@ pub(crate) fn prepare(is_program: bool) {
     panics::watch();
     signal::on_trace_signal(write_down_where);
     stack_overflow::on_stack_overflow(channel::send_stack_overflow);
+    signal::on_abort(channel::tell_if_closed_at_abort);
 }
 
 /// Does, on the thread of which a body will be a copy, what can be done in advance.
