@@ -4,7 +4,7 @@ use snowglobe::lab::{Lab, Node};
 use snowglobe::prelude::*;
 use snowglobe::topology::{Firewall, FirewallAction, FirewallRule, NodeId, TopologyErrorKind};
 
-use crate::traffic::{IMPATIENCE, PATIENCE, echo, listen, reaches, seen_as};
+use crate::traffic::{IMPATIENCE, PATIENCE, echo, listen, patience_if, reaches, seen_as};
 
 /// An office behind a router with a firewall, and a server in front of it.
 struct Office {
@@ -36,26 +36,38 @@ fn office(firewall: Firewall) -> TestResult<Office> {
 }
 
 impl Office {
-    /// Returns whether UDP is answered, from the desk to the server and back.
-    fn udp(&self) -> [bool; 2] {
-        let one = |from: NodeId, to: NodeId| {
-            let [v4, v6] = addresses(&self.lab[to]);
-            let [v4, v6] = [v4, v6].map(|ip| seen_as(&self.lab[from], ip, IMPATIENCE).is_some());
-            assert_eq!(v4, v6, "a firewall is the same for both families");
-            v4
-        };
-        [one(self.desk, self.server), one(self.server, self.desk)]
+    /// Checks whether UDP is answered, from the desk to the server and back.
+    #[track_caller]
+    fn udp(&self, expected: [bool; 2]) {
+        self.pass("UDP", expected, |from, ip, patience| {
+            seen_as(from, ip, patience).is_some()
+        });
     }
 
-    /// Returns whether a TCP port is reached, from the desk to the server and back.
-    fn tcp(&self, port: u16) -> [bool; 2] {
-        let one = |from: NodeId, to: NodeId| {
-            let [v4, v6] = addresses(&self.lab[to]);
-            let [v4, v6] = [v4, v6].map(|ip| reaches(&self.lab[from], ip, port));
-            assert_eq!(v4, v6, "a firewall is the same for both families");
-            v4
-        };
-        [one(self.desk, self.server), one(self.server, self.desk)]
+    /// Checks whether a TCP port is reached, from the desk to the server and back.
+    #[track_caller]
+    fn tcp(&self, port: u16, expected: [bool; 2]) {
+        self.pass("TCP", expected, |from, ip, patience| {
+            reaches(from, ip, port, patience)
+        });
+    }
+
+    /// A firewall is the same for both families.
+    #[track_caller]
+    fn pass(
+        &self,
+        what: &str,
+        expected: [bool; 2],
+        passes: impl Fn(&Node, IpAddr, Duration) -> bool,
+    ) {
+        let ways = [(self.desk, self.server), (self.server, self.desk)];
+        for ((from, to), expected) in ways.into_iter().zip(expected) {
+            let (from, to) = (&self.lab[from], &self.lab[to]);
+            let patience = patience_if(expected);
+            let found = addresses(to).map(|ip| passes(from, ip, patience));
+            let way = format!("{what} from {} to {}", from.name(), to.name());
+            assert_eq!(found, [expected; 2], "{way}, by IPv4 and IPv6");
+        }
     }
 }
 
@@ -75,16 +87,16 @@ fn counted(node: &Node, rule: &str) -> TestResult<u64> {
 #[snowglobe::test]
 fn without_a_firewall_everything_passes_both_ways() -> TestResult {
     let office = office(Firewall::open())?;
-    assert_eq!(office.udp(), [true, true]);
-    assert_eq!(office.tcp(80), [true, true]);
+    office.udp([true, true]);
+    office.tcp(80, [true, true]);
     Ok(())
 }
 
 #[snowglobe::test]
 fn what_begins_outside_is_kept_out_and_answers_are_not() -> TestResult {
     let office = office(Firewall::inbound_block())?;
-    assert_eq!(office.udp(), [true, false]);
-    assert_eq!(office.tcp(80), [true, false]);
+    office.udp([true, false]);
+    office.tcp(80, [true, false]);
     let dropped = counted(&office.lab[office.router], "inbound")?;
     assert!(
         dropped >= 4,
@@ -96,8 +108,8 @@ fn what_begins_outside_is_kept_out_and_answers_are_not() -> TestResult {
 #[snowglobe::test]
 fn an_office_without_udp_still_has_tcp() -> TestResult {
     let office = office(Firewall::udp_blocked())?;
-    assert_eq!(office.udp(), [false, false]);
-    assert_eq!(office.tcp(22), [true, false]);
+    office.udp([false, false]);
+    office.tcp(22, [true, false]);
     assert_eq!(counted(&office.lab[office.router], "drop outbound udp")?, 2);
     Ok(())
 }
@@ -105,9 +117,9 @@ fn an_office_without_udp_still_has_tcp() -> TestResult {
 #[snowglobe::test]
 fn only_the_web_is_reached_until_a_rule_allows_more() -> TestResult {
     let mut office = office(Firewall::web_only())?;
-    assert_eq!(office.tcp(443), [true, false]);
-    assert_eq!(office.tcp(22), [false, false]);
-    assert_eq!(office.udp(), [false, false]);
+    office.tcp(443, [true, false]);
+    office.tcp(22, [false, false]);
+    office.udp([false, false]);
     let to = office.lab[office.server].ip();
     let ssh = FirewallRule::outbound(FirewallAction::Accept)
         .tcp()
@@ -116,10 +128,10 @@ fn only_the_web_is_reached_until_a_rule_allows_more() -> TestResult {
         office.router,
         Firewall::web_only().rule(ssh.to(to).name("ssh")),
     )?;
-    assert!(reaches(&office.lab[office.desk], to, 22));
+    assert!(reaches(&office.lab[office.desk], to, 22, PATIENCE));
     let v6 = office.lab[office.server].ipv6().ok_or("no IPv6")?;
     assert!(
-        !reaches(&office.lab[office.desk], v6.into(), 22),
+        !reaches(&office.lab[office.desk], v6.into(), 22, IMPATIENCE),
         "the rule is for one address"
     );
     assert!(counted(&office.lab[office.router], "ssh")? > 0);
@@ -193,10 +205,10 @@ fn a_host_has_a_firewall_too() -> TestResult {
         listen(&lab[node], &[22, 80]);
     }
     for [c, s] in [0, 1].map(|n| [client, server].map(|node| addresses(&lab[node])[n])) {
-        assert!(reaches(&lab[client], s, 22), "{s}");
-        assert!(!reaches(&lab[client], s, 80), "{s}");
-        assert!(reaches(&lab[server], c, 80), "out, {c}");
-        assert!(reaches(&lab[server], s, 80), "from itself, {s}");
+        assert!(reaches(&lab[client], s, 22, PATIENCE), "{s}");
+        assert!(!reaches(&lab[client], s, 80, IMPATIENCE), "{s}");
+        assert!(reaches(&lab[server], c, 80, PATIENCE), "out, {c}");
+        assert!(reaches(&lab[server], s, 80, PATIENCE), "from itself, {s}");
     }
     Ok(())
 }
@@ -221,15 +233,15 @@ fn a_captive_portal_shows_its_page_until_it_admits_a_guest() -> TestResult {
         let answer = page(&office.lab[office.desk], to)?;
         assert!(answer.starts_with("HTTP/1.1 511 "), "{answer}");
         assert!(answer.ends_with("<h1>Room number?</h1>"), "{answer}");
-        assert!(!reaches(&office.lab[office.desk], to, 443));
+        assert!(!reaches(&office.lab[office.desk], to, 443, IMPATIENCE));
     }
-    assert_eq!(office.udp(), [false, false]);
+    office.udp([false, false]);
     let guest = office.lab[office.desk].ip();
     office
         .lab
         .set_firewall(office.router, portal.admit(guest))?;
     let to = office.lab[office.server].ip();
-    assert!(reaches(&office.lab[office.desk], to, 443));
+    assert!(reaches(&office.lab[office.desk], to, 443, PATIENCE));
     // The listener of the server is no web server: it closes.
     assert_eq!(page(&office.lab[office.desk], to).unwrap_or_default(), "");
     Ok(())

@@ -4,7 +4,7 @@ use snowglobe::lab::wait_until;
 use snowglobe::prelude::*;
 use snowglobe::topology::situation;
 
-use crate::traffic::{IMPATIENCE, PATIENCE, echo, listen, reaches, seen_as};
+use crate::traffic::{IMPATIENCE, PATIENCE, echo, listen, patience_if, reaches, seen_as};
 
 #[snowglobe::test]
 fn a_phone_changes_from_wifi_to_mobile_and_back() -> TestResult {
@@ -38,7 +38,7 @@ fn a_wifi_that_goes_down_leaves_the_mobile_network() -> TestResult {
     echo(&lab[here.server]);
     let to = lab[here.server].ip();
     let seen = || seen_as(&lab[here.a], to, IMPATIENCE).map(|seen| seen.ip());
-    let before = seen().ok_or("no answer")?;
+    let before = wait_until(PATIENCE, || seen().ok_or("no answer"))?;
     lab[here.links[0]].down()?;
     // The kernel takes note of a lost carrier some time later (net/core/link_watch.c), and a
     // datagram that is sent before that is lost.
@@ -79,9 +79,6 @@ fn in_every_situation_the_server_sees_the_peers_as_it_should() -> TestResult {
         listen(&lab[here.server], &[443]);
         let v4: IpAddr = lab[here.server].ipv4().ok_or("no IPv4")?.into();
         let v6 = lab[here.server].ipv6().ok_or("no IPv6")?;
-        let udp = |ip: IpAddr| seen_as(&lab[here.a], ip, IMPATIENCE).is_some();
-        let tcp = |ip: IpAddr| reaches(&lab[here.a], ip, 443);
-        let found = [udp(v4), udp(v6.into()), tcp(v4), tcp(v6.into())];
         // With NAT64 alone, a program that uses addresses of IPv4 gets nowhere.
         let expected = match name {
             "office_without_udp" => [false, false, true, true],
@@ -89,6 +86,15 @@ fn in_every_situation_the_server_sees_the_peers_as_it_should() -> TestResult {
             "v6_only_phone" => [false, true, false, true],
             _ => [true; 4],
         };
+        let udp = |ip: IpAddr, patience| seen_as(&lab[here.a], ip, patience).is_some();
+        let tcp = |ip: IpAddr, patience| reaches(&lab[here.a], ip, 443, patience);
+        let patience = expected.map(patience_if);
+        let found = [
+            udp(v4, patience[0]),
+            udp(v6.into(), patience[1]),
+            tcp(v4, patience[2]),
+            tcp(v6.into(), patience[3]),
+        ];
         assert_eq!(
             found, expected,
             "{name}: UDP by IPv4 and IPv6, TCP by IPv4 and IPv6"

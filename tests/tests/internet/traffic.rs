@@ -88,7 +88,12 @@ pub(crate) fn listen(node: &Node, ports: &[u16]) {
     }
 }
 
+/// Returns for how long an answer is waited that is `expected`, or is not.
+pub(crate) fn patience_if(expected: bool) -> Duration {
+    if expected { PATIENCE } else { IMPATIENCE }
+}
+
 /// Returns whether a TCP port is reached in time.
-pub(crate) fn reaches(from: &Node, to: IpAddr, port: u16) -> bool {
-    from.run(|| TcpStream::connect_timeout(&(to, port).into(), IMPATIENCE).is_ok())
+pub(crate) fn reaches(from: &Node, to: IpAddr, port: u16, patience: Duration) -> bool {
+    from.run(|| TcpStream::connect_timeout(&(to, port).into(), patience).is_ok())
 }
