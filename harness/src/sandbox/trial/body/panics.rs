@@ -7,13 +7,16 @@ use std::any::Any;
 use std::backtrace::Backtrace;
 use std::cell::Cell;
 use std::panic::{self, PanicHookInfo};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::{channel, conclude};
 use crate::kernel::sync::Lock;
 use crate::kernel::thread::unwinding::on_unwinding;
 use crate::model::panics::panic_message;
 use crate::trial::running;
+use crate::trial::time_scale::stretched;
 
 /// A panic that has taken place in this process.
 #[derive(Debug, Clone)]
@@ -39,8 +42,15 @@ const LAST_WORDS: usize = 5;
 
 static PANICS: Lock<Vec<Panic>> = Lock::new(Vec::new());
 
-/// Returns the panics that have taken place until now.
+/// Time in which the place of a panic is found, on a busy machine as well.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Returns the panics that have taken place until now, with their places.
 pub(super) fn all() -> Vec<Panic> {
+    let end = Instant::now() + stretched(PATIENCE);
+    while PENDING.load(Ordering::Relaxed) > 0 && Instant::now() < end {
+        thread::sleep(Duration::from_millis(1));
+    }
     PANICS.lock().clone()
 }
 
@@ -120,23 +130,55 @@ fn remember_without_hook(payload: &(dyn Any + Send)) {
     if !own && !is_text {
         return;
     }
-    let message = panic_message(payload);
+    remember_unwinding(panic_message(payload), own, place_of_unwinding);
+}
+
+/// Remembers a panic of which only the unwinding tells. `find_place` may take half a second, in
+/// which the test may end: the panic is remembered before.
+fn remember_unwinding(message: String, own: bool, find_place: impl FnOnce() -> String) {
     let earlier = |panic: &&Panic| panic.message == message;
     let passed_on = PANICS.lock().iter().rev().find(earlier).cloned();
-    push(match passed_on {
-        Some(panic) => Panic {
+    if let Some(panic) = passed_on {
+        push(Panic {
             thread: thread_name(),
             own,
             ..panic
-        },
-        None => Panic {
-            thread: thread_name(),
-            location: place_of_unwinding(),
-            is_printed: false,
-            message,
-            own,
-        },
+        });
+        return;
+    }
+    let _pending = Pending::begin();
+    push(Panic {
+        thread: thread_name(),
+        location: String::new(),
+        is_printed: false,
+        message: message.clone(),
+        own,
     });
+    let location = find_place();
+    let mut panics = PANICS.lock();
+    let without = |it: &&mut Panic| it.location.is_empty() && it.message == message;
+    if let Some(panic) = panics.iter_mut().find(without) {
+        panic.location = location;
+    }
+}
+
+/// Number of threads that find out the place of a panic.
+static PENDING: AtomicUsize = AtomicUsize::new(0);
+
+/// Part of a thread that finds out the place of a panic.
+struct Pending;
+
+impl Pending {
+    fn begin() -> Self {
+        PENDING.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        PENDING.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 fn thread_name() -> String {
@@ -201,6 +243,20 @@ fn in_a_task() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panic_is_remembered_before_its_place_is_found() {
+        let known = || {
+            let panics = PANICS.lock();
+            let found = panics.iter().find(|it| it.message == "remembered first");
+            found.map(|it| it.location.clone())
+        };
+        remember_unwinding("remembered first".to_owned(), false, || {
+            assert_eq!(known().as_deref(), Some(""));
+            "tests/example.rs:1:2".to_owned()
+        });
+        assert_eq!(known().as_deref(), Some("tests/example.rs:1:2"));
+    }
 
     #[test]
     fn the_place_of_an_unwinding_is_that_of_the_first_foreign_frame() {
