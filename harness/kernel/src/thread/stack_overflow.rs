@@ -10,6 +10,8 @@ use std::mem::zeroed;
 use std::ptr;
 use std::sync::OnceLock;
 
+use crate::process::signal::forget_aborts;
+
 /// Distance from the stack pointer, in bytes, within which a fault is an overflow. rustc probes
 /// each page of a large frame, so the first fault is near.
 const NEAR: usize = 64 * 1024;
@@ -45,8 +47,9 @@ pub fn on_stack_overflow(tell: fn()) {
     }
 }
 
-/// Calls what [`on_stack_overflow`] was given, if it was given something.
+/// Calls what [`on_stack_overflow`] was given, if it was given something. The caller aborts then.
 pub(super) fn tell() {
+    forget_aborts();
     if let Some(tell) = TELL.get() {
         tell();
     }

@@ -32,6 +32,22 @@ pub fn on_abort(tell: fn()) {
     }
 }
 
+/// Lets the next `SIGABRT` end this process without a call of what [`on_abort`] was given. A signal
+/// handler may call this.
+///
+/// A thread whose stack has overflowed is on its other stack, which has no room for the frames of
+/// two handlers: the second signal would become a SIGSEGV (sigaltstack(2), `MINSIGSTKSZ`).
+pub fn forget_aborts() {
+    // SAFETY: the structures are plain data and live across the calls.
+    unsafe {
+        let mut now: libc::sigaction = zeroed();
+        let known = libc::sigaction(libc::SIGABRT, ptr::null(), &raw mut now) == 0;
+        if known && now.sa_sigaction == on_signal as extern "C" fn(i32) as usize {
+            libc::signal(libc::SIGABRT, libc::SIG_DFL);
+        }
+    }
+}
+
 extern "C" fn on_signal(number: i32) {
     if let Some(tell) = TELL.get() {
         tell();

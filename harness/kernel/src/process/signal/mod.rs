@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::sync::OnceLock;
 
-pub use aborts::on_abort;
+pub use aborts::{forget_aborts, on_abort};
 use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, signal, sigprocmask};
 pub use nix::sys::signal::{Signal, kill, raise};
