@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use snowglobe_text::counted;
+
 use crate::completion::Completion;
 use crate::history::{History, UNFINISHED};
 use crate::operation::{ClientId, Operation, OperationId};
@@ -68,7 +70,7 @@ impl<O, R> Clone for Recorder<O, R> {
 impl<O, R> fmt::Debug for Recorder<O, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.shared.operations().len();
-        write!(f, "Recorder({count} operations)")
+        write!(f, "Recorder({})", counted(count, "operation"))
     }
 }
 

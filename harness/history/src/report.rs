@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
 
+use snowglobe_text::counted;
+
 use crate::history::History;
 use crate::operation::{Operation, OperationId};
 use crate::timeline::{Interval, Timeline};
@@ -213,8 +215,10 @@ impl fmt::Display for CheckReport {
         let (count, checked) = (self.anomalies.len(), self.checked);
         write!(
             f,
-            "{}: {count} anomalies in {checked} operations",
-            self.check
+            "{}: {} in {}",
+            self.check,
+            counted(count, "anomaly"),
+            counted(checked, "operation")
         )?;
         for anomaly in self.anomalies.iter().take(SHOWN) {
             write!(f, "\n{}: {}", anomaly.kind, anomaly.sentence)?;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use snowglobe_text::counted;
+
 /// Number of runs of a test, and of the failures among them.
 ///
 /// ```
@@ -53,20 +55,21 @@ impl fmt::Display for FailureRate {
         let Self { runs, failures } = *self;
         let (low, high) = self.interval();
         let (low, high) = (percent(low), percent(high));
+        let all = counted(runs, "run");
         match failures {
             0 => write!(
                 f,
-                "none of {runs} runs failed: the rate is at most {high} (95 % confidence)"
+                "none of {all} failed: the rate is at most {high} (95 % confidence)"
             ),
             _ if failures == runs => write!(
                 f,
-                "all of {runs} runs failed: the rate is at least {low} (95 % confidence)"
+                "all of {all} failed: the rate is at least {low} (95 % confidence)"
             ),
             _ => {
                 let rate = percent(failures as f64 / runs as f64);
                 write!(
                     f,
-                    "{failures} of {runs} runs failed: {rate}, between {low} and {high} (95 % confidence)"
+                    "{failures} of {all} failed: {rate}, between {low} and {high} (95 % confidence)"
                 )
             }
         }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::fd::AsRawFd;
 
+use snowglobe_text::counted;
+
 use crate::kernel::namespace::{NamespaceKind, Task};
 use crate::kernel::process::user::geteuid;
 
@@ -95,7 +97,7 @@ fn user(machine: &Machine) -> Finding {
         false if machine.uid == 0 => "root of a user namespace",
         false => "an ordinary user",
     };
-    let value = format!("{}, {whose}, {ids} ids from 0 on", machine.uid);
+    let value = format!("{}, {whose}, {} from 0 on", machine.uid, counted(ids, "id"));
     Finding::ok("user", Evidence::read("uid", value))
 }
 

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use snowglobe_text::counted;
+
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::model::carrier::Carrier;
 use crate::model::direction::Direction;
@@ -299,8 +301,10 @@ impl fmt::Display for EventKind {
                 worst_link,
             } => write!(
                 f,
-                "host starved: {late} of {deliveries} packets were more than 1 ms late, on {links} \
-                 links; the worst, on `{worst_link}`, {worst:.1?}"
+                "host starved: {late} of {} were more than 1 ms late, on {}; the worst, on \
+                 `{worst_link}`, {worst:.1?}",
+                counted(*deliveries, "packet"),
+                counted(*links, "link")
             ),
             Self::DiskLost { node, volume, loss } => {
                 write!(f, "disk `{volume}` of `{node}` lost {loss}")

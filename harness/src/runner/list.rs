@@ -6,6 +6,8 @@
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
 
+use snowglobe_text::counted;
+
 use super::args::Arguments;
 use super::error::{RunError, unwritten};
 use super::report::{Format, JsonLine};
@@ -42,22 +44,18 @@ pub(crate) fn write(what: &str, text: &str) -> Result<(), RunError> {
     }
 }
 
-fn as_lines(trials: &[Trial], counted: bool) -> String {
+fn as_lines(trials: &[Trial], with_count: bool) -> String {
     let mut text = String::with_capacity(trials.len() * 40);
     for trial in trials {
         // Ten thousand times, so without the detour of `writeln!`.
         text.push_str(trial.name());
         text.push_str(": test\n");
     }
-    if counted {
+    if with_count {
         if !trials.is_empty() {
             text.push('\n');
         }
-        let _ = writeln!(
-            text,
-            "{}, 0 benchmarks",
-            super::report::plural(trials.len(), "test")
-        );
+        let _ = writeln!(text, "{}, 0 benchmarks", counted(trials.len(), "test"));
     }
     text
 }

@@ -7,6 +7,8 @@
 use std::cell::{Cell, OnceCell};
 use std::path::Path;
 
+use snowglobe_text::counted_are;
+
 use super::error::{RunError, explain};
 use super::nextest;
 use super::supervisor::{NurseryHandle, Signals};
@@ -296,12 +298,14 @@ pub(super) fn describe_isolation(ids: Ids) -> String {
     let root = match ids {
         Ids::One { uid, .. } => format!("its root is uid {uid} outside"),
         Ids::Subordinate(ids) => format!(
-            "its root is uid {} outside, and {} ids are mapped",
-            ids.uid, ids.count
+            "its root is uid {} outside, and {} mapped",
+            ids.uid,
+            counted_are(ids.count, "id")
         ),
         Ids::Range(map) => format!(
-            "its root is uid {} outside, and {} ids are mapped",
-            map.outside, map.count
+            "its root is uid {} outside, and {} mapped",
+            map.outside,
+            counted_are(map.count, "id")
         ),
     };
     format!("each in user, net, mnt, uts, ipc and pid namespaces of its own; {root}")

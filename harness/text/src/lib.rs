@@ -13,6 +13,7 @@
 //! | `by_toml` | trees of TOML, with the places of values |
 //! | `to_tree` | trees of whatever serde writes |
 //! | `json` | trees as JSON |
+//! | `counted` | counted things in sentences |
 //! | `error` | what is wrong with a tree, in the words of serde |
 
 // A new variant of an enum of ours must be named by the compiler wherever the variant matters.
@@ -21,6 +22,7 @@
 mod by_serde;
 #[cfg(feature = "toml")]
 mod by_toml;
+mod counted;
 mod error;
 mod from_tree;
 mod json;
@@ -28,6 +30,7 @@ mod to_tree;
 mod tree;
 
 pub use by_serde::deserialize;
+pub use counted::{counted, counted_are};
 pub use error::TreeError;
 pub use from_tree::{FromTree, Placed};
 pub use tree::{Tree, TreeContent, TreeEntry, TreeFields, content, no_content};

@@ -85,7 +85,7 @@ fn a_schedule_that_a_seed_has_drawn_is_shrunk_to_one_fault() {
 fn a_trial_that_needs_no_fault_to_fail_is_told() {
     let run = shrink("fails_without_faults", &["--format", "json"]);
     assert_eq!(run.code, Some(101), "{run:#?}");
-    let said = "the trial fails without any of its 1 faults";
+    let said = "the trial fails without any of its 1 fault, in";
     assert!(run.stdout.contains(said), "{run:#?}");
 }
 

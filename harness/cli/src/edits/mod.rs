@@ -17,6 +17,8 @@ pub(crate) mod project;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+use snowglobe_text::counted;
+
 use snowglobe_model::cli::CommandLine;
 
 use self::change::Change;
@@ -104,7 +106,7 @@ fn agreed(files: usize) -> Result<bool, String> {
             "nothing was written, for there is no terminal to ask: give --yes to write, or --dry-run to see the diff only".to_owned(),
         );
     }
-    eprint!("write these {files} files? [y/N] ");
+    eprint!("write {}? [y/N] ", counted(files, "file"));
     let _ = std::io::stderr().flush();
     let mut answer = String::new();
     let read = stdin.read_line(&mut answer);

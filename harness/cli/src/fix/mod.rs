@@ -21,6 +21,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use snowglobe_text::counted_are;
+
 use snowglobe_model::cli::{self, CommandLine, CommandText, Operands};
 
 use self::source::{Conversion, LeftTest};
@@ -131,13 +133,15 @@ fn run(project: &Project, options: &FixOptions) -> Result<ExitCode, String> {
     if let Some(code) = edits::write(&changes, options.consent)? {
         return Ok(code);
     }
+    let tests = counted_are(lines, "test");
     let stay = match left.len() {
         0 => String::new(),
+        1 => "; 1 stays as it is, see above".to_owned(),
         count => format!("; {count} stay as they are, see above"),
     };
     match options.way {
-        Conversion::There => eprintln!("{lines} tests are trials now{stay}. Next: cargo test"),
-        Conversion::Back => eprintln!("{lines} tests are as they were{stay}"),
+        Conversion::There => eprintln!("{tests} trials now{stay}. Next: cargo test"),
+        Conversion::Back => eprintln!("{tests} as they were{stay}"),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+use snowglobe_text::counted;
+
 use crate::history::History;
 use crate::operation::OperationId;
 use crate::report::{Anomaly, AnomalyKind, CheckReport};
@@ -19,7 +21,7 @@ pub fn unique_ids<O: Clone + Debug, R: Clone + Ord + Debug>(
     }
     let repeated = given.into_iter().filter(|(_, all)| all.len() > 1);
     let anomalies = repeated.map(|(id, operations)| {
-        let sentence = format!("{id:?} was given {} times", operations.len());
+        let sentence = format!("{id:?} was given {}", counted(operations.len(), "time"));
         Anomaly::new(AnomalyKind::DuplicateId, sentence, operations)
     });
     CheckReport::new("unique ids", history, anomalies.collect())

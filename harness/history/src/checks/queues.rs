@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+use snowglobe_text::counted;
+
 use crate::history::History;
 use crate::models::{QueueOp, QueueRet};
 use crate::operation::Operation;
@@ -64,10 +66,14 @@ pub fn queues<T: Clone + Ord + Debug>(history: &History<QueueOp<T>, QueueRet<T>>
         }
     }
     if missing.len() > unknown {
+        let unknown = match unknown {
+            1 => "1 dequeue has an unknown outcome".to_owned(),
+            _ => format!("{unknown} dequeues have unknown outcomes"),
+        };
         for (element, enqueue, empty) in missing {
             let sentence = format!(
                 "{element:?} was acknowledged to {enqueue} and never came out, and {empty} found \
-                 the queue empty; {unknown} dequeues have unknown outcomes"
+                 the queue empty; {unknown}"
             );
             let ids = [enqueue, empty];
             anomalies.push(Anomaly::new(AnomalyKind::LostWrite, sentence, ids));
@@ -83,7 +89,10 @@ fn surplus<T: Debug>(element: &T, passage: &Passage<'_, T>) -> Anomaly {
     } else {
         (AnomalyKind::Duplicate, "and went in less often")
     };
-    let sentence = format!("{element:?} came out {} times, {why}", left.len());
+    let sentence = format!(
+        "{element:?} came out {}, {why}",
+        counted(left.len(), "time")
+    );
     let ids = entered.iter().chain(left).map(|it| it.id);
     Anomaly::new(kind, sentence, ids)
 }

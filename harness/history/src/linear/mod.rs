@@ -27,6 +27,8 @@ mod window;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use snowglobe_text::counted;
+
 use crate::history::History;
 use crate::model::Model;
 use crate::operation::Operation;
@@ -132,11 +134,10 @@ impl<'m, M: Model> Linearizability<'m, M> {
             SearchOutcome::Linearizable => return None,
             SearchOutcome::Exhausted => {
                 let sentence = format!(
-                    "{}after {} configurations it is not known whether an order explains the {} \
-                     operations; check fewer operations, or raise the limit",
+                    "{}after {} it is not known whether an order explains the {}; check fewer operations, or raise the limit",
                     of_key(key),
-                    self.limit,
-                    operations.len()
+                    counted(self.limit, "configuration"),
+                    counted(operations.len(), "operation")
                 );
                 return Some(Anomaly::new(AnomalyKind::Undecided, sentence, []));
             }
@@ -144,10 +145,10 @@ impl<'m, M: Model> Linearizability<'m, M> {
         };
         let window = smallest_window(&rules, operations, stuck);
         let sentence = format!(
-            "{}no order explains {}, whatever the other {} operations did",
+            "{}no order explains {}, whatever the other {} did",
             of_key(key),
             operations[stuck].id,
-            operations.len() - window.len()
+            counted(operations.len() - window.len(), "operation")
         );
         let ids = window.iter().map(|place| operations[*place].id);
         Some(Anomaly::new(AnomalyKind::NotLinearizable, sentence, ids))

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
+use snowglobe_text::counted;
+
 use crate::dhcp::AddressSource;
 use crate::dhcp::given::{self, Given};
 use crate::dhcp6::delegated;
@@ -214,9 +216,10 @@ fn check_router(
     let room = 1u128.checked_shl(u32::from(64u8.saturating_sub(length)));
     if room.is_some_and(|room| (downlinks as u128) > room) {
         problems.add(Kind::TooLarge, site, || {
+            let networks = counted(downlinks, "network");
             let least = 64 - downlinks.next_power_of_two().trailing_zeros();
             format!(
-                "node {} numbers {downlinks} networks, a /64 each, out of the /{length} that node {} delegates to it, which is too short; delegate a /{least} or more",
+                "node {} numbers {networks}, a /64 each, out of the /{length} that node {} delegates to it, which is too short; delegate a /{least} or more",
                 name(),
                 show(&topology.node_name(server))
             )
@@ -236,8 +239,9 @@ fn check_number(topology: &Topology, id: NodeId, routers: usize, problems: &mut 
     };
     if range.part(delegation.length, routers as u128 - 1).is_none() {
         problems.add(Kind::TooLarge, Site::new(id, "dhcp6"), || {
+            let routers = counted(routers, "router");
             format!(
-                "the DHCPv6 server of node {} is asked for a prefix by {routers} routers, and `{range}` is too short to delegate a /{} to each; take a larger range or longer prefixes",
+                "the DHCPv6 server of node {} is asked for a prefix by {routers}, and `{range}` is too short to delegate a /{} to each; take a larger range or longer prefixes",
                 show(&topology.node_name(id)),
                 delegation.length
             )

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use snowglobe_text::counted;
+
 use super::content::{BLOCK, Block, Content, empty};
 use super::fault::Unsynced;
 use super::inode::Body;
@@ -30,9 +32,15 @@ impl fmt::Display for Loss {
             blocks_kept,
             changes_lost,
         } = self;
+        let kept = match blocks_kept {
+            1 => "1 block that was not synced is there".to_owned(),
+            _ => format!("{blocks_kept} blocks that were not synced are there"),
+        };
         write!(
             f,
-            "{blocks_lost} blocks and {changes_lost} changes to directories; {blocks_kept} blocks that were not synced are there"
+            "{} and {} to directories; {kept}",
+            counted(*blocks_lost, "block"),
+            counted(*changes_lost, "change"),
         )
     }
 }

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use snowglobe_text::counted;
+
 use crate::dns::kind::{RecordKind, UnknownRecordKind};
 use crate::dns::name::{LABEL, NAME};
 
@@ -132,7 +134,8 @@ impl fmt::Display for RecordError {
                 )
             }
             Self::Words { kind, count } => {
-                write!(f, "has {count} words after {kind}; write {}", form(*kind))
+                let words = counted(*count, "word");
+                write!(f, "has {words} after {kind}; write {}", form(*kind))
             }
         }
     }

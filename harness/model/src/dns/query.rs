@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use snowglobe_text::counted;
+
 use crate::dns::kind::RecordKind;
 
 /// A question that a name server of the lab was asked.
@@ -47,8 +49,7 @@ pub enum DnsOutcome {
 impl fmt::Display for DnsOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Answered(1) => f.write_str("1 record"),
-            Self::Answered(count) => write!(f, "{count} records"),
+            Self::Answered(count) => f.write_str(&counted(*count, "record")),
             Self::NoData => f.write_str("no such record"),
             Self::NoName => f.write_str("NXDOMAIN"),
             Self::Failed => f.write_str("SERVFAIL"),

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::{AddAssign, Sub};
 
+use snowglobe_text::counted;
+
 use snowglobe_derive::{Deserialize, Serialize};
 
 /// A number of packets, and of bytes in their Ethernet frames.
@@ -44,7 +46,7 @@ impl Sub for Traffic {
 
 impl fmt::Display for Traffic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} packets ({} B)", self.packets, self.bytes)
+        write!(f, "{} ({} B)", counted(self.packets, "packet"), self.bytes)
     }
 }
 

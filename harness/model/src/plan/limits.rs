@@ -137,8 +137,12 @@ impl Topology {
         ];
         for (need, what, limit, name, remedy) in needs {
             if let Some(limit) = limit.filter(|limit| *limit < need) {
+                let they = match nodes {
+                    1 => "1 node needs".to_owned(),
+                    _ => format!("{nodes} nodes need"),
+                };
                 let text = format!(
-                    "{nodes} nodes need {need} {what}, but this machine allows {limit} more ({name}); use fewer nodes, or raise it: {remedy}"
+                    "{they} {need} {what}, but this machine allows {limit} more ({name}); use fewer nodes, or raise it: {remedy}"
                 );
                 return Err(TopologyError::one(Kind::TooLarge, Site::TOPOLOGY, text));
             }

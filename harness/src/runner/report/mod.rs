@@ -40,4 +40,3 @@ pub(crate) use options::ReportOptions;
 pub use options::{Color, Format};
 pub(crate) use printer::Printer;
 pub(crate) use reporter::{FinishedTrial, RunStart};
-pub(crate) use sections::plural;

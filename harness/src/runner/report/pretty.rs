@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use snowglobe_text::counted;
+
 use super::options::ReportOptions;
 use super::outbox::Outbox;
 use super::reporter::{FinishedTrial, Reporter, RunStart};
-use super::sections::{Sections, last_line, plural};
+use super::sections::{Sections, last_line};
 use super::style::Style;
 use crate::runner::conclusion::Conclusion;
 use crate::runner::result::TrialResult;
@@ -57,7 +59,7 @@ impl Reporter for Pretty {
         };
         out.push(&format!(
             "\nrunning {}{order}\n",
-            plural(start.trials, "test")
+            counted(start.trials, "test")
         ));
         if !start.isolation.is_empty() {
             out.push(&format!("{}\n", start.isolation));

@@ -101,8 +101,3 @@ pub(crate) fn last_line(style: Style, conclusion: &Conclusion, elapsed: Duration
         elapsed.as_secs_f64()
     )
 }
-
-/// Returns a number and a noun, as in `1 test` and `2 tests`.
-pub(crate) fn plural(n: usize, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
-}

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use snowglobe_text::counted;
+
 use super::options::ReportOptions;
 use super::outbox::Outbox;
 use super::reporter::{FinishedTrial, Reporter, RunStart};
-use super::sections::{Sections, last_line, plural};
+use super::sections::{Sections, last_line};
 use super::style::Style;
 use crate::runner::conclusion::Conclusion;
 use crate::runner::result::TrialResult;
@@ -42,7 +44,7 @@ impl Terse {
 impl Reporter for Terse {
     fn run_started(&mut self, out: &mut Outbox, start: &RunStart) {
         self.total = start.trials;
-        out.push(&format!("\nrunning {}\n", plural(start.trials, "test")));
+        out.push(&format!("\nrunning {}\n", counted(start.trials, "test")));
     }
 
     fn trial_is_slow(&mut self, out: &mut Outbox, trial: &Trial, elapsed: Duration) {

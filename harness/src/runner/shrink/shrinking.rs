@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use snowglobe_text::counted;
+
 use super::reruns::{Reruns, RunEnd, SameFailure};
 use crate::lab::{SCHEDULE_VARIABLE, schedule_file, write_schedule};
 use crate::model::fault::{Schedule, ScheduledFault};
@@ -83,7 +85,8 @@ impl<'a> Shrinking<'a> {
         }
         let Some(confidence) = Confidence::after(failures) else {
             return format!(
-                "not shrunk: with its schedule, the trial did not fail again in {runs} runs\n"
+                "not shrunk: with its schedule, the trial did not fail again in {}\n",
+                counted(runs, "run")
             );
         };
         let mut seen: Vec<Vec<ScheduledFault>> = Vec::new();
@@ -187,13 +190,15 @@ impl<'a> Shrinking<'a> {
         (failures, runs): (u32, u32),
         again: &str,
     ) -> String {
-        let begun = self.reruns.begun();
+        let begun = counted(self.reruns.begun(), "run");
+        let runs = counted(runs, "run");
         let all = before.len();
         let cut_short = self.why_not().map(|why| format!(", cut short: {why}"));
         let cut_short = cut_short.unwrap_or_default();
         if found.is_empty() {
             return format!(
-                "shrunk in {begun} runs{cut_short}: the trial fails without any of its {all} faults, in {failures} of {runs} runs\n"
+                "shrunk in {begun}{cut_short}: the trial fails without any of its {}, in {failures} of {runs}\n",
+                counted(all, "fault")
             );
         }
         let schedule: Schedule = found.into_iter().collect();
@@ -208,7 +213,8 @@ impl<'a> Shrinking<'a> {
             Err(why) => format!("the schedule cannot be kept: {why}\n"),
         };
         format!(
-            "shrunk in {begun} runs{cut_short}: of {all} faults, {} left; the trial failed in {failures} of {runs} runs with them (asked for: {confidence})\n{schedule}as TOML, for `Schedule::from_toml` in a regression test:\n{text}{kept}",
+            "shrunk in {begun}{cut_short}: of {}, {} left; the trial failed in {failures} of {runs} with them (asked for: {confidence})\n{schedule}as TOML, for `Schedule::from_toml` in a regression test:\n{text}{kept}",
+            counted(all, "fault"),
             match faults.len() {
                 1 => "1 is".to_owned(),
                 count => format!("{count} are"),

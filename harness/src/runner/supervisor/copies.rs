@@ -7,6 +7,8 @@
 
 use std::time::{Duration, Instant};
 
+use snowglobe_text::counted;
+
 use super::twice::RecordedRun;
 use crate::model::failure_rate::FailureRate;
 use crate::model::twice::RecordLine;
@@ -248,11 +250,12 @@ impl<'a> CopiesOfTrial<'a> {
     /// Returns what the report says of all runs together.
     fn note(&self) -> Option<String> {
         let FailureRate { runs, failures } = self.rate;
+        let seeds = counted(runs, "seed");
         match self.rounds {
             Rounds::Seeds(1) => None,
-            Rounds::Seeds(_) if failures == 0 => Some(format!("passed with {runs} seeds")),
+            Rounds::Seeds(_) if failures == 0 => Some(format!("passed with {seeds}")),
             Rounds::Seeds(wanted) => Some(format!(
-                "{failures} of {runs} seeds failed, of {wanted} that were to run"
+                "{failures} of {seeds} failed, of {wanted} that were to run"
             )),
             Rounds::Twice => Some("the second run did not come to its end".to_owned()),
             Rounds::FixedSeed => Some("its seed is fixed, so it ran once".to_owned()),

@@ -1,5 +1,7 @@
 //! Two runs of a trial with one seed, as one trial to the report.
 
+use snowglobe_text::counted;
+
 use crate::model::twice::{Difference, RecordLine};
 use crate::runner::report::FinishedTrial;
 use crate::runner::result::TrialResult;
@@ -23,8 +25,8 @@ impl<'a> RecordedRun<'a> {
         let has_passed = [&first, &second].map(|it| it.result == TrialResult::Passed);
         let (mut shown, sentence) = match has_passed {
             [true, true] if difference.is_none() => {
-                let count = self.record.len();
-                let note = format!("two runs with its seed left the same {count} lines");
+                let lines = counted(self.record.len(), "line");
+                let note = format!("two runs with its seed left the same {lines}");
                 let mut shown = first;
                 shown.notes.push(note);
                 return shown;

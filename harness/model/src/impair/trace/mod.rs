@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use snowglobe_text::counted;
+
 use super::error::ImpairmentError;
 use super::percent::Percent;
 use super::rate::Rate;
@@ -274,9 +276,10 @@ impl fmt::Debug for Trace {
         match self.kind() {
             TraceKind::Deliveries(of) => {
                 let seconds = of.period as f64 / 1e9;
-                write!(f, "deliveries at {} times in {seconds} s)", of.steps.len())
+                let times = counted(of.steps.len(), "time");
+                write!(f, "deliveries at {times} in {seconds} s)")
             }
-            TraceKind::Table(table) => write!(f, "{} rows)", table.rows.len()),
+            TraceKind::Table(table) => write!(f, "{})", counted(table.rows.len(), "row")),
         }
     }
 }

@@ -12,6 +12,8 @@ mod pool;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use snowglobe_text::counted;
+
 use crate::dhcp::AddressSource;
 use crate::ndp::host::autoconfigures;
 use crate::order::sort_by_key;
@@ -356,9 +358,9 @@ impl Asked {
                     let id = SegmentId::new(index);
                     problems.add(Kind::TooLarge, segment_site(wiring, id), || {
                         format!(
-                            "subnet `{subnet}` of {} has room for {} interfaces, but {} are plugged in; give a larger one",
+                            "subnet `{subnet}` of {} has room for {}, but {} are plugged in; give a larger one",
                             segment_name(topology, wiring, id),
-                            subnet.capacity(),
+                            counted(subnet.capacity(), "interface"),
                             segment.ports.len()
                         )
                     });

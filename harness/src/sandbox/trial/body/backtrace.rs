@@ -8,6 +8,8 @@
 //! shown: a text of another shape is shown whole.
 
 use std::fmt::Write;
+
+use snowglobe_text::counted;
 use std::path::Path;
 
 /// Crates of this repository that are linked into a test.
@@ -56,8 +58,8 @@ pub(super) fn of_test(trace: &str, is_file: impl Fn(&Path) -> bool) -> String {
     // To write to a string does not fail.
     let _ = writeln!(
         text,
-        "left out: {} frames of snowglobe, {} of the runtime, {} of other crates; RUST_BACKTRACE=full shows them",
-        count(Owner::Snowglobe),
+        "left out: {} of snowglobe, {} of the runtime, {} of other crates; RUST_BACKTRACE=full shows them",
+        counted(count(Owner::Snowglobe), "frame"),
         count(Owner::Runtime),
         count(Owner::OtherCrate),
     );
@@ -192,7 +194,7 @@ mod tests {
              at ./tests/serve.c:3
   10: test::unwraps
              at ./tests/test.rs:1:1
-left out: 1 frames of snowglobe, 7 of the runtime, 1 of other crates; RUST_BACKTRACE=full shows them
+left out: 1 frame of snowglobe, 7 of the runtime, 1 of other crates; RUST_BACKTRACE=full shows them
 ";
         assert_eq!(of_test(TRACE, |path| path.ends_with("serve.c")), expected);
     }
