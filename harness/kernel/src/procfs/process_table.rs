@@ -139,30 +139,26 @@ pub fn unreaped_children(parent: i32) -> Vec<(i32, String, ExitKind)> {
         let status = line.split_whitespace().next_back()?.parse().ok()?;
         Some(ExitKind::from_wait_status(status))
     };
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    let pids = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter_map(Stat::read)
-        .filter(|stat| stat.parent == parent && stat.dead())
+    stats_of_children(parent)
+        .filter(Stat::dead)
         .filter_map(|stat| Some((stat.pid, stat.name, end(stat.pid)?)))
         .collect()
 }
 
 /// Returns the children of `parent` that live.
 pub fn children(parent: i32) -> Vec<i32> {
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    let pids = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter_map(Stat::read)
-        .filter(|stat| stat.parent == parent && !stat.dead())
+    stats_of_children(parent)
+        .filter(|stat| !stat.dead())
         .map(|stat| stat.pid)
         .collect()
+}
+
+/// Returns the children of `parent`, as far as `/proc` can be read.
+fn stats_of_children(parent: i32) -> impl Iterator<Item = Stat> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(Stat::read)
+        .filter(move |stat| stat.parent == parent)
 }
 
 fn below(ancestor: i32, parents: &BTreeMap<i32, i32>) -> Vec<i32> {
