@@ -3,9 +3,12 @@
 //! A kernel takes options that it does not know without an error, and rounds others. A test whose
 //! link silently loses nothing would pass for the wrong reason, so everything is read back.
 
+use std::fmt;
+
 use crate::kernel::qdisc::{NetemLossModel, NetemOptions, TbfOptions};
 
 /// One option as it was set and as it was read back, in the kernel's numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ComparedOption {
     name: &'static str,
     unit: &'static str,
@@ -96,14 +99,14 @@ fn burst_options(
     ]
 }
 
-/// Returns an error that names each option whose value is another one than was set.
-pub(super) fn compare(options: &[ComparedOption]) -> Result<(), String> {
-    let differs =
-        |option: &&ComparedOption| option.wanted.abs_diff(option.found) > option.precision.into();
-    let named: Vec<String> = options
-        .iter()
-        .filter(differs)
-        .map(|option| {
+/// Options whose values in the kernel are other ones than were set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DifferingOptions(Vec<ComparedOption>);
+
+impl fmt::Display for DifferingOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the kernel has ")?;
+        for (at, option) in self.0.iter().enumerate() {
             let ComparedOption {
                 name,
                 unit,
@@ -111,12 +114,29 @@ pub(super) fn compare(options: &[ComparedOption]) -> Result<(), String> {
                 found,
                 precision: _,
             } = option;
-            format!("{name} of {found} {unit} where {wanted} {unit} were wanted")
-        })
-        .collect();
-    if named.is_empty() {
+            let comma = if at == 0 { "" } else { ", " };
+            write!(
+                f,
+                "{comma}{name} of {found} {unit} where {wanted} {unit} were wanted"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Compares each option as it was set with the same option as it was read back.
+///
+/// # Errors
+/// Options differ by more than their precision.
+pub(super) fn compare(
+    options: impl IntoIterator<Item = ComparedOption>,
+) -> Result<(), DifferingOptions> {
+    let differs =
+        |option: &ComparedOption| option.wanted.abs_diff(option.found) > option.precision.into();
+    let differing: Vec<ComparedOption> = options.into_iter().filter(differs).collect();
+    if differing.is_empty() {
         Ok(())
     } else {
-        Err(format!("the kernel has {}", named.join(", ")))
+        Err(DifferingOptions(differing))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::os::fd::BorrowedFd;
 
-use super::compare::{compare, filter_options, netem_options};
+use super::compare::{DifferingOptions, compare, filter_options, netem_options};
 use super::estimate;
 use super::options::{DisciplineOptions, jitter_table};
 use super::unsupported::find_unsupported;
@@ -142,6 +142,7 @@ impl NetemDevice {
             name: &self.name,
         };
         let unlike = |what| NetlinkError::unlike("impair", device.name, what);
+        let differing = |options: DifferingOptions| unlike(options.to_string());
         // The MTU matters to a burst alone, and it costs a question to the kernel.
         let mtu = match impairment.burst {
             Some(_) => self.netlink.interface(device)?.mtu,
@@ -168,13 +169,13 @@ impl NetemDevice {
         let found = self.netlink.qdisc(device, QdiscPosition::ROOT)?;
         let found =
             TbfOptions::read(&found).ok_or_else(|| unlike(not_there("tbf", &found.kind)))?;
-        compare(&filter_options(&filter, &found)).map_err(unlike)?;
+        compare(filter_options(&filter, &found)).map_err(differing)?;
         let found = self.netlink.qdisc(device, QdiscPosition::BELOW_ROOT)?;
         let found =
             NetemOptions::read(&found).ok_or_else(|| unlike(not_there("netem", &found.kind)))?;
         // Of the options that are set here, the kernel tells all but the jitter's table
         // (net/sched/sch_netem.c, netem_dump has no TCA_NETEM_DELAY_DIST).
-        compare(&netem_options(&netem, &found)).map_err(unlike)
+        compare(netem_options(&netem, &found)).map_err(differing)
     }
 }
 

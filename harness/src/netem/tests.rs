@@ -162,20 +162,22 @@ fn an_impairment_is_told_in_the_kernels_units() {
 #[test]
 fn a_value_that_is_another_one_is_named() {
     let wanted = netem(&rich(), 7);
-    assert_eq!(compare(&netem_options(&wanted, &wanted)), Ok(()));
+    assert_eq!(compare(netem_options(&wanted, &wanted)), Ok(()));
     // A kernel that knows no seeds says none.
     let old = NetemOptions {
         seed: None,
         ..wanted.clone()
     };
-    assert_eq!(compare(&netem_options(&wanted, &old)), Ok(()));
+    assert_eq!(compare(netem_options(&wanted, &old)), Ok(()));
     let found = NetemOptions {
         latency: 40_000_000,
         limit: 1000,
         ..wanted.clone()
     };
     assert_eq!(
-        compare(&netem_options(&wanted, &found)).unwrap_err(),
+        compare(netem_options(&wanted, &found))
+            .unwrap_err()
+            .to_string(),
         "the kernel has a delay of 40000000 ns where 50000000 ns were wanted, a queue of 1000 packets where 100 packets were wanted",
     );
     let wanted = filter(&rich());
@@ -183,12 +185,12 @@ fn a_value_that_is_another_one_is_named() {
         burst: wanted.burst - 1,
         ..wanted
     };
-    assert_eq!(compare(&filter_options(&wanted, &near)), Ok(()));
+    assert_eq!(compare(filter_options(&wanted, &near)), Ok(()));
     let far = TbfOptions {
         burst: wanted.burst - 10,
         ..wanted
     };
-    assert!(compare(&filter_options(&wanted, &far)).is_err());
+    assert!(compare(filter_options(&wanted, &far)).is_err());
 }
 
 #[test]
