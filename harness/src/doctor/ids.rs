@@ -51,7 +51,7 @@ fn mapped_by_helpers(ids: Subordinate) -> Finding {
         (Ok(()), Ok(())) => {
             return Finding::ok(SUBORDINATE, Evidence::done("newuidmap, newgidmap"));
         }
-        (Ok(()), Err((program, said))) => Evidence::read(program, said),
+        (Ok(()), Err(unmapped)) => Evidence::read(unmapped.program, unmapped.why.to_string()),
         (Err(refused), _) => Evidence::refused(&refused),
     };
     Finding::degraded(SUBORDINATE, evidence)

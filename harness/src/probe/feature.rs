@@ -121,8 +121,8 @@ fn id_range() -> Result<(), Refused> {
     match Ids::available() {
         Ids::Range(map) => throwaway::beside(|pid| throwaway::map_from_outside(pid, map)),
         Ids::Subordinate(ids) => throwaway::beside(|pid| {
-            ids.map(pid).map_err(|(program, said)| Refused {
-                step: format!("{program}: {said}").into(),
+            ids.map(pid).map_err(|unmapped| Refused {
+                step: unmapped.to_string().into(),
                 errno: Errno::EPERM,
             })
         }),

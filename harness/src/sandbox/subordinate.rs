@@ -5,9 +5,9 @@
 //! `newuidmap(1)` and `newgidmap(1)`. A run starts no other programs, and these once, where they
 //! are installed.
 
-use std::fs;
-use std::io;
+use std::error::Error;
 use std::process::{Child, Command, Stdio};
+use std::{fmt, fs, io};
 
 use crate::kernel::process::user::{getegid, geteuid, name_of};
 
@@ -88,8 +88,8 @@ impl Subordinate {
     /// Maps the ids for a process of this user that is in a user namespace of its own.
     ///
     /// # Errors
-    /// A program fails: its name, and what it says.
-    pub(crate) fn map(self, pid: i32) -> Result<(), (&'static str, String)> {
+    /// A program could not be started, or failed.
+    pub(crate) fn map(self, pid: i32) -> Result<(), UnmappedIds> {
         let others = self.count - 1;
         let kinds = [(self.uid, self.first_uid), (self.gid, self.first_gid)];
         let start = |(program, (own, first))| {
@@ -107,22 +107,66 @@ impl Subordinate {
         let started: Vec<_> = PROGRAMS.into_iter().zip(kinds).map(start).collect();
         let ended = started
             .into_iter()
-            .map(|(program, child)| end(child).map_err(|said| (program, said)));
+            .map(|(program, child)| end(child).map_err(|why| UnmappedIds { program, why }));
         ended.fold(Ok(()), Result::and)
     }
 }
 
 const PROGRAMS: [&str; 2] = ["newuidmap", "newgidmap"];
 
-/// Waits for a program. An error is what the program says.
-fn end(child: io::Result<Child>) -> Result<(), String> {
-    match child.and_then(Child::wait_with_output) {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-        // The program is absent, or it lies behind a closed directory of PATH, which is the same
-        // here.
-        Err(_) => Err("not found in PATH".to_owned()),
+/// The program that did not map the ids of a user, and the reason.
+#[derive(Debug)]
+pub(crate) struct UnmappedIds {
+    pub(crate) program: &'static str,
+    pub(crate) why: MapFailure,
+}
+
+/// The reason why a program did not map ids.
+#[derive(Debug)]
+pub(crate) enum MapFailure {
+    /// The program has ended with a failure, and has said this.
+    Said(String),
+    /// The program could not be started.
+    NotStarted(io::Error),
+}
+
+impl fmt::Display for UnmappedIds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { program, why } = self;
+        write!(f, "{program}: {why}")
     }
+}
+
+impl fmt::Display for MapFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Said(said) => f.write_str(said),
+            // The program is absent, or it lies behind a closed directory of PATH, which is the
+            // same here.
+            Self::NotStarted(_) => f.write_str("not found in PATH"),
+        }
+    }
+}
+
+impl Error for UnmappedIds {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.why {
+            MapFailure::Said(_) => None,
+            MapFailure::NotStarted(error) => Some(error),
+        }
+    }
+}
+
+/// Waits for a program.
+fn end(child: io::Result<Child>) -> Result<(), MapFailure> {
+    let output = child
+        .and_then(Child::wait_with_output)
+        .map_err(MapFailure::NotStarted)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(MapFailure::Said(said))
 }
 
 /// Returns the first and the number of the subordinate ids of a user. A line begins with the user's

@@ -161,9 +161,9 @@ fn give_ids(
     match ids {
         Ids::One { .. } => {}
         Ids::Subordinate(own) => {
-            if let Err((program, said)) = own.map(pid) {
+            if let Err(unmapped) = own.map(pid) {
                 notes.push(format!(
-                    "one id is mapped instead of {}: {program}: {said}",
+                    "one id is mapped instead of {}: {unmapped}",
                     own.count
                 ));
                 return Ok(own.alone());
