@@ -100,8 +100,12 @@ fn hold_back(threads: usize, room: usize) -> (usize, Option<String>) {
             let room = room.max(1);
             let limit = budgets::inotify_limit().unwrap_or_default();
             let needed = budgets::INOTIFY_PER_TRIAL * threads as u64;
+            let they = match room {
+                1 => "1 trial runs".to_owned(),
+                _ => format!("{room} trials run"),
+            };
             let note = format!(
-                "{room} trials run at a time instead of {threads}: their user may have {limit} inotify instances on this host, and each trial is given room for {} ({}); more: `{}`, or --ignore-budgets if they need none",
+                "{they} at a time instead of {threads}: their user may have {limit} inotify instances on this host, and each trial is given room for {} ({}); more: `{}`, or --ignore-budgets if they need none",
                 budgets::INOTIFY_PER_TRIAL,
                 budgets::INOTIFY_LIMIT,
                 budgets::more_inotify(2 * needed)
