@@ -22,10 +22,14 @@ const LOOK_AHEAD: usize = 1000;
 
 /// Returns for how long a refusal like this is borne, if what is wanting may come back.
 pub(crate) fn patience_with(refused: &Refused) -> Option<Duration> {
-    match refused.errno {
-        Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE => Some(stretched(PATIENCE)),
-        _ => namespace_limits::may_settle(refused).then(|| stretched(namespace_limits::PATIENCE)),
+    let comes_back_soon = matches!(
+        refused.errno,
+        Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE
+    );
+    if comes_back_soon {
+        return Some(stretched(PATIENCE));
     }
+    namespace_limits::may_settle(refused).then(|| stretched(namespace_limits::PATIENCE))
 }
 
 /// The trials that wait for their turn, by index.
