@@ -152,6 +152,36 @@ fn bits_flip_and_ends_vanish_until_the_fault_is_over() -> TestResult {
     Ok(())
 }
 
+/// A byte may be flipped that another fault cuts off afterwards.
+#[snowglobe::test]
+fn faults_that_change_the_same_file_end_in_any_order() -> TestResult {
+    if !has_fuse() {
+        return Ok(());
+    }
+    let lab = disk(Unsynced::Lost).start()?;
+    let node = db(&lab);
+    write_synced(node, "/tmp/data/a.log", &[0; 10_000])?;
+    let flip = DiskFault::BitFlip {
+        path: "a.log".to_owned(),
+        bits: 20,
+    };
+    let cut = DiskFault::truncate("a.log", Size::bytes(9000));
+    for faults in [[&flip, &cut], [&cut, &flip], [&flip, &flip], [&cut, &cut]] {
+        for first in [0, 1] {
+            let faults = faults.map(|what| Fault::disk("db", what.clone()));
+            let mut guards = Vec::new();
+            for fault in &faults {
+                guards.push(lab.inject(fault.clone())?);
+            }
+            guards.remove(first).heal()?;
+            guards.remove(0).heal()?;
+            let now = read(node, "/tmp/data/a.log")?;
+            assert!(now == [0; 10_000], "{faults:?}, {first} ends first");
+        }
+    }
+    Ok(())
+}
+
 #[snowglobe::test]
 fn a_snapshot_takes_the_disk_back() -> TestResult {
     if !has_fuse() {

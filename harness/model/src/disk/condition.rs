@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::decay::Damage;
 use super::error::DiskError;
 use super::fault::DiskFault;
 use crate::impair::Percent;
@@ -22,6 +23,8 @@ pub enum Access {
 #[derive(Clone, Debug, Default)]
 pub struct FaultsInForce {
     active: Vec<FaultInForce>,
+    /// What faults in force have changed in files, in the order in which they did.
+    pub(super) damage: Vec<Damage>,
     /// Time on the caller's clock at which a slow disk has done what it was asked so far.
     busy_until: Duration,
 }

@@ -1,5 +1,6 @@
 //! Faults begin and end; some of them change files at rest.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::content::{Content, Version, split};
@@ -12,16 +13,23 @@ use crate::random::splitmix;
 
 /// A change that a fault has made to a file, and that its end takes back.
 #[derive(Clone, Debug)]
-pub enum Damage {
-    /// A byte at an offset that has this wrong value, and the right one.
-    Flipped(InodeNumber, u64, u8, u8),
-    /// A file that was cut to a size, and the bytes behind it.
-    Cut(InodeNumber, u64, Vec<u8>),
+pub(super) struct Damage {
+    /// Number of the fault.
+    fault: u64,
+    file: InodeNumber,
+    change: DamageChange,
+}
+
+#[derive(Clone, Debug)]
+enum DamageChange {
+    /// The byte at an offset has a wrong value, in which this bit differs from the right one.
+    Flipped { offset: u64, wrong: u8, bit: u8 },
+    /// The file has lost so many bytes, and has this size since then.
+    Cut { by: u64, size: u64, tail: Vec<u8> },
 }
 
 impl Disk {
-    /// Puts a fault in force. Returns what it has changed in files, for
-    /// [`end_fault`](Self::end_fault).
+    /// Puts a fault in force.
     ///
     /// # Errors
     /// The fault is about files, and none fits its pattern.
@@ -30,19 +38,20 @@ impl Disk {
         id: u64,
         fault: DiskFault,
         mut seed: u64,
-    ) -> Result<Vec<Damage>, NoFileError> {
-        let mut damage = Vec::new();
+    ) -> Result<(), NoFileError> {
         match &fault {
             DiskFault::BitFlip { path, bits } => {
                 for number in self.fitting(path)? {
                     for _ in 0..*bits {
-                        damage.extend(self.flip(number, &mut seed));
+                        let flipped = self.flip(number, &mut seed);
+                        self.note_damage(id, number, flipped);
                     }
                 }
             }
             DiskFault::Truncate { path, by } => {
                 for number in self.fitting(path)? {
-                    damage.extend(self.cut(number, by.as_bytes()));
+                    let cut = self.cut(number, by.as_bytes());
+                    self.note_damage(id, number, cut);
                 }
             }
             DiskFault::Full { .. }
@@ -52,30 +61,72 @@ impl Disk {
             | DiskFault::Torn => {}
         }
         self.conditions.begin(id, fault, seed);
-        Ok(damage)
+        Ok(())
     }
 
-    /// Ends a fault.
-    pub fn end_fault(&mut self, id: u64, damage: Vec<Damage>) {
+    /// Ends a fault, and takes back what it has changed in files.
+    pub fn end_fault(&mut self, id: u64) {
         self.conditions.end(id);
         for inode in self.inodes.values_mut() {
             inode.reserved = 0;
         }
-        for damage in damage.into_iter().rev() {
-            match damage {
-                Damage::Flipped(number, offset, wrong, right) => {
-                    self.in_both(number, |version| put(version, offset, wrong, right));
+        let damage = &mut self.conditions.damage;
+        let Some(first) = damage.iter().position(|it| it.fault == id) else {
+            return;
+        };
+        let later = damage.split_off(first);
+        let own = later.iter().filter(|it| it.fault == id);
+        let files: BTreeSet<InodeNumber> = own.map(|it| it.file).collect();
+        let (mut of_files, others): (Vec<_>, Vec<_>) =
+            later.into_iter().partition(|it| files.contains(&it.file));
+        damage.extend(others);
+        // Faults may end in any order, and a byte that one has flipped may be in the end that
+        // another one has cut off since. So all later changes are taken back first, the last one
+        // before the others, and are made again without this fault.
+        of_files.reverse();
+        of_files.retain(|it| self.mend(it));
+        for Damage {
+            fault,
+            file,
+            change,
+        } in of_files.into_iter().rev()
+        {
+            if fault != id {
+                let again = match change {
+                    DamageChange::Flipped { offset, bit, .. } => self.flip_bit(file, offset, bit),
+                    DamageChange::Cut { by, .. } => self.cut(file, by),
+                };
+                self.note_damage(fault, file, again);
+            }
+        }
+    }
+
+    fn note_damage(&mut self, fault: u64, file: InodeNumber, change: Option<DamageChange>) {
+        let damage = change.map(|change| Damage {
+            fault,
+            file,
+            change,
+        });
+        self.conditions.damage.extend(damage);
+    }
+
+    /// Takes a change back, unless somebody has written there meanwhile. Returns whether it did.
+    fn mend(&mut self, damage: &Damage) -> bool {
+        match &damage.change {
+            DamageChange::Flipped { offset, wrong, bit } => {
+                self.replace(damage.file, *offset, *wrong, wrong ^ bit)
+            }
+            DamageChange::Cut { size, tail, .. } => {
+                let Ok(content) = self.content_mut(damage.file) else {
+                    return false;
+                };
+                if content.seen.size != *size {
+                    return false;
                 }
-                Damage::Cut(number, size, tail) => {
-                    let Ok(content) = self.content_mut(number) else {
-                        continue;
-                    };
-                    if content.seen.size == size {
-                        let more = content.write(size, &tail);
-                        content.sync();
-                        self.used += more;
-                    }
-                }
+                let more = content.write(*size, tail);
+                content.sync();
+                self.used += more;
+                true
             }
         }
     }
@@ -109,22 +160,26 @@ impl Disk {
         }
     }
 
-    fn flip(&mut self, number: InodeNumber, seed: &mut u64) -> Option<Damage> {
-        let content = self.content_mut(number).ok()?;
-        if content.seen.size == 0 {
+    fn flip(&mut self, number: InodeNumber, seed: &mut u64) -> Option<DamageChange> {
+        let size = self.content_mut(number).ok()?.seen.size;
+        if size == 0 {
             return None;
         }
         let drawn = splitmix(seed);
-        let offset = (drawn >> 3) % content.seen.size;
-        let mut right = Vec::new();
-        content.read(offset, 1, &mut right);
-        let right = *right.first()?;
-        let wrong = right ^ (1 << (drawn & 7));
-        self.in_both(number, |version| put(version, offset, right, wrong));
-        Some(Damage::Flipped(number, offset, wrong, right))
+        self.flip_bit(number, (drawn >> 3) % size, 1 << (drawn & 7))
     }
 
-    fn cut(&mut self, number: InodeNumber, by: u64) -> Option<Damage> {
+    fn flip_bit(&mut self, number: InodeNumber, offset: u64, bit: u8) -> Option<DamageChange> {
+        let mut right = Vec::new();
+        let content = self.content_mut(number).ok()?;
+        content.read(offset, 1, &mut right);
+        let right = *right.first()?;
+        let wrong = right ^ bit;
+        self.replace(number, offset, right, wrong);
+        Some(DamageChange::Flipped { offset, wrong, bit })
+    }
+
+    fn cut(&mut self, number: InodeNumber, by: u64) -> Option<DamageChange> {
         let content: &mut Content = self.content_mut(number).ok()?;
         let size = content.seen.size.saturating_sub(by);
         let mut tail = Vec::new();
@@ -132,28 +187,31 @@ impl Disk {
         let gone = content.resize(size);
         content.sync();
         self.used -= gone;
-        Some(Damage::Cut(number, size, tail))
+        Some(DamageChange::Cut { by, size, tail })
     }
 
-    fn in_both(&mut self, number: InodeNumber, change: impl Fn(&mut Version)) {
-        if let Some(Body::File(content)) = self.inodes.get_mut(&number).map(|it| &mut it.body) {
-            change(&mut content.seen);
-            change(&mut content.durable);
-        }
+    /// Replaces a byte of a file, in the version that is seen and in the one that is durable, where
+    /// it has the value that is expected. Returns whether the version that is seen had it.
+    fn replace(&mut self, number: InodeNumber, offset: u64, from: u8, to: u8) -> bool {
+        let Some(Body::File(content)) = self.inodes.get_mut(&number).map(|it| &mut it.body) else {
+            return false;
+        };
+        put(&mut content.durable, offset, from, to);
+        put(&mut content.seen, offset, from, to)
     }
 }
 
-/// Replaces a byte of a file, if it has the value that is expected.
-fn put(version: &mut Version, offset: u64, from: u8, to: u8) {
+/// Replaces a byte of a file, if it has the value that is expected. Returns whether it has.
+fn put(version: &mut Version, offset: u64, from: u8, to: u8) -> bool {
     let (number, within) = split(offset);
     if offset >= version.size {
-        return;
+        return false;
     }
     let block = version.blocks.get_mut(&number).map(Arc::make_mut);
-    if let Some(byte) = block
-        .and_then(|block| block.get_mut(within))
-        .filter(|it| **it == from)
-    {
-        *byte = to;
-    }
+    let byte = block.and_then(|block| block.get_mut(within));
+    let Some(byte) = byte.filter(|it| **it == from) else {
+        return false;
+    };
+    *byte = to;
+    true
 }

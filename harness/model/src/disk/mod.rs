@@ -38,7 +38,6 @@ mod tree;
 
 pub use condition::{Access, FaultsInForce};
 pub use content::BLOCK;
-pub use decay::Damage;
 pub use error::{DiskError, DiskFaultError, NoFileError};
 pub use fault::{DiskFault, Unsynced};
 pub use inode::{

@@ -129,7 +129,7 @@ fn a_full_disk_takes_what_has_its_space_already() {
     assert_eq!(disk.write(file, 50, &[3; 61], None), Err(DiskError::Full));
     let made = disk.make(ROOT, b"more", (FileType::Regular, 0o644), NOW);
     assert_eq!(made, Err(DiskError::Full));
-    disk.end_fault(1, Vec::new());
+    disk.end_fault(1);
     disk.write(file, 50, &[3; 61], None).unwrap();
 }
 
@@ -138,24 +138,76 @@ fn damage_is_mended_where_nobody_has_written_meanwhile() {
     let mut disk = Disk::default();
     let file = make(&mut disk, "a.log");
     disk.write(file, 0, &[0; 5000], None).unwrap();
-    let flipped = disk
-        .begin_fault(1, DiskFault::bit_flip("*.log"), 9)
+    disk.begin_fault(1, DiskFault::bit_flip("*.log"), 9)
         .unwrap();
     let wrong = text(&disk, "a.log").unwrap();
     assert_eq!(wrong.iter().map(|byte| byte.count_ones()).sum::<u32>(), 1);
-    disk.end_fault(1, flipped);
+    disk.end_fault(1);
     assert_eq!(text(&disk, "a.log").unwrap(), [0; 5000]);
     let by = crate::topology::Size::bytes(1000);
-    let cut = disk
-        .begin_fault(2, DiskFault::truncate("*.log", by), 9)
+    disk.begin_fault(2, DiskFault::truncate("*.log", by), 9)
         .unwrap();
     assert_eq!(text(&disk, "a.log").unwrap().len(), 4000);
-    disk.end_fault(2, cut);
+    disk.end_fault(2);
     assert_eq!(text(&disk, "a.log").unwrap(), [0; 5000]);
     let none = disk
         .begin_fault(3, DiskFault::bit_flip("b"), 9)
         .unwrap_err();
     assert!(none.to_string().contains("a.log"), "{none}");
+}
+
+/// Two faults that change the same file end in both orders, and leave it as it was.
+#[test]
+fn damage_that_overlaps_is_mended_in_any_order() {
+    let cut = |bytes| DiskFault::truncate("*.log", crate::topology::Size::bytes(bytes));
+    // Of eight bits of one byte, two faults flip the same byte, and some the same bit.
+    let flip = DiskFault::bit_flip("*.log");
+    for (size, faults) in [
+        (5000, [flip.clone(), cut(4999)]),
+        (5000, [cut(4999), flip.clone()]),
+        (5000, [cut(1000), cut(3000)]),
+        (5000, [cut(4000), cut(3000)]),
+        (1, [flip.clone(), flip]),
+    ] {
+        for (first, seed) in [0, 1]
+            .into_iter()
+            .flat_map(|it| (0..20).map(move |n| (it, n)))
+        {
+            let mut disk = Disk::default();
+            let file = make(&mut disk, "a.log");
+            disk.write(file, 0, &vec![9; size], None).unwrap();
+            disk.sync(file).unwrap();
+            let used = disk.used;
+            disk.begin_fault(0, faults[0].clone(), seed).unwrap();
+            disk.begin_fault(1, faults[1].clone(), seed + 7).unwrap();
+            disk.end_fault(first);
+            disk.end_fault(1 - first);
+            let what = format!("{faults:?}, fault {first} ends first, seed {seed}");
+            assert_eq!(text(&disk, "a.log").unwrap(), vec![9; size], "{what}");
+            assert_eq!(disk.used, used, "{what}");
+            disk.cut_power(Unsynced::Lost, 0);
+            assert_eq!(text(&disk, "a.log").unwrap(), vec![9; size], "{what}");
+        }
+    }
+}
+
+/// What is left of two faults when the first has ended is what the second has done alone.
+#[test]
+fn a_cut_lasts_when_an_earlier_one_is_mended() {
+    let mut disk = Disk::default();
+    let file = make(&mut disk, "a.log");
+    disk.write(file, 0, &[9; 5000], None).unwrap();
+    for (id, bytes) in [(1, 1000), (2, 300)] {
+        let by = crate::topology::Size::bytes(bytes);
+        let cut = DiskFault::truncate("*.log", by);
+        disk.begin_fault(id, cut, 0).unwrap();
+    }
+    disk.end_fault(1);
+    assert_eq!(text(&disk, "a.log").unwrap().len(), 4700);
+    // Who writes behind a cut makes its end the end of the file.
+    disk.write(file, 4700, &[8; 10], None).unwrap();
+    disk.end_fault(2);
+    assert_eq!(text(&disk, "a.log").unwrap().len(), 4710);
 }
 
 #[test]

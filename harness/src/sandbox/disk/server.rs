@@ -13,7 +13,7 @@ use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::process;
 use crate::kernel::sync::Lock;
 use crate::kernel::thread::{self, show_as};
-use crate::model::disk::{Damage, Disk, DiskFault, Unsynced};
+use crate::model::disk::{Disk, DiskFault, Unsynced};
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::disk::{DiskCommand, DiskReply, DiskSync, DiskSynced};
 
@@ -111,8 +111,6 @@ impl SharedDisk {
 struct DiskProcess {
     shared: Arc<SharedDisk>,
     snapshots: HashMap<u64, Disk>,
-    /// Changes that faults in force have made to files.
-    damage: HashMap<u64, Vec<Damage>>,
 }
 
 impl DiskProcess {
@@ -147,8 +145,7 @@ impl DiskProcess {
                 };
                 let begun = self.shared.disk.lock().begin_fault(id, fault, seed);
                 match begun {
-                    Ok(damage) => {
-                        self.damage.insert(id, damage);
+                    Ok(()) => {
                         self.make_the_kernel_look_again();
                         DiskReply::Done
                     }
@@ -156,8 +153,7 @@ impl DiskProcess {
                 }
             }
             DiskCommand::End { id } => {
-                let damage = self.damage.remove(&id).unwrap_or_default();
-                self.shared.disk.lock().end_fault(id, damage);
+                self.shared.disk.lock().end_fault(id);
                 self.make_the_kernel_look_again();
                 DiskReply::Done
             }
