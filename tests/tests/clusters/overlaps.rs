@@ -7,6 +7,7 @@ use snowglobe::Lab;
 use snowglobe::fault::Fault;
 use snowglobe::lab::{Node, Point, Process, Stdio};
 use snowglobe::prelude::*;
+use snowglobe::topology::StartCommand;
 
 use crate::{MS, nodes, stat, tell};
 
@@ -188,5 +189,46 @@ fn of_several_limits_the_lowest_holds_and_the_last_heal_gives_back_all() -> Test
             assert_eq!(limits()?, [files, data]);
         }
     }
+    Ok(())
+}
+
+/// A program that a lack of memory has ended is no surprise to a fault that stops its node next.
+#[snowglobe::test]
+fn a_program_without_memory_may_end_before_its_node_is_stopped() -> TestResult {
+    // perl ends by itself where it gets no memory.
+    let script = "$| = 1; print \"ready\\n\"; sleep 1 until -e '/tmp/go'; \
+                  my $x = 'x' x (64 << 20); sleep 1000";
+    let hungry = StartCommand::new("perl").args(["-e", script]);
+    let mut topology = Topology::new();
+    topology.node(NodeSpec::new("n1").command(hungry.ready_log("ready")));
+    let lab = topology.start()?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    let mut events = lab.events();
+    let mut next = |end: &str| {
+        events.wait_for(end, |event| {
+            let text = event.kind.to_string();
+            text.starts_with("`perl`") && text.contains(end)
+        })
+    };
+    let stop = [
+        Fault::crash("n1"),
+        Fault::kill_processes("n1"),
+        Fault::restart("n1"),
+    ];
+    for (stop, memory_first) in stop.iter().flat_map(|it| [(it, false), (it, true)]) {
+        next("was started")?;
+        let memory = lab.inject(Fault::memory("n1", 1024))?;
+        n1.command("touch").arg("/tmp/go").status()?;
+        next("exited")?;
+        let stop = lab.inject(stop.clone())?;
+        let [first, second] = if memory_first {
+            [memory, stop]
+        } else {
+            [stop, memory]
+        };
+        first.heal()?;
+        second.heal()?;
+    }
+    next("was started")?;
     Ok(())
 }

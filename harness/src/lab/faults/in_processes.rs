@@ -124,6 +124,8 @@ impl Limited {
         let lowered = |pid| Some(data_of(pid)?.saturating_add(spare));
         let mortal = node.programs().alive();
         let limited = Self::new(node, ProcessLimit::Data, lowered)?;
+        // Another fault may stop the node before the heal, and finds who has ended by then.
+        mortal.iter().for_each(|it| it.excuse());
         Ok(Self { mortal, ..limited })
     }
 
@@ -169,6 +171,7 @@ impl Healing for Limited {
             .collect();
         // All ends are expected, also where one of the programs cannot be started again.
         ended.iter().for_each(|it| it.expect());
+        mortal.iter().for_each(|it| it.end_excuse());
         for running in ended {
             // A restart of the node has started its programs by itself.
             if !node.is_removed() && node.is_running() && node.programs().has(running) {

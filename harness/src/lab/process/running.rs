@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::events::ProcessName;
@@ -54,6 +54,8 @@ pub(crate) struct Running {
     again: ProgramSpec,
     /// Whether somebody asked for the end of the program, or has heard of it.
     expected: AtomicBool,
+    /// Number of faults in force because of which the program may end.
+    excuses: AtomicUsize,
 }
 
 /// Names by which a program is known to the kernel, and to the node's first process.
@@ -102,6 +104,7 @@ impl Running {
             on_drop: spec.on_drop,
             again: spec.again(),
             expected: AtomicBool::new(spec.may_die),
+            excuses: AtomicUsize::new(0),
         }
     }
 
@@ -212,6 +215,16 @@ impl Running {
         self.expected.store(true, Ordering::Relaxed);
     }
 
+    /// Notes that a fault has begun because of which the program may end.
+    pub(crate) fn excuse(&self) {
+        self.excuses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that a fault has ended because of which the program might have ended.
+    pub(crate) fn end_excuse(&self) {
+        self.excuses.fetch_sub(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn signal(&self, number: i32) -> std::io::Result<()> {
         pidfd_kill(&self.pidfd, number)
     }
@@ -289,7 +302,9 @@ impl Running {
     /// Returns a sentence about a bad end that nobody expected, once. Of a good end that nobody
     /// has waited for, a trial that fails has a note.
     pub(crate) fn surprise(&self) -> Option<String> {
-        if self.expected.load(Ordering::Relaxed) {
+        // A fault that ends programs restarts them by its heal, and the node may be stopped before.
+        let is_excused = self.excuses.load(Ordering::Relaxed) > 0;
+        if is_excused || self.expected.load(Ordering::Relaxed) {
             return None;
         }
         // A test may fail at once when the peer of its program is gone.
