@@ -178,6 +178,84 @@ fn only_strict_transactions_keep_the_order_of_time() {
     );
 }
 
+/// Cases of the tests of Elle itself (jepsen-io/elle, `list_append_test.clj`), with its verdicts.
+#[test]
+fn the_cases_of_elle() {
+    // Figure 3 of Adya, Liskov and O'Neil (2000), as Elle writes it: serializable.
+    let figure_3: [(&str, &[Step]); 4] = [
+        ("ok", &[append("z", 1), append("x", 1), append("y", 1)]),
+        ("ok", &[read("x", &[1]), append("y", 2)]),
+        ("ok", &[read("y", &[1, 2]), append("z", 3)]),
+        ("ok", &[read("z", &[1, 3])]),
+    ];
+    assert_eq!(judge(&figure_3), []);
+    // What a transaction without an answer has read of `y` is not known.
+    let unknown_read: [(&str, &[Step]); 3] = [
+        ("unknown", &[append("x", 2), read("y", &[])]),
+        ("ok", &[append("x", 1), append("y", 1)]),
+        ("ok", &[read("x", &[1, 2]), read("y", &[1])]),
+    ];
+    assert_eq!(judge(&unknown_read), []);
+    // A read of nothing precedes each append to the key, also one that nobody reads.
+    for appends in [&[append("x", 1)][..], &[append("x", 1), append("x", 2)]] {
+        let writer = [appends, &[append("y", 1)]].concat();
+        let reader: &[Step] = &[read("x", &[]), read("y", &[1])];
+        let unread: [(&str, &[Step]); 2] = [("ok", &writer), ("ok", reader)];
+        assert_eq!(judge(&unread), [AnomalyKind::GSingle]);
+    }
+    let good: &[Step] = &[
+        read("y", &[5, 6]),
+        append("x", 3),
+        read("x", &[1, 2, 3]),
+        append("x", 4),
+        read("x", &[1, 2, 3, 4]),
+    ];
+    let others: [&[Step]; 2] = [
+        &[append("y", 5), append("y", 6)],
+        &[append("x", 1), append("x", 2)],
+    ];
+    let [y, x] = others.map(|steps| ("ok", steps));
+    assert_eq!(judge(&[("ok", good), y, x]), []);
+    let contradictions: [&[Step]; 6] = [
+        &[read("x", &[1, 2]), append("x", 3), read("x", &[1, 2])],
+        &[read("x", &[1, 2]), append("x", 3), read("x", &[0, 2, 3])],
+        &[read("x", &[1, 2]), append("x", 3), read("x", &[1, 2, 3, 4])],
+        &[read("x", &[1, 2]), append("x", 3), read("x", &[1])],
+        &[append("x", 3), read("x", &[1, 2, 3, 4])],
+        // Elle calls this one the example of FaunaDB.
+        &[append("x", 6), read("x", &[])],
+    ];
+    for steps in contradictions {
+        let found = judge(&[("ok", steps), x]);
+        assert!(
+            found.contains(&AnomalyKind::Internal),
+            "{steps:?}: {found:?}"
+        );
+    }
+    // Elle calls these reads of the future.
+    let one = ("ok", &[append("x", 1)][..]);
+    let early: &[Step] = &[read("x", &[1, 2]), append("x", 2)];
+    assert_eq!(judge(&[one, ("ok", early)]), [AnomalyKind::Internal]);
+    let between: &[Step] = &[append("x", 2), read("x", &[1, 2]), append("x", 1)];
+    assert_eq!(judge(&[("ok", between)]), [AnomalyKind::Internal]);
+}
+
+/// A store that shows nobody anything makes many dependencies, of which some are enough.
+#[test]
+fn appends_that_nobody_reads_are_checked_in_time() {
+    let mut builder = History::builder();
+    for number in 0..2000_u32 {
+        let calls = vec![ListOp::Read("x"), ListOp::Append("x", number)];
+        let returned = vec![Some(Vec::new()), None];
+        let completion = Completion::Ok(returned);
+        builder
+            .operation(number, "db", 0..5, calls, completion)
+            .unwrap();
+    }
+    let report = transactions(&builder.build());
+    assert_eq!(report.anomalies()[0].kind, AnomalyKind::G2Item, "{report}");
+}
+
 /// A long chain must not overflow a stack, nor take long.
 #[test]
 fn ten_thousand_transactions_are_checked() {

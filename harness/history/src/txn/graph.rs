@@ -46,6 +46,8 @@ impl Dependencies {
             let failed = history.operations()[appender.place].completion.is_failed();
             (!failed).then_some(appender.place)
         };
+        let unread = observed.unread();
+        let unread = |key: &K| unread.get(key).map_or(&[][..], Vec::as_slice);
         for (key, (_, order)) in &observed.orders {
             for pair in order.windows(2) {
                 let ends = [appender(*key, &pair[0]), appender(*key, &pair[1])];
@@ -53,6 +55,19 @@ impl Dependencies {
                     all.add(from, to, WRITE_WRITE, || {
                         format!("{:?} after {:?} on {key:?}", pair[1], pair[0])
                     });
+                }
+            }
+            // What the longest list does not have was appended behind it, in an order that nobody
+            // knows.
+            if let Some(last) = order.last()
+                && let Some(from) = appender(*key, last)
+            {
+                for value in unread(*key) {
+                    if let Some(to) = appender(*key, *value) {
+                        all.add(from, to, WRITE_WRITE, || {
+                            format!("{value:?} after {last:?} on {key:?}")
+                        });
+                    }
                 }
             }
         }
@@ -70,13 +85,18 @@ impl Dependencies {
                 .get(key)
                 .map_or(&[][..], |(_, order)| *order);
             // A read that fits no order has been reported, and tells nothing of what came next.
-            if order.starts_with(list)
-                && let Some(value) = order.get(list.len())
-                && let Some(to) = appender(key, value)
-            {
-                all.add(read.place, to, READ_WRITE, || {
-                    format!("{value:?} of {key:?}")
-                });
+            let next = match order.strip_prefix(list) {
+                None => Vec::new(),
+                Some([value, ..]) => vec![value],
+                // Elle infers the same (`list_append_test.clj`, "multiple appends without reads").
+                Some([]) => unread(key).to_vec(),
+            };
+            for value in next {
+                if let Some(to) = appender(key, value) {
+                    all.add(read.place, to, READ_WRITE, || {
+                        format!("{value:?} of {key:?}")
+                    });
+                }
             }
         }
         if strict {

@@ -10,6 +10,10 @@ use crate::report::{Anomaly, AnomalyKind};
 
 type Transaction<K, V> = Operation<Vec<ListOp<K, V>>, Vec<ListRet<V>>>;
 
+/// Number of values of one list that nobody has read, and that order transactions. Each does so
+/// with each read of the whole list: ten thousand of both would be a hundred million edges.
+const UNREAD: usize = 100;
+
 /// The transaction that appended a value.
 #[derive(Clone, Copy)]
 pub(super) struct Appender {
@@ -117,12 +121,18 @@ impl<'h, K: Ord + Debug, V: Ord + Debug> Observed<'h, K, V> {
             let as_before = found
                 .get(key)
                 .is_none_or(|before| *before == &list[..outside]);
-            if !ends_with_own || !as_before {
-                let sentence = format!(
-                    "{} read {list:?} of {key:?}, after it {}",
-                    transaction.id,
-                    expected(found.get(key).copied(), own)
-                );
+            // What the transaction appends later is not there yet.
+            let is_own = |value| {
+                let appender = self.appenders.get(&(key, value));
+                appender.is_some_and(|it| it.place == place)
+            };
+            let has_later = ends_with_own && list[..outside].iter().any(is_own);
+            if !ends_with_own || !as_before || has_later {
+                let why = match has_later {
+                    true => "before it appended a part of that".to_owned(),
+                    false => format!("after it {}", expected(found.get(key).copied(), own)),
+                };
+                let sentence = format!("{} read {list:?} of {key:?}, {why}", transaction.id);
                 anomalies.push(Anomaly::new(
                     AnomalyKind::Internal,
                     sentence,
@@ -147,6 +157,22 @@ impl<'h, K: Ord + Debug, V: Ord + Debug> Observed<'h, K, V> {
         if longest.1.len() < list.len() {
             *longest = (place, list);
         }
+    }
+
+    /// Returns values that the longest list of their key does not have, at most [`UNREAD`] of each.
+    pub(super) fn unread(&self) -> BTreeMap<&'h K, Vec<&'h V>> {
+        let longest = self.orders.iter();
+        let seen: BTreeSet<(&K, &V)> = longest
+            .flat_map(|(key, (_, list))| list.iter().map(|value| (*key, value)))
+            .collect();
+        let mut unread: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (key, value) in self.appenders.keys() {
+            let unread = unread.entry(*key).or_default();
+            if unread.len() < UNREAD && !seen.contains(&(*key, *value)) {
+                unread.push(*value);
+            }
+        }
+        unread
     }
 
     /// Finds reads that are no prefixes of the longest one.
