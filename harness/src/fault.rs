@@ -209,7 +209,8 @@
 //! ```console
 //! $ cargo test -p snowglobe-raft          # ten seeds; each bug is found, shrunk and replayed
 //! $ SNOWGLOBE_RUNS=200 cargo test -p snowglobe-raft -- --exact register::is_linearizable
-//! $ cargo test -p snowglobe-raft -- --ignored --exact register::forgotten_vote --runs 50 --shrink
+//! $ cargo test -p snowglobe-raft --test raft -- --ignored \
+//!     --exact register::forgotten_vote --runs 50 --shrink
 //! ```
 
 #[doc(inline)]

@@ -38,6 +38,8 @@ pub enum HistoryErrorKind {
         /// The parser's reason, with the column.
         why: String,
     },
+    /// A text has no event at all.
+    NoEvents,
 }
 
 /// A mistake in a history, with the place where the mistake was read.
@@ -95,6 +97,10 @@ impl fmt::Display for HistoryErrorKind {
                 f,
                 "the line is no event: {why}; an event is one of `invoke`, `ok`, `failed` and \
                  `unknown`, as JSON"
+            ),
+            Self::NoEvents => f.write_str(
+                "there is no event: a check of no operations would find nothing wrong; record \
+                 some, or build an empty history by `History::builder`",
             ),
         }
     }

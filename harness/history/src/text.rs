@@ -73,20 +73,26 @@ impl<O, R> History<O, R> {
     ///
     /// # Errors
     /// A line is no event, or an event does not fit the ones before: an operation is completed that
-    /// was not invoked, or for the second time. The error names file and line.
+    /// was not invoked, or for the second time. The error names file and line. A text without any
+    /// event is an error too.
     pub fn from_json_lines(file: &str, text: &str) -> Result<Self, HistoryError>
     where
         O: DeserializeOwned,
         R: DeserializeOwned,
     {
-        let mut history = Self::builder();
+        let mut builder = Self::builder();
         for (number, line) in text.lines().enumerate() {
             if !line.trim().is_empty() {
-                take(&mut history, line)
+                take(&mut builder, line)
                     .map_err(|kind| HistoryError::at(kind, file, number + 1))?;
             }
         }
-        Ok(history.build())
+        let history = builder.build();
+        match history.operations().is_empty() {
+            // A check of a file that was emptied by mistake would be clean.
+            true => Err(HistoryError::at(HistoryErrorKind::NoEvents, file, 1)),
+            false => Ok(history),
+        }
     }
 }
 

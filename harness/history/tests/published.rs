@@ -414,6 +414,7 @@ fn mistakes_in_a_kept_history_have_a_line() {
             "unknown variant `okay`",
         ),
         ("{".to_owned(), 1, "column 1"),
+        ("\n \n".to_owned(), 1, "there is no event"),
     ];
     for (text, line, part) in cases {
         let error = kept(&text).unwrap_err();

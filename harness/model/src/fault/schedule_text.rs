@@ -14,10 +14,11 @@ const LIST: &str = "fault";
 
 impl Schedule {
     /// Reads a schedule from TOML: a table `[[fault]]` for each fault, with `at`, `waits`, `lasts`,
-    /// the name of the `fault` and its fields.
+    /// the name of the `fault` and its fields. A schedule without faults is `fault = []`.
     ///
     /// # Errors
-    /// The text is no TOML, or no schedule. The error names line and column.
+    /// The text is no TOML, or no schedule, as an empty text is none. The error names line and
+    /// column.
     pub fn from_toml(text: &str) -> Result<Self, ScheduleError> {
         let wrong = |error: TreeError| {
             let place = position(text, error.at().unwrap_or(0));
@@ -28,8 +29,13 @@ impl Schedule {
         let document = Tree::from_toml(text).map_err(wrong)?;
         let fields = document.fields("Schedule", &[LIST], true, "");
         let list: Option<Tree> = fields.and_then(|it| it.take(LIST)).map_err(wrong)?;
+        // A file that an editor or a full disk has emptied would run the trial without any fault.
         let Some(list) = list else {
-            return Ok(Self::new());
+            let why = format!(
+                "there is no fault, each of which begins with `[[{LIST}]]`; \
+                 a schedule without faults is `{LIST} = []`"
+            );
+            return Err(ScheduleError::new(Kind::Syntax, why).at((1, 1)));
         };
         let TreeContent::List(entries) = &list.content else {
             let why = format!("`{LIST}` is no list of tables; each begins with `[[{LIST}]]`");
@@ -132,6 +138,19 @@ mod tests {
             assert_eq!(Schedule::from_toml(&text).unwrap(), schedule, "{text}");
         }
         assert_eq!(names, known_disks);
+    }
+
+    /// A text without any `[[fault]]` is a mistake, and an empty schedule is written as one.
+    #[test]
+    fn only_an_empty_list_is_a_schedule_without_faults() {
+        for text in ["", " \n", "# [[fault]]\n"] {
+            let error = Schedule::from_toml(text).unwrap_err();
+            assert_eq!((error.kind(), error.place()), (Kind::Syntax, Some((1, 1))));
+            assert!(error.to_string().contains("`fault = []`"), "{error}");
+        }
+        let text = Schedule::new().to_toml().unwrap();
+        assert_eq!(text.trim(), "fault = []");
+        assert_eq!(Schedule::from_toml(&text), Ok(Schedule::new()));
     }
 
     /// Takes each fault apart, so that the compiler asks for the name of a new one.
