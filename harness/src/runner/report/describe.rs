@@ -2,7 +2,7 @@
 
 use super::reporter::FinishedTrial;
 use crate::runner::result::{Failure, Shown};
-use crate::trial::Trial;
+use crate::trial::{Trial, record};
 
 /// Returns the description of a failed trial: its place and duration, the complaints beside the
 /// test itself, the output, the reason, the processes that hang or were left running, and the
@@ -76,15 +76,20 @@ pub(crate) fn again(trial: &Trial, run_seed: u64) -> String {
         ""
     };
     let arguments = format!("--exact '{}'{ignored}", trial.name());
+    // One run alone would not show how two runs differ. The variable works under the standard
+    // harness as well.
+    let twice = if record::is_kept() {
+        " SNOWGLOBE_TWICE=1"
+    } else {
+        ""
+    };
+    let variables = format!("SNOWGLOBE_SEED={run_seed}{twice}");
     match std::env::var("CARGO_PKG_NAME") {
         Ok(package) => {
             let target = target_option(target, &package);
-            format!("SNOWGLOBE_SEED={run_seed} cargo test -p {package} {target} -- {arguments}")
+            format!("{variables} cargo test -p {package} {target} -- {arguments}")
         }
-        Err(_) => format!(
-            "SNOWGLOBE_SEED={run_seed} {} {arguments}",
-            program.display()
-        ),
+        Err(_) => format!("{variables} {} {arguments}", program.display()),
     }
 }
 
