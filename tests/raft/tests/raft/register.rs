@@ -86,7 +86,9 @@ fn under_fire(bug: Option<&str>) -> TestResult {
     Ok(())
 }
 
-#[snowglobe::test(seeds = 10)]
+// At a load of 25 on 2 cores, one of 2,800 runs took more than 60 s: a member waited for the lock
+// of the kernel's networks, which look-ups of names take (seen 2026-11-30).
+#[snowglobe::test(seeds = 10, timeout = "300s")]
 fn is_linearizable() -> TestResult {
     under_fire(None)
 }
