@@ -62,7 +62,7 @@ impl Dependencies {
             if let Some(last) = order.last()
                 && let Some(from) = appender(*key, last)
             {
-                for value in unread(*key) {
+                for value in unread(key) {
                     if let Some(to) = appender(*key, *value) {
                         all.add(from, to, WRITE_WRITE, || {
                             format!("{value:?} after {last:?} on {key:?}")
