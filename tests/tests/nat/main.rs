@@ -4,6 +4,7 @@ mod behaviours;
 mod changes;
 mod coturn;
 mod forwards;
+mod lookups;
 mod punching;
 mod simultaneous;
 mod stun;

@@ -16,12 +16,13 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 
 use snowglobe::prelude::*;
+use snowglobe::topology::nat::{Dependence, NatSpec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::punching::{Class, peers};
-use crate::world::{PATIENCE, SERVER, add_server};
+use crate::world::{PATIENCE, SERVER, World, add_server};
 
 /// The port at which the server tells whom it sees.
 const RENDEZVOUS: u16 = 9000;
@@ -147,5 +148,34 @@ async fn tcp_opens_simultaneously_between_the_presets_for_which_it_is_predicted(
     println!("columns in the order of the rows{table}");
     assert!(wrong.is_empty(), "not as predicted: {wrong:?}");
     server.join().expect("no panic")?;
+    Ok(())
+}
+
+/// A host that nobody has asked connects to the port by which a host inside has asked a server, and
+/// both hear each other: what the host inside answers leaves by the same mapping.
+#[snowglobe::test]
+async fn strangers_connect_to_a_full_cone_of_tcp_whatever_mappings_depend_on() -> TestResult {
+    for mapping in Dependence::ALL {
+        let world = World::new(NatSpec {
+            tcp_filtering: Some(Dependence::EndpointIndependent),
+            ..NatSpec::new(mapping, mapping)
+        })?;
+        let server = &world.lab[world.server];
+        let listener = server.run(|| TcpListener::bind((SERVER[0], RENDEZVOUS)))?;
+        let inside = world.lab[world.inside].spawn(async {
+            let listener = at_port(5000)?.listen(4)?;
+            let server = SocketAddr::new(SERVER[0].into(), RENDEZVOUS);
+            let asked = at_port(5000)?.connect(server).await?;
+            let (mut stream, _) = listener.accept().await?;
+            stream.write_u8(7).await?;
+            IoResult::Ok((stream.read_u8().await?, asked))
+        });
+        let (_asked, outside) = listener.accept()?;
+        let mut stranger = server.run(|| std::net::TcpStream::connect(outside))?;
+        stranger.write_all(&[8])?;
+        let mut heard = [0];
+        Read::read_exact(&mut stranger, &mut heard)?;
+        assert_eq!((heard[0], inside.await??.0), (7, 8), "{mapping:?}");
+    }
     Ok(())
 }

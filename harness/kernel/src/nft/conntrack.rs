@@ -96,6 +96,38 @@ pub fn tracked_flows(netns: BorrowedFd<'_>) -> Result<Vec<TrackedFlow>, NetlinkE
     })
 }
 
+/// Returns the flow to which packets of a transport protocol belong, from whichever side they
+/// come. Of ICMP, they are echoes of type `icmp`, and the identifier is the port of the source.
+///
+/// The kernel finds the flow by its hash, however many there are.
+///
+/// # Errors
+/// The kernel has no ctnetlink, or refused.
+pub fn find_flow(
+    netns: BorrowedFd<'_>,
+    protocol: u8,
+    packets: &FlowTuple,
+    icmp: Option<u8>,
+) -> Result<Option<TrackedFlow>, NetlinkError> {
+    // Both tuples of a flow are in the same table of hashes, so this attribute stands for either
+    // (nf_conntrack_netlink.c, ctnetlink_get_conntrack).
+    let tuple = tuple(packets, protocol, icmp.map(|kind| [kind, 0]));
+    let attributes = Attributes::new().nest(CTA_TUPLE_ORIG | NESTED, tuple);
+    let payload = [header(), attributes.0].concat();
+    let question = Question {
+        operation: "find a connection of",
+        subject: SUBJECT,
+        kind: kind(GET),
+        flags: 0,
+        payload: &payload,
+    };
+    let read = |message: &encoding::Message<'_>| flow(message.payload.get(HEADER..)?);
+    match open(netns)?.get(&question, read) {
+        Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(None),
+        found => found,
+    }
+}
+
 /// Makes a network namespace forget all flows of IPv4.
 ///
 /// # Errors

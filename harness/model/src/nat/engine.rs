@@ -1,12 +1,11 @@
 //! The machine: decides about each packet of either direction, and keeps the mappings.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::time::Duration;
 
 use super::allocate::Allocator;
 use super::answer;
 use super::lookup::NoMapping;
-use super::mapping::{Mapping, MappingKind, Passing};
+use super::mapping::{MappingKind, Passing};
 use super::outcome::{NatCounters, NatDrop, NatMapping, NatOutcome};
 use super::packet::fragments::{FragmentKey, Fragments, Translation};
 use super::packet::{Checksums, IcmpKind, NatProtocol, PacketEnd, V4Packet};
@@ -79,15 +78,7 @@ impl Nat {
     /// Returns the mappings that have not expired by `now`.
     pub fn mappings(&self, now: u64) -> Vec<NatMapping> {
         let living = self.table.iter().filter(|(_, it)| it.expires > now);
-        let value = |(_, it): (MappingNumber, &Mapping)| NatMapping {
-            protocol: it.protocol,
-            inside: it.inside,
-            outside: it.outside,
-            remote: it.remote,
-            peers: it.remotes(now),
-            expires_in: (it.expires != u64::MAX).then(|| Duration::from_nanos(it.expires - now)),
-        };
-        let mut mappings: Vec<NatMapping> = living.map(value).collect();
+        let mut mappings: Vec<NatMapping> = living.map(|(_, it)| it.value(now)).collect();
         sort_by_key(&mut mappings, |it| (it.protocol, it.inside, it.remote));
         mappings
     }
@@ -222,7 +213,15 @@ impl Nat {
             return Err(NatDrop::NoMapping);
         }
         let inside = mapping.inside;
+        // What the host inside answers belongs to this mapping, though the mapping depends on
+        // another remote host.
+        let is_other = mapping.protocol == NatProtocol::Tcp
+            && mapping.kind == MappingKind::Dynamic
+            && mapping.remote != self.spec.mapping_of(mapping.protocol).part_of(remote);
         self.pass(number, packet.tcp, remote, false, now);
+        if is_other && packet.is_syn() {
+            self.table.note_begun_outside(number, remote, now);
+        }
         Ok(inside)
     }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddrV4;
 use super::allocate::WantedMapping;
 use super::engine::Nat;
 use super::mapping::{Mapping, MappingKind};
-use super::outcome::NatDrop;
+use super::outcome::{NatDrop, NatMapping};
 use super::packet::{IcmpKind, NatProtocol, V4Packet};
 use super::spec::{Exhausted, NOBODY, UnknownFlow};
 use super::table::{FlowEnd, MappingNumber};
@@ -145,7 +145,12 @@ impl Nat {
             self.table.by_inside(&key)
         };
         // A forwarded port answers by its own mapping, to whomever it answers.
-        let number = find(NOBODY).or_else(|| find(part))?;
+        let own = find(NOBODY).or_else(|| find(part));
+        let begun = || match protocol {
+            NatProtocol::Tcp => self.table.begun_outside(at, remote, now),
+            NatProtocol::Udp | NatProtocol::Icmp => None,
+        };
+        let number = own.or_else(begun)?;
         self.living(number, now)
     }
 
@@ -168,6 +173,31 @@ impl Nat {
         };
         let number = find(part).or_else(|| find(NOBODY))?;
         self.living(number, now)
+    }
+
+    /// Returns the mapping by which packets from `inside` to `remote` leave, if there is one.
+    pub fn outbound_mapping(
+        &mut self,
+        protocol: NatProtocol,
+        inside: SocketAddrV4,
+        remote: SocketAddrV4,
+        now: u64,
+    ) -> Option<NatMapping> {
+        let number = self.find_inside(protocol, inside, remote, now)?;
+        Some(self.table.get(number)?.value(now))
+    }
+
+    /// Returns the mapping to which packets from `remote` to `outside` belong, if there is one,
+    /// whether or not it lets them in.
+    pub fn inbound_mapping(
+        &mut self,
+        protocol: NatProtocol,
+        outside: SocketAddrV4,
+        remote: SocketAddrV4,
+        now: u64,
+    ) -> Option<NatMapping> {
+        let number = self.find_outside(protocol, outside, remote, now)?;
+        Some(self.table.get(number)?.value(now))
     }
 
     /// Removes a mapping that has expired, though its alarm is yet to come.

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddrV4;
+use std::time::Duration;
 
 use super::allocate::WantedMapping;
+use super::outcome::NatMapping;
 use super::packet::NatProtocol;
 use super::spec::{Dependence, NatTimeouts};
 use crate::packet::transport::TcpFlags;
@@ -194,6 +196,19 @@ impl Mapping {
         let mut remotes: Vec<_> = living.map(|session| session.remote).collect();
         remotes.sort_unstable();
         remotes
+    }
+
+    /// Returns the mapping as a value.
+    pub(super) fn value(&self, now: u64) -> NatMapping {
+        let left = || Duration::from_nanos(self.expires.saturating_sub(now));
+        NatMapping {
+            protocol: self.protocol,
+            inside: self.inside,
+            outside: self.outside,
+            remote: self.remote,
+            peers: self.remotes(now),
+            expires_in: (self.expires != u64::MAX).then(left),
+        }
     }
 
     /// Notes a packet, and puts off the time at which the mapping expires.

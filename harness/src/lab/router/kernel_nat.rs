@@ -67,6 +67,14 @@ pub(super) fn mappings(
     mappings
 }
 
+/// Returns whether a mapping is for packets from and to a remote address and port. That of an open
+/// port is for all; of ICMP, the port is an identifier.
+pub(super) fn is_for(mapping: &NatMapping, remote: SocketAddrV4) -> bool {
+    let is_open = mapping.remote == SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
+    let is_icmp = mapping.protocol == NatProtocol::Icmp;
+    is_open || mapping.remote == remote || is_icmp && mapping.remote.ip() == remote.ip()
+}
+
 /// Returns a lease as a mapping.
 pub(super) fn leased(lease: &PortLease, external: Ipv4Addr, now: u64) -> NatMapping {
     let left = Duration::from_nanos(lease.until.saturating_sub(now));

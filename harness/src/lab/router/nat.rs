@@ -1,18 +1,25 @@
 //! The NAT of a router in a running lab: what carries it, its mappings, and what changes it.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use super::kernel_nat;
 use crate::kernel::clock::monotonic;
-use crate::kernel::nft::conntrack::{forget_all_flows, tracked_flows};
+use crate::kernel::nft::conntrack::{
+    FlowTuple, TrackedFlow, find_flow, forget_all_flows, tracked_flows,
+};
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::lab::Lab;
 use crate::lab::link::link::Link;
-use crate::model::nat::{Nat, NatCounters, NatEngine, NatMapping, NatSpec};
+use crate::model::nat::{Nat, NatCounters, NatEngine, NatMapping, NatProtocol, NatSpec};
+use crate::model::packet::ip::{ICMP, TCP, UDP};
 use crate::topology::NodeId;
 use crate::topology::plan::InterfacePlan;
 use crate::wire::UplinkNat;
+
+/// Types of ICMP messages (RFC 792).
+const ECHO_REPLY: u8 = 0;
+const ECHO_REQUEST: u8 = 8;
 
 /// The NAT of a router in a running lab.
 ///
@@ -102,6 +109,105 @@ impl RouterNat<'_> {
         let node = &self.lab[self.router];
         let flows = tracked_flows(node.stack().require_netns()?)
             .map_err(|error| LabError::network(format!("node `{}`", node.name()), error))?;
+        Ok(self.of_flows(&flows))
+    }
+
+    /// Returns the mapping by which packets from an address and port inside to a remote one leave,
+    /// if there is one. The search takes as long for a hundred thousand mappings as for one.
+    ///
+    /// Of ICMP, the identifier of an echo is in the place of both ports. Where nftables carries
+    /// the NAT, the peers of a forwarded port are at most this remote address and port.
+    ///
+    /// ```no_run
+    /// # use snowglobe::prelude::*;
+    /// # use snowglobe::topology::{NodeId, nat::NatProtocol};
+    /// # fn t(lab: &Lab, home: NodeId) -> TestResult {
+    /// let (inside, server) = ("192.168.1.2:4000".parse()?, "203.0.113.10:443".parse()?);
+    /// let nat = lab.nat(home)?;
+    /// let mapping = nat.outbound_mapping(NatProtocol::Tcp, inside, server)?;
+    /// let outside = mapping.ok_or("the laptop has not connected")?.outside;
+    /// assert_eq!(nat.inbound_mapping(NatProtocol::Tcp, outside, server)?.unwrap().inside, inside);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The kernel refuses to find the connection, or the router was removed.
+    pub fn outbound_mapping(
+        &self,
+        protocol: NatProtocol,
+        inside: SocketAddrV4,
+        remote: SocketAddrV4,
+    ) -> Result<Option<NatMapping>> {
+        if self.engine() == NatEngine::Userspace {
+            let find = |nat: &mut Nat| nat.outbound_mapping(protocol, inside, remote, monotonic());
+            return self.first("tell a mapping", find);
+        }
+        let mut mappings = self.of_packets(protocol, [inside, remote], ECHO_REQUEST)?;
+        let fits = |it: &NatMapping| it.inside == inside && kernel_nat::is_for(it, remote);
+        mappings.retain(|it| it.protocol == protocol && fits(it));
+        // An open port is for all remote ends, and comes after a connection of its host.
+        Ok(mappings.into_iter().max_by_key(|it| it.remote))
+    }
+
+    /// Returns the mapping to which packets from a remote address and port to an external one
+    /// belong, if there is one, whether or not the filter lets them in. See
+    /// [`outbound_mapping`](Self::outbound_mapping).
+    ///
+    /// # Errors
+    /// The kernel refuses to find the connection, or the router was removed.
+    pub fn inbound_mapping(
+        &self,
+        protocol: NatProtocol,
+        outside: SocketAddrV4,
+        remote: SocketAddrV4,
+    ) -> Result<Option<NatMapping>> {
+        if self.engine() == NatEngine::Userspace {
+            let find = |nat: &mut Nat| nat.inbound_mapping(protocol, outside, remote, monotonic());
+            return self.first("tell a mapping", find);
+        }
+        let mut mappings = self.of_packets(protocol, [remote, outside], ECHO_REPLY)?;
+        let fits = |it: &NatMapping| it.outside == outside && kernel_nat::is_for(it, remote);
+        mappings.retain(|it| it.protocol == protocol && fits(it));
+        Ok(mappings.into_iter().max_by_key(|it| it.remote))
+    }
+
+    /// Returns what the NATs of the uplinks find, the first one that finds something.
+    fn first<R>(&self, what: &str, find: impl Fn(&mut Nat) -> Option<R>) -> Result<Option<R>> {
+        Ok(self.each(what, find)?.into_iter().flatten().next())
+    }
+
+    /// Returns the mappings of the connection to which packets between two ends belong, and the
+    /// open ports.
+    fn of_packets(
+        &self,
+        protocol: NatProtocol,
+        [source, destination]: [SocketAddrV4; 2],
+        echo: u8,
+    ) -> Result<Vec<NatMapping>> {
+        let node = &self.lab[self.router];
+        let (number, icmp) = match protocol {
+            NatProtocol::Udp => (UDP, None),
+            NatProtocol::Tcp => (TCP, None),
+            NatProtocol::Icmp => (ICMP, Some(echo)),
+        };
+        // The identifier is that of the host, or that of its mapping.
+        let source = match icmp {
+            Some(ECHO_REPLY) => SocketAddrV4::new(*source.ip(), destination.port()),
+            _ => source,
+        };
+        let packets = FlowTuple {
+            source,
+            destination,
+        };
+        let flow = find_flow(node.stack().require_netns()?, number, &packets, icmp)
+            .map_err(|error| LabError::network(format!("node `{}`", node.name()), error))?;
+        Ok(self.of_flows(flow.as_slice()))
+    }
+
+    /// Returns the mappings of these connections, which nftables translates, and the open ports.
+    fn of_flows(&self, flows: &[TrackedFlow]) -> Vec<NatMapping> {
+        let node = &self.lab[self.router];
         let leases = node.own_services().port_mapper.leases();
         let leases = leases.iter();
         let leases = leases.map(|(it, external)| kernel_nat::leased(it, *external, monotonic()));
@@ -111,7 +217,7 @@ impl RouterNat<'_> {
         let external = interfaces.filter(|it| it.uplink);
         let external = external.flat_map(|it| -> Vec<Ipv4Addr> { own(it) });
         let (external, leases): (Vec<_>, Vec<_>) = (external.collect(), leases.collect());
-        Ok(kernel_nat::mappings(self.spec, &external, &leases, &flows))
+        kernel_nat::mappings(self.spec, &external, &leases, flows)
     }
 
     /// Returns what the NATs of all uplinks have counted, uplink by uplink.

@@ -10,7 +10,7 @@
 mod index;
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::net::SocketAddrV4;
 
 use self::index::MappingIndex;
@@ -77,6 +77,10 @@ pub(super) struct MappingTable {
     free: Vec<MappingNumber>,
     inside: MappingIndex,
     outside: MappingIndex,
+    /// Connections of TCP that a remote host has begun on whose address or port their mapping does
+    /// not depend, by the end inside and the remote one: segments of the host inside find their
+    /// mapping here, and by no key of the mapping.
+    begun_outside: HashMap<[SocketAddrV4; 2], MappingNumber>,
     /// Times at which mappings may expire: one entry for each mapping that can. A mapping that was
     /// used since is put back with its time by then.
     alarms: BinaryHeap<Reverse<(u64, MappingNumber)>>,
@@ -92,6 +96,7 @@ impl MappingTable {
             free: Vec::new(),
             inside: MappingIndex::default(),
             outside: MappingIndex::default(),
+            begun_outside: HashMap::new(),
             alarms: BinaryHeap::new(),
         }
     }
@@ -110,6 +115,47 @@ impl MappingTable {
         };
         self.outside
             .find(key.hash(), |number| self.has_outside(number, &key))
+    }
+
+    /// Notes that a remote host has begun a connection of TCP by a mapping.
+    pub(super) fn note_begun_outside(
+        &mut self,
+        number: MappingNumber,
+        remote: SocketAddrV4,
+        now: u64,
+    ) {
+        let Some(inside) = self.get(number).map(|mapping| mapping.inside) else {
+            return;
+        };
+        // Before the map grows, which takes as long as this.
+        if self.begun_outside.len() == self.begun_outside.capacity() {
+            let mut begun = std::mem::take(&mut self.begun_outside);
+            begun.retain(|key, number| self.has_begun(*number, *key, now));
+            self.begun_outside = begun;
+        }
+        self.begun_outside.insert([inside, remote], number);
+    }
+
+    /// Returns the mapping of a connection of TCP that a remote host has begun.
+    pub(super) fn begun_outside(
+        &self,
+        inside: SocketAddrV4,
+        remote: SocketAddrV4,
+        now: u64,
+    ) -> Option<MappingNumber> {
+        let key = [inside, remote];
+        let number = *self.begun_outside.get(&key)?;
+        self.has_begun(number, key, now).then_some(number)
+    }
+
+    fn has_begun(
+        &self,
+        number: MappingNumber,
+        [inside, remote]: [SocketAddrV4; 2],
+        now: u64,
+    ) -> bool {
+        self.get(number)
+            .is_some_and(|it| it.inside == inside && it.has_session(remote, now))
     }
 
     /// Reads the mappings that have these hashes, none of which has to wait for another one, and
@@ -231,6 +277,9 @@ impl MappingTable {
         // Another mapping may have taken the place of one of the keys, and then stays there.
         self.remove_inside(number, &FlowEnd::inside(&mapping));
         self.remove_outside(number, &outside);
+        if !self.begun_outside.is_empty() {
+            self.begun_outside.retain(|_, other| *other != number);
+        }
         self.free.push(number);
         Some(mapping)
     }
@@ -284,6 +333,7 @@ impl MappingTable {
         self.slots.capacity() * size_of::<Slot>()
             + self.free.capacity() * size_of::<MappingNumber>()
             + self.alarms.capacity() * size_of::<Reverse<(u64, MappingNumber)>>()
+            + self.begun_outside.capacity() * size_of::<([SocketAddrV4; 2], MappingNumber)>()
             + self.inside.memory()
             + self.outside.memory()
     }

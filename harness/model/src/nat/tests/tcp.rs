@@ -144,3 +144,32 @@ fn connections_of_one_mapping_expire_one_by_one() {
     assert!(world.tcp_back(at(REMOTE_2, 80), two, ACK).is_ok());
     assert_eq!(world.nat.mappings(world.now)[0].peers, [at(REMOTE_2, 80)]);
 }
+
+#[test]
+fn a_full_cone_of_tcp_answers_strangers_by_the_same_mapping_whatever_mappings_depend_on() {
+    for mapping in Dependence::ALL {
+        let mut world = World::new(NatSpec {
+            tcp_filtering: Some(Dependence::EndpointIndependent),
+            ..NatSpec::new(mapping, mapping)
+        });
+        let (inside, stranger) = (at(INSIDE, 5000), at(REMOTE_2, 9000));
+        let outside = opened(&mut world, inside, at(REMOTE, 80));
+        assert_eq!(
+            world.tcp_back(stranger, outside, SYN),
+            Ok([stranger, inside])
+        );
+        for flags in [SYN_ACK, ACK, FIN] {
+            let passed = world.tcp(inside, stranger, flags);
+            assert_eq!(passed, Ok([outside, stranger]), "{mapping:?}, {flags:?}");
+            assert!(world.tcp_back(stranger, outside, ACK).is_ok());
+        }
+        // A connection that begins inside has the mapping that its remote host asks for.
+        let other = at(REMOTE_2, 9001);
+        let [own, _] = world.tcp(inside, other, SYN).expect("a SYN");
+        assert_eq!(own == outside, mapping == Dependence::EndpointIndependent);
+        // With the mapping, its connections are forgotten.
+        world.nat.flush();
+        let late = world.tcp(inside, stranger, ACK);
+        assert_eq!(late, dropped(NatDrop::UnknownFlow), "{mapping:?}");
+    }
+}

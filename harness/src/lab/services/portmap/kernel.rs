@@ -8,7 +8,7 @@ use super::site::KernelNat;
 use crate::kernel::clock::monotonic;
 use crate::kernel::netlink::NetlinkError;
 use crate::kernel::nft::conntrack::{
-    TrackedFlow, begin_flow, forget_flow, hold_flow, tracked_flows,
+    FlowTuple, TrackedFlow, begin_flow, find_flow, forget_flow, hold_flow, tracked_flows,
 };
 use crate::lab::packet_filter::netfilter::number_of;
 use crate::model::nat::{NatProtocol, RequestedPort};
@@ -66,12 +66,14 @@ impl KernelEngine<'_> {
         ends: [SocketAddrV4; 2],
         time: Duration,
     ) -> Result<Option<SocketAddrV4>, NetlinkError> {
+        let [source, destination] = ends;
+        let packets = FlowTuple {
+            source,
+            destination,
+        };
         let find = || -> Result<Option<TrackedFlow>, NetlinkError> {
-            let flows = tracked_flows(self.netns)?;
-            let is_it = |it: &TrackedFlow| {
-                it.protocol == protocol && [it.original.source, it.original.destination] == ends
-            };
-            Ok(flows.into_iter().find(is_it))
+            let flow = find_flow(self.netns, protocol, &packets, None)?;
+            Ok(flow.filter(|it| it.original == packets))
         };
         match find()? {
             // A lifetime of 0 leaves the flow to its traffic (RFC 6887, section 12.3).
