@@ -1,8 +1,12 @@
 //! IPv6 addresses that hosts make of what routers advertise.
 
+use snowglobe::dhcp6::Dhcp6Spec;
 use snowglobe::ndp::AdvertiseSpec;
 use snowglobe::prelude::*;
 use snowglobe::topology::NodeId;
+
+/// The time for which routers are good, who advertise themselves three times in it.
+const LIFETIME: Duration = Duration::from_secs(3);
 
 /// Returns a lab of a router and two hosts on a switch.
 fn lab() -> TestResult<(Lab, NodeId, [NodeId; 2])> {
@@ -96,5 +100,40 @@ fn a_host_that_comes_late_or_starts_again_asks_for_a_router() -> TestResult {
         late
     })?;
     assert!(lab[late].ipv6().is_some());
+    Ok(())
+}
+
+#[snowglobe::test]
+fn advertisements_tell_of_name_servers_and_of_a_server_that_knows_the_rest() -> TestResult {
+    let mut topology = Topology::new();
+    let router = NodeSpec::new("router")
+        .forward(true)
+        .dns(snowglobe::dns::DnsSpec::new())
+        .dhcp6(Dhcp6Spec::new())
+        .advertise(AdvertiseSpec::new().other().lifetime(LIFETIME));
+    let router = topology.node(router);
+    let host = topology.node("host");
+    let link = topology.link(host, router);
+    let lab = topology.start()?;
+    let recording = lab[link].record()?;
+    let advertised = || {
+        let packets = recording.packets();
+        let last = packets.iter().rev().find(|it| it.icmp() == Some((134, 0)));
+        last.map(|it| it.frame()[14 + 40..].to_vec())
+    };
+    // The next one comes by itself.
+    let message = lab.wait_until(advertised)?;
+    assert_eq!(
+        message[5], 0x40,
+        "the flag O and not M (RFC 4861, section 4.2)"
+    );
+    // RDNSS of one server: RFC 8106, section 5.1.
+    let address = lab[router].ipv6().ok_or("an address")?;
+    let seconds = u32::try_from(LIFETIME.as_secs())?.to_be_bytes();
+    let option = [&[25, 3, 0, 0], &seconds[..], &address.octets()[..]].concat();
+    assert!(
+        message.windows(option.len()).any(|it| it == option),
+        "no {option:?} in {message:?}"
+    );
     Ok(())
 }

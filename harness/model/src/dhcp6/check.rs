@@ -10,6 +10,7 @@ use crate::dhcp::given::{self, Given};
 use crate::dhcp6::delegated;
 use crate::dhcp6::network::Dhcp6Network;
 use crate::dhcp6::spec::Dhcp6Spec;
+use crate::ndp::spec::AdvertiseSpec;
 use crate::plan::Plan;
 use crate::plan::id::SegmentId;
 use crate::topology::Subnet;
@@ -165,13 +166,23 @@ fn check_hosts(
     served: &HashMap<SegmentId, SegmentService>,
     problems: &mut Problems,
 ) {
-    let Some(spec) = topology[id].advertise.as_ref().filter(|it| it.managed) else {
+    let asks = |it: &&AdvertiseSpec| it.managed || it.other;
+    let Some(spec) = topology[id].advertise.as_ref().filter(asks) else {
         return;
     };
     let interfaces = plan.stack(id).interfaces.iter();
     for interface in interfaces.filter(|it| crate::ndp::advertisement::advertises(spec, it)) {
-        let service = served.get(&interface.segment).copied().unwrap_or_default();
-        if !service.addresses {
+        let service = served.get(&interface.segment).copied();
+        if service.is_none() && spec.other {
+            problems.add(Kind::Missing, Site::new(id, "advertise"), || {
+                format!(
+                    "node {} tells hosts on {} to ask for name servers by DHCPv6, and no server is there; give a node there one by `NodeSpec::dhcp6`",
+                    show(&topology.node_name(id)),
+                    interface.name
+                )
+            });
+        }
+        if spec.managed && !service.unwrap_or_default().addresses {
             problems.add(Kind::Missing, Site::new(id, "advertise"), || {
                 format!(
                     "node {} tells hosts on {} to get their addresses by DHCPv6, and no server gives any there; give a node there one by `NodeSpec::dhcp6`",

@@ -54,21 +54,11 @@ impl Dhcp6Network {
         let segment = |it: &&InterfacePlan| it.segment == interface.segment;
         let others = plan.stacks.iter().flat_map(|it| &it.interfaces);
         let taken = others.filter(segment).flat_map(|it| &it.addresses);
-        let dns = plan.name_servers.iter().filter_map(|id| {
-            let near = plan[*id].interfaces.iter().filter(segment);
-            let near = near.flat_map(|it| &it.addresses);
-            let near = near.filter(|it| !it.is_link_local()).map(|it| it.ip);
-            let own = own.filter(|_| *id == stack).map(|it| it.ip);
-            own.into_iter()
-                .chain(near)
-                .chain(plan[*id].primary())
-                .find_map(v6)
-        });
         Some(Self {
             subnet,
             range: range.filter(|range| range.iter().all(on_it)),
             taken: taken.filter_map(|it| v6(it.ip)).collect(),
-            dns: dns.collect(),
+            dns: name_servers(plan, stack, interface),
             domain: plan.domain.clone(),
         })
     }
@@ -85,6 +75,27 @@ impl Dhcp6Network {
         let all = ranges.flat_map(|[first, last]| first.to_bits()..=last.to_bits());
         all.map(Ipv6Addr::from_bits).filter(|it| self.has(*it))
     }
+}
+
+/// Returns the IPv6 addresses at which hosts on the network of an interface of a stack reach the
+/// name servers of the lab.
+pub fn name_servers(plan: &Plan, stack: StackId, interface: &InterfacePlan) -> Vec<Ipv6Addr> {
+    let global = |it: &InterfacePlan| -> Vec<IpAddr> {
+        let addresses = it.addresses.iter().filter(|it| !it.is_link_local());
+        addresses.map(|it| it.ip).collect()
+    };
+    let servers = plan.name_servers.iter();
+    let reached = servers.filter_map(|id| {
+        let near = plan[*id].interfaces.iter();
+        let near = near.filter(|it| it.segment == interface.segment);
+        let own = (*id == stack).then(|| global(interface));
+        own.into_iter()
+            .flatten()
+            .chain(near.flat_map(global))
+            .chain(plan[*id].primary())
+            .find_map(v6)
+    });
+    reached.collect()
 }
 
 /// Returns the link-local address of an interface that speaks IPv6, by which clients and servers

@@ -441,6 +441,9 @@ fn hosts_that_are_to_ask_need_a_server_and_an_uplink_is_needed_to_ask_by() {
     let (kind, said) = refused(router().advertise(AdvertiseSpec::new().managed()));
     assert!(said.contains("no server gives any there"), "{said}");
     assert_eq!(kind, Kind::Missing);
+    let (kind, said) = refused(router().advertise(AdvertiseSpec::new().other()));
+    assert!(said.contains("no server is there"), "{said}");
+    assert_eq!(kind, Kind::Missing);
     let (kind, said) = refused(router());
     assert!(
         said.contains("no router advertises one on its network"),

@@ -23,6 +23,9 @@ const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 const ADVERTISEMENT: u8 = 134;
 const SOLICITATION: u8 = 133;
 
+/// Name servers of which one option tells at most.
+const MOST_SERVERS: usize = 127;
+
 /// The advertisement of a router on one of its networks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advertisement {
@@ -34,6 +37,10 @@ pub struct Advertisement {
     pub router: u16,
     /// Whether hosts are to get their addresses by DHCPv6.
     pub managed: bool,
+    /// Whether hosts are to ask for name servers and the like by DHCPv6.
+    pub other: bool,
+    /// The name servers, and the seconds for which they are good.
+    pub dns: (Vec<Ipv6Addr>, u32),
     /// The prefixes.
     pub prefixes: Vec<AdvertisedPrefix>,
 }
@@ -55,8 +62,10 @@ impl Advertisement {
         let mut message = vec![ADVERTISEMENT, 0, 0, 0];
         /// Hop limit that hosts are to use.
         const HOPS: u8 = 64;
-        // 0x80 is the flag M (section 4.2).
-        message.extend([HOPS, if self.managed { 0x80 } else { 0 }]);
+        // 0x80 is the flag M, and 0x40 the flag O (section 4.2).
+        let managed = if self.managed { 0x80 } else { 0 };
+        let other = if self.other { 0x40 } else { 0 };
+        message.extend([HOPS, managed | other]);
         message.extend(self.router.to_be_bytes());
         // Hosts keep their own times for neighbours.
         message.extend([0; 8]);
@@ -79,6 +88,13 @@ impl Advertisement {
             if let IpAddr::V6(network) = prefix.network() {
                 message.extend(network.octets());
             }
+        }
+        let (dns, seconds) = &self.dns;
+        // RDNSS (RFC 8106, section 5.1): the length is in units of 8 bytes, and one byte long.
+        for dns in dns.chunks(MOST_SERVERS) {
+            message.extend([25, 1 + 2 * dns.len() as u8, 0, 0]);
+            message.extend(seconds.to_be_bytes());
+            message.extend(dns.iter().flat_map(Ipv6Addr::octets));
         }
         to_group([ALL_NODES_MAC, self.mac], [self.from, ALL_NODES], message)
     }

@@ -11,8 +11,9 @@ use crate::topology::{Subnet, SubnetError};
 
 /// Router advertisements of a node, by which hosts on its networks make addresses of their own.
 ///
-/// The node advertises itself as a default router (if it forwards), and the /64 of each of its
-/// networks.
+/// The node advertises itself as a default router (if it forwards), the /64 of each of its
+/// networks, and the name servers of the lab (RDNSS, RFC 8106) by the addresses that hosts there
+/// reach them at.
 ///
 /// ```
 /// use snowglobe_model::ndp::AdvertiseSpec;
@@ -38,6 +39,9 @@ pub struct AdvertiseSpec {
     /// Whether hosts are to get their addresses by DHCPv6, and not to make them of the prefix.
     #[serde(skip_serializing_if = "is_default")]
     pub(crate) managed: bool,
+    /// Whether hosts are to ask for name servers and the like by DHCPv6.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(crate) other: bool,
     /// Time for which addresses are valid that are made from the prefix.
     #[serde(with = "crate::impair::text::serde_duration")]
     pub(crate) lifetime: Duration,
@@ -49,6 +53,7 @@ impl Default for AdvertiseSpec {
             prefix: None,
             delegated: false,
             managed: false,
+            other: false,
             // RFC 4861, section 6.2.1: AdvDefaultLifetime is three times the longest interval.
             lifetime: Duration::from_secs(1800),
         }
@@ -81,6 +86,19 @@ impl AdvertiseSpec {
     pub fn managed(mut self) -> Self {
         self.managed = true;
         self
+    }
+
+    /// Tells hosts to ask for name servers and the like by DHCPv6 (the flag O), whatever they make
+    /// their addresses of. A server in the node answers: see
+    /// [`NodeSpec::dhcp6`](crate::topology::NodeSpec::dhcp6).
+    pub fn other(mut self) -> Self {
+        self.other = true;
+        self
+    }
+
+    /// Returns whether hosts are to ask for name servers and the like by DHCPv6.
+    pub fn is_other(&self) -> bool {
+        self.other
     }
 
     /// Returns whether the prefixes are those that the router is delegated.

@@ -13,6 +13,8 @@ fn an_advertisement_has_the_checksum_and_the_options_of_its_kind() {
         from: "fe80::1".parse().unwrap(),
         router: 1800,
         managed: false,
+        other: true,
+        dns: (vec!["fd00::53".parse().unwrap()], 900),
         prefixes: vec![AdvertisedPrefix {
             prefix: "2001:db8:1::/64".parse().unwrap(),
             autonomous: true,
@@ -30,6 +32,14 @@ fn an_advertisement_has_the_checksum_and_the_options_of_its_kind() {
         panic!("no ICMPv6: {headers:?}");
     };
     assert!(icmp.icmp_type.type_u8() == 134 && payload.len() >= 8 + 8 + 32);
+    // The flag O, and a name server for a quarter of an hour: RFC 8106, section 5.1.
+    assert_eq!(frame[14 + 40 + 5], 0x40);
+    let (rest, server) = payload.split_at(payload.len() - 16);
+    assert!(rest.ends_with(&[25, 3, 0, 0, 0, 0, 3, 132]), "{rest:?}");
+    assert_eq!(
+        server,
+        "fd00::53".parse::<std::net::Ipv6Addr>().unwrap().octets()
+    );
     let expected = icmp
         .icmp_type
         .calc_checksum(ip.source, ip.destination, payload);

@@ -15,7 +15,7 @@ use crate::lab::services::service::{
     Service, ServicePlace, ServiceThread, ServiceWork, ThreadWaker, open_inside,
 };
 use crate::model::dhcp6::client::HeldRange;
-use crate::model::dhcp6::network::link_local;
+use crate::model::dhcp6::network::{link_local, name_servers};
 use crate::model::ndp::AdvertiseSpec;
 use crate::model::ndp::advertisement::{
     AdvertisedPrefix, Advertisement, advertised_prefix, advertises,
@@ -117,6 +117,8 @@ impl Advertiser {
             network.lifetime = spec.seconds();
             network.interval = spec_interval(&spec);
             network.advertisement.managed = spec.is_managed();
+            network.advertisement.other = spec.is_other();
+            network.advertisement.dns.1 = spec.seconds().into();
             network.replace(Some(prefix));
         }
         self.waker.wake();
@@ -157,6 +159,11 @@ fn networks(node: &NodePlan, spec: &AdvertiseSpec, plan: &Plan) -> Vec<Advertise
                 from,
                 router: 0,
                 managed: spec.is_managed(),
+                other: spec.is_other(),
+                dns: (
+                    name_servers(plan, node.stack, interface),
+                    spec.seconds().into(),
+                ),
                 prefixes: Vec::new(),
             },
             forwards,
