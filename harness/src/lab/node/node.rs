@@ -160,15 +160,16 @@ impl Node {
     /// The node has no interface.
     pub fn ip(&self) -> IpAddr {
         *self
-            .stack
-            .primary()
+            .addresses()
             .first()
             .unwrap_or_else(|| panic!("node `{}` has no address: no link leads to it", self.name))
     }
 
-    /// Returns the IPv4 address for which the name stands.
+    /// Returns the IPv4 address for which the name stands. Where addresses are the
+    /// [business of a program](crate::dhcp::AddressSource::Program), it is the one that the kernel
+    /// of the node has now.
     pub fn ipv4(&self) -> Option<Ipv4Addr> {
-        self.stack.primary().into_iter().find_map(|ip| match ip {
+        self.addresses().into_iter().find_map(|ip| match ip {
             IpAddr::V4(v4) => Some(v4),
             IpAddr::V6(_) => None,
         })
@@ -176,10 +177,17 @@ impl Node {
 
     /// Returns the IPv6 address for which the name stands.
     pub fn ipv6(&self) -> Option<Ipv6Addr> {
-        self.stack.primary().into_iter().find_map(|ip| match ip {
+        self.addresses().into_iter().find_map(|ip| match ip {
             IpAddr::V6(v6) => Some(v6),
             IpAddr::V4(_) => None,
         })
+    }
+
+    /// Returns the addresses for which the name stands: of each family, the first counts.
+    fn addresses(&self) -> Vec<IpAddr> {
+        let by_program = self.own.v4_by_program.then(|| self.stack.v4_of_program());
+        let by_program = by_program.flatten().into_iter();
+        by_program.chain(self.stack.primary()).collect()
     }
 
     /// Returns whether the first process runs. It does not between [`crash`](Node::crash) and
@@ -451,7 +459,7 @@ impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Node")
             .field("name", &self.name)
-            .field("ips", &self.stack.primary())
+            .field("ips", &self.addresses())
             .finish_non_exhaustive()
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct OwnServices {
     pub(crate) clients6: Option<Arc<Dhcp6Clients>>,
     /// Whether the node is ready without an IPv6 address, which is the business of a program.
     pub(crate) addresses_by_program: bool,
+    /// Whether the IPv4 addresses are the business of a program.
+    pub(crate) v4_by_program: bool,
     pub(crate) nat64: Option<Arc<Translation>>,
     clat: Option<Arc<Translation>>,
     pub(crate) port_mapper: Arc<PortMapper>,
@@ -68,6 +70,7 @@ impl OwnServices {
             dhcp6: dhcp6.map(Arc::new),
             clients6: clients6.map(Arc::new),
             addresses_by_program: node.addresses_v6 == AddressSource::Program,
+            v4_by_program: node.addresses == AddressSource::Program,
             port_mapper: Arc::new(PortMapper::new(&node.name)),
             disks: Vec::new(),
         }
@@ -84,6 +87,7 @@ impl OwnServices {
             dhcp6,
             clients6,
             addresses_by_program: _,
+            v4_by_program: _,
             nat64,
             clat,
             port_mapper,

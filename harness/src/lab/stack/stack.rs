@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-use crate::kernel::netlink::{Device, Netlink, NetlinkError};
+use crate::kernel::netlink::{AddressEntry, Device, Netlink, NetlinkError};
 use crate::kernel::nft::{DropTime, FilterConversation, SenderDrop, Senders};
 use crate::kernel::procfs::sysctls;
 use crate::kernel::sync::{Lock, SharedLock};
@@ -41,6 +41,8 @@ pub(crate) struct Stack {
     pod: Option<FirstProcessHandle>,
     /// The addresses that the name stands for. The addresses change when a cable is laid or moved.
     primary: SharedLock<Vec<IpAddr>>,
+    /// The interfaces whose IPv4 addresses are no business of the plan.
+    asking: SharedLock<Vec<u32>>,
     /// The addresses that DHCP has given, by the index of the interface.
     leased: SharedLock<BTreeMap<u32, Ipv4Addr>>,
     /// The clients of the stack, which know what servers have given to its interfaces.
@@ -70,6 +72,7 @@ impl Stack {
             cables: Lock::default(),
             pod,
             primary: SharedLock::new(plan.primary().collect()),
+            asking: SharedLock::new(asking(plan)),
             leased: SharedLock::default(),
             keepers: Lock::default(),
             autoconfigures: plan.autoconfigures,
@@ -106,18 +109,37 @@ impl Stack {
     /// Returns the IPv6 addresses that the kernel has made of what routers advertise, as it has
     /// them now. Addresses of prefixes that are over come last.
     pub(crate) fn autoconfigured(&self) -> Vec<IpAddr> {
-        let netns = self.netns().filter(|_| self.autoconfigures);
-        // A namespace that cannot be asked, as that of a removed node, has none.
-        let Some(Ok(mut netlink)) = netns.map(|netns| Netlink::open_in(netns.as_fd())) else {
+        if !self.autoconfigures {
             return Vec::new();
-        };
-        let mut all = netlink.addresses().unwrap_or_default();
+        }
+        let mut all = self.kernel_addresses();
         all.retain(|it| {
             let v6 = matches!(it.address, IpAddr::V6(v6) if !v6.is_unicast_link_local());
             v6 && !it.address.is_loopback() && !it.tentative
         });
         sort_by_key(&mut all, |it| it.deprecated);
         all.into_iter().map(|it| it.address).collect()
+    }
+
+    /// Returns the first IPv4 address that a program of the node has given to an interface which
+    /// has none in the plan.
+    pub(crate) fn v4_of_program(&self) -> Option<IpAddr> {
+        let asking = self.asking.read().clone();
+        let mut all = self.kernel_addresses();
+        all.retain(|it| it.address.is_ipv4() && asking.contains(&it.interface));
+        // In the order of the interfaces, as for addresses that our client has got.
+        let first = all.into_iter().min_by_key(|it| it.interface);
+        first.map(|it| it.address)
+    }
+
+    /// Returns the addresses that the kernel has now. A namespace that cannot be asked, as that of
+    /// a removed node, has none.
+    fn kernel_addresses(&self) -> Vec<AddressEntry> {
+        let netlink = self.netns().map(|netns| Netlink::open_in(netns.as_fd()));
+        let Some(Ok(mut netlink)) = netlink else {
+            return Vec::new();
+        };
+        netlink.addresses().unwrap_or_default()
     }
 
     /// Takes over the address that DHCP has given to an interface, or has taken from it.
@@ -168,6 +190,7 @@ impl Stack {
     /// Takes over what a changed plan says.
     pub(crate) fn refresh(&self, plan: &StackPlan) {
         *self.primary.write() = plan.primary().collect();
+        *self.asking.write() = asking(plan);
         *self.own.write() = OwnSettings::of(plan);
     }
 
@@ -274,6 +297,12 @@ impl Stack {
         // this project, 2026-08). A refusal costs memory for that time and nothing else.
         let _ = sysctls::write_in(self.netns.as_fd(), "net/ipv4/tcp_orphan_retries", "1");
     }
+}
+
+/// Returns the interfaces at which somebody else than the plan gives an IPv4 address.
+fn asking(plan: &StackPlan) -> Vec<u32> {
+    let asking = plan.asking().filter(|it| it.v4().next().is_none());
+    asking.map(|it| it.index).collect()
 }
 
 /// Returns a stack as the subject of an error: a node that lives in it, or the pod.
