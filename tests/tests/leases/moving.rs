@@ -167,6 +167,23 @@ fn a_phone_with_two_leases_leaves_by_the_one_with_the_lower_metric() -> TestResu
 }
 
 #[snowglobe::test]
+fn nobody_waits_for_a_router_that_cannot_be_heard() -> TestResult {
+    let (mut lab, phone, [wifi, _], server) = on_both()?;
+    // The address of the kernel comes with the route whose metric is to change.
+    lab.wait_until(|| on(&lab, phone, 0).is_ok_and(|own| own.len() == 2))?;
+    let other = v4_on(&lab, phone, 1)?;
+    // The time of the trial would be over before.
+    lab.set_patience(Duration::from_secs(3600));
+    let cut = lab[wifi].cut()?;
+    lab.set_metric(wifi, 900)?;
+    // What a server has given has the new metric all the same.
+    let server = lab[server].ipv4().ok_or("an address")?;
+    assert_eq!(speaks(&lab, phone, server)?[0], other);
+    cut.heal()?;
+    Ok(())
+}
+
+#[snowglobe::test]
 fn nobody_waits_for_the_lease_of_an_interface_that_is_gone() -> TestResult {
     let (mut lab, phone, [wifi, _], server) = on_both()?;
     let by_mobile = v4_on(&lab, phone, 1)?;

@@ -85,6 +85,11 @@ impl Cuts {
         Ok(())
     }
 
+    /// Returns whether a direction is cut.
+    pub(crate) fn any(&self) -> bool {
+        self.wanted != [0; 2]
+    }
+
     /// Counts one guard less, and heals the direction after the last.
     pub(crate) fn heal(
         &mut self,

@@ -95,6 +95,11 @@ impl LinkState {
         self.down
     }
 
+    /// Returns whether a guard has a direction of the link cut.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cuts.any()
+    }
+
     pub(crate) fn patience(&self) -> Duration {
         self.services.patience().limit()
     }

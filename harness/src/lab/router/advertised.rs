@@ -4,6 +4,7 @@
 //! the router, the kernel makes the route anew if the metric has changed (net/ipv6/ndisc.c,
 //! ndisc_router_discovery). So the router is asked to advertise itself.
 
+use std::fmt::Display;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -63,6 +64,11 @@ impl Lab {
         let socket = Netns::visit(netns, open)
             .flatten()
             .map_err(|e| LabError::io(step, &e.into()))?;
+        // Nobody answers over a link that is cut, or from a network on which nobody else runs.
+        if self[interface.link].state().is_cut() || !self.is_anybody_at(id, interface) {
+            note_kept(interface, &"nobody can be heard there");
+            return Ok(());
+        }
         let question = solicitation(interface.mac, from);
         let mut asked: Option<std::time::Instant> = None;
         let renewed = until(self.patience.limit(), || {
@@ -76,13 +82,28 @@ impl Lab {
         // The link may be cut, or the router down. Then the kernel takes the metric from the next
         // advertisement that it hears.
         if let Err(error) = renewed {
-            note_if_failed(format!(
-                "the default route over `{}` keeps its metric until its router advertises itself: {error}",
-                interface.name
-            ));
+            note_kept(interface, &error);
         }
         Ok(())
     }
+
+    /// Returns whether another node runs on the network of an interface.
+    fn is_anybody_at(&self, id: StackId, interface: &InterfacePlan) -> bool {
+        let mut nodes = self.all_nodes().iter().zip(&self.plan().nodes);
+        nodes.any(|(node, planned)| {
+            let mut interfaces = self.plan()[planned.stack].interfaces.iter();
+            planned.stack != id
+                && node.is_running()
+                && interfaces.any(|it| it.segment == interface.segment)
+        })
+    }
+}
+
+fn note_kept(interface: &InterfacePlan, why: &dyn Display) {
+    note_if_failed(format!(
+        "the default route over `{}` keeps its metric until its router advertises itself: {why}",
+        interface.name
+    ));
 }
 
 /// Returns whether an interface has a default route from a router advertisement whose metric is not

@@ -116,8 +116,10 @@ impl Lab {
     /// one with the lowest metric, so this is how a phone changes from Wi-Fi to mobile.
     ///
     /// These routes include those that servers have given, and those from router advertisements,
-    /// for which the node asks again. If the router cannot be heard, its route keeps the old metric
-    /// until the next advertisement. A program that manages the addresses has metrics of its own.
+    /// for which the node asks again. If the router says nothing for the patience of the lab
+    /// ([`Lab::set_patience`]), or cannot be heard because the link is cut or nobody else runs
+    /// there, its route keeps the old metric until the next advertisement. A program that manages
+    /// the addresses has metrics of its own.
     ///
     /// # Errors
     /// A node has another default route with that metric, or the kernel refuses the change: nothing
