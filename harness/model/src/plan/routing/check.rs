@@ -15,7 +15,7 @@ use crate::topology::error::{
 use crate::topology::id::Owner;
 use crate::topology::link::Engine;
 use crate::topology::name::show;
-use crate::topology::value::Topology;
+use crate::topology::value::{Routing, Topology};
 
 /// Refuses a translation without an uplink, and networks that are in front of themselves.
 pub(crate) fn check_realms(
@@ -93,7 +93,8 @@ pub(crate) fn check_realms(
     problems.check()
 }
 
-/// Refuses uplinks that lead to no router, and two default routes with the same metric.
+/// Refuses uplinks that lead to no router or in a circle, and two default routes with the same
+/// metric.
 pub(crate) fn check_uplinks(
     topology: &Topology,
     wiring: &Wiring,
@@ -103,6 +104,9 @@ pub(crate) fn check_uplinks(
     if !has_routers(topology) {
         return Ok(());
     }
+    // Without, daemons make the routes, and uplinks are no default routes.
+    let makes_routes = topology.settings.routing != Routing::None;
+    let mut has_circle = false;
     for (index, stack) in wiring.stacks.iter().enumerate() {
         let id = StackId::new(index);
         let (name, subject) = whose(topology, stack.owner);
@@ -115,6 +119,14 @@ pub(crate) fn check_uplinks(
                     format!("the uplink of {name} over link {} leads to no router; lead it to `topology.router(…)` or `topology.internet()`, or to a switch that has one", topology.shown_link(port.link))
                 });
             }
+        }
+        let circular = |family: &Gateways<'_>| family.is_in_circle(id);
+        if !has_circle && makes_routes && families.iter().any(circular) {
+            // One circle is named once, and not for each router in it.
+            has_circle = true;
+            problems.add(Kind::Wiring, Site::new(subject, "network"), || {
+                format!("the uplinks of {name} lead in a circle, and nowhere out of it; lead one of the routers there to `topology.internet()`, or make a link of the circle a `topology.link(…)`")
+            });
         }
         for family in families {
             let mut metrics: Vec<_> = family

@@ -69,9 +69,36 @@ impl<'a> Gateways<'a> {
 
     /// Returns the neighbour to which the default route over an interface leads.
     pub(crate) fn beyond(&self, stack: StackId, port: &Attachment) -> Option<IpAddr> {
+        self.gateway(stack, port).map(|(_, ip)| ip)
+    }
+
+    fn gateway(&self, stack: StackId, port: &Attachment) -> Option<(StackId, IpAddr)> {
         let gateways = self.of_segment[port.segment.index()].iter();
         let mut others = gateways.filter(|(other, _)| *other != stack);
-        others.next().map(|(_, ip)| *ip)
+        others.next().copied()
+    }
+
+    /// Returns whether all default routes from a stack on lead back to routers that are on the way
+    /// already, so that packets to nowhere near go round until their hops are used up.
+    pub(crate) fn is_in_circle(&self, stack: StackId) -> bool {
+        let mut known = vec![stack];
+        let mut at = 0;
+        while let Some(router) = known.get(at).copied() {
+            at += 1;
+            let ports = self.wiring.stacks[router.index()].interfaces.iter();
+            let uplinks = ports.filter(|port| is_uplink(self.topology, port));
+            let next: Vec<_> = uplinks.filter_map(|it| self.gateway(router, it)).collect();
+            // Whoever has no way on is the end of the way, as the Internet is.
+            if next.is_empty() {
+                return false;
+            }
+            for (next, _) in next {
+                if !known.contains(&next) {
+                    known.push(next);
+                }
+            }
+        }
+        true
     }
 
     /// Returns the default routes of a stack, with the numbers of their interfaces.
