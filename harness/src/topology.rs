@@ -123,8 +123,9 @@
 //! # Load balancers and proxies
 //!
 //! Load balancers and proxies are ordinary nodes that run the programs of a fixture: haproxy before
-//! two servers, and tinyproxy as the only way out of an office. Names in their configurations are
-//! those of nodes.
+//! two servers, and tinyproxy as the only way out of an office. A SOCKS proxy is made in the same
+//! way, as of Debian's microsocks: `StartCommand::new("microsocks").args(["-p", "1080"])`. Names in
+//! their configurations are those of nodes.
 //!
 //! ```no_run
 //! use snowglobe::prelude::*;

@@ -165,6 +165,20 @@ fn mobile(phone: NodeSpec) -> Situation {
 /// Returns a phone with two ways to the Internet, and a host at home. The phone prefers its Wi-Fi,
 /// the first of `links`, to its mobile network, the second. A test changes that by `set_metric`,
 /// takes the Wi-Fi down, or removes it.
+///
+/// After a change of the metric, packets of connections from before leave by the other network, as
+/// on any Linux, and their server does not know them there. A route by source keeps them on the
+/// Wi-Fi as long as it is there:
+///
+/// ```
+/// use snowglobe_model::topology::{RouteSpec, situation};
+///
+/// let mut here = situation::handover();
+/// let by_wifi = RouteSpec::new("0.0.0.0/0", "a-home").from("192.168.1.0/24");
+/// here.topology.edit_node(here.a, |phone| phone.route(by_wifi));
+/// here.topology.validate()?;
+/// # Ok::<(), snowglobe_model::topology::TopologyError>(())
+/// ```
 pub fn handover() -> Situation {
     let mut base = Base::new();
     let (a, router, wifi) = base.home("a");
