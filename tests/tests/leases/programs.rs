@@ -50,7 +50,8 @@ fn udhcpc_gets_renews_and_loses_a_lease() -> TestResult {
     udhcpc.wait_for_log("lease: bound 10.0.0.100 10.0.0.1 10.0.0.1 lab")?;
     let leases = || lab[server].dhcp().map(|it| it.leases()).unwrap_or_default();
     assert_eq!(leases().len(), 1);
-    assert_eq!(lab[client].ipv4(), Some(Ipv4Addr::new(10, 0, 0, 100)));
+    // The script speaks before it sets the address.
+    lab.wait_until(|| lab[client].ipv4() == Some(Ipv4Addr::new(10, 0, 0, 100)))?;
     // The address works.
     let to: SocketAddr = "10.0.0.100:9".parse()?;
     let refused = lab[server].run(|| TcpStream::connect(to)).unwrap_err();
