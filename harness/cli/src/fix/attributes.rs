@@ -77,6 +77,27 @@ pub(super) fn foreign(path: &[String]) -> Option<&'static str> {
     }
 }
 
+/// Returns whether an attribute with this path and these arguments makes a test only where some
+/// condition holds, as `#[cfg_attr(unix, tokio::test)]`.
+pub(super) fn makes_test_at_times(path: &[String], arguments: &str) -> bool {
+    if !path.iter().eq(["cfg_attr"]) {
+        return false;
+    }
+    let mut attributes: Vec<TokenStream> = vec![TokenStream::new()];
+    for tree in arguments.parse::<TokenStream>().unwrap_or_default() {
+        match tree {
+            TokenTree::Punct(mark) if mark.as_char() == ',' => attributes.push(TokenStream::new()),
+            tree => attributes
+                .last_mut()
+                .into_iter()
+                .for_each(|it| it.extend([tree.clone()])),
+        }
+    }
+    // The first is the condition.
+    let mut attributes = attributes.into_iter().skip(1).map(named);
+    attributes.any(|(path, arguments)| makes_test(&path) || makes_test_at_times(&path, &arguments))
+}
+
 /// Returns whether the attribute keeps what is below it out of everything but tests.
 pub(super) fn is_for_tests(attribute: &Attribute) -> bool {
     let Meta::List(list) = &attribute.meta else {
@@ -128,8 +149,12 @@ pub(super) fn in_tokens(tokens: TokenStream, found: &mut Vec<FoundFunction>) {
                     _ => "a test that a macro names".to_owned(),
                 };
                 let attributes = std::mem::take(&mut attributes);
-                let is_test = |path: &[String]| makes_test(path) || foreign(path).is_some();
-                if attributes.iter().any(|((path, _), _)| is_test(path)) {
+                let is_test = |(path, arguments): &Named| {
+                    makes_test(path)
+                        || foreign(path).is_some()
+                        || makes_test_at_times(path, arguments)
+                };
+                if attributes.iter().any(|(named, _)| is_test(named)) {
                     found.push(FoundFunction { name, attributes });
                 }
             }

@@ -11,6 +11,10 @@ use super::attributes::{self, Ours, names_ours};
 use super::own_main::may_empty_file;
 use super::systems;
 
+/// Remark on a test that is one only where the condition of a `cfg_attr` holds. A line above it
+/// would make a test of the function everywhere.
+const AT_TIMES: &str = "is a test only where the condition of a `cfg_attr` holds: write `snowglobe::test` there in the place of `test` or `tokio::test` (with the same options), or before the attribute of another crate";
+
 /// Direction of a conversion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Conversion {
@@ -126,6 +130,8 @@ struct FoundTest {
     maker: Option<LineColumn>,
     /// Name of an attribute that makes a test which cannot be a trial.
     foreign: Option<(&'static str, LineColumn)>,
+    /// First attribute that makes a test of the function only where some condition holds.
+    at_times: Option<LineColumn>,
 }
 
 impl TestSearch<'_> {
@@ -250,6 +256,7 @@ impl TestSearch<'_> {
             ours,
             maker,
             foreign,
+            at_times,
         } = test;
         if let (Some((why, at)), Conversion::There) = (foreign, self.way) {
             self.leave(at.line, &name, why);
@@ -289,7 +296,12 @@ impl TestSearch<'_> {
                     "has no other attribute: write `#[test]` or that of your runtime in the place of `#[snowglobe::test]`",
                 );
             }
-            (Conversion::There, _, Some(_)) | (_, _, None) => {}
+            (Conversion::There, None, None) => {
+                if let Some(at) = at_times {
+                    self.leave(at.line, &name, AT_TIMES);
+                }
+            }
+            (Conversion::There, _, Some(_)) | (Conversion::Back, _, None) => {}
         }
     }
 
@@ -335,6 +347,7 @@ impl attributes::FoundFunction {
             ours: None,
             maker: None,
             foreign: None,
+            at_times: None,
         };
         for ((path, arguments), at) in attributes {
             if let Some(ours) = Ours::of(&path, &arguments) {
@@ -343,6 +356,8 @@ impl attributes::FoundFunction {
                 test.foreign = Some((why, at));
             } else if attributes::makes_test(&path) {
                 test.maker = test.maker.or(Some(at));
+            } else if attributes::makes_test_at_times(&path, &arguments) {
+                test.at_times = test.at_times.or(Some(at));
             }
         }
         test

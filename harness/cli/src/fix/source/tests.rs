@@ -84,6 +84,25 @@ fn what_stays_as_it_is_has_a_name_and_a_remedy() {
         "a macro that other crates use too",
         "snowglobe exec",
     );
+    for (above, line) in [
+        ("#[cfg_attr(unix, tokio::test(flavor = \"x\"))]\nasync", 1),
+        (
+            "#[allow(x)]\n#[cfg_attr(all(unix, not(miri)), cold, test)]\n",
+            2,
+        ),
+        ("#[cfg_attr(a, cfg_attr(b, async_std::test))]\nasync", 1),
+    ] {
+        let text = format!("{above} fn a() {{}}\n");
+        left(&text, There, line, "a", "the condition of a `cfg_attr`");
+        let in_macro = format!("t! {{\n{text}}}\n");
+        left(
+            &in_macro,
+            There,
+            line + 1,
+            "a",
+            "the condition of a `cfg_attr`",
+        );
+    }
     left("#[snowglobe::test]\nfn a() {}\n", Back, 1, "a", "`#[test]`");
     left(
         "#[snowglobe::test(timeout = \"1s\")]\n#[test]\nfn a() {}\n",
@@ -107,6 +126,9 @@ fn tests_that_are_ours_already_are_left_alone() {
         "use snowglobe::test;\n#[test]\nfn a() {}\n",
         "#[snowglobe::test(timeout = \"1s\")]\nfn a() {}\n",
         "#[cfg_attr(test, snowglobe::test(timeout = \"1s\"))]\n#[test]\nfn a() {}\n",
+        "#[cfg_attr(unix, snowglobe::test)]\nfn a() {}\n",
+        "#[snowglobe::test]\n#[cfg_attr(unix, tokio::test)]\nfn a() {}\n",
+        "#[cfg_attr(miri, ignore)]\nfn a() {}\n",
         "use snowglobe::{TestResult, test};\n#[test]\nfn a() {}\n",
         "#[snowglobe::isolate]\nmod tests {\n#[test]\nfn a() {}\n}\n",
     ] {
