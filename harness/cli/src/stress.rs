@@ -38,7 +38,7 @@ pub(crate) fn run(length: Stress, words: &Words) -> Result<u8, String> {
     let (sender, ends) = channel();
     let (mut begun, mut running) = (0_u64, 0);
     let mut rate = FailureRate::default();
-    let mut first: Option<Output> = None;
+    let mut first: Option<u8> = None;
     loop {
         while running < together && first.is_none() && length.wants_more(begun, start) {
             let child = copy(words).spawn();
@@ -63,14 +63,21 @@ pub(crate) fn run(length: Stress, words: &Words) -> Result<u8, String> {
         rate.runs += 1;
         if !output.status.success() {
             rate.failures += 1;
-            // Copies that were running when the first one failed count as well, and their output is
-            // not shown.
-            first.get_or_insert(output);
+            // Copies that were running when the first one failed count as well: without them, the
+            // rate would leave out those that take long. Their output is not shown.
+            first.get_or_insert_with(|| {
+                let code = show(&output);
+                if running > 0 {
+                    eprintln!(
+                        "snowglobe exec: a copy has failed; the rate is told when the others that run, {running}, have ended"
+                    );
+                }
+                code
+            });
         }
     }
-    let code = first.as_ref().map_or(0, show);
     eprintln!("snowglobe exec: {rate}");
-    Ok(code)
+    Ok(first.unwrap_or_default())
 }
 
 /// Returns the command that runs one copy. Its first `--stress` counts.

@@ -47,6 +47,17 @@ fn the_command_line_is_explained() {
 }
 
 #[test]
+fn a_topology_without_nodes_is_told_how_a_file_has_one() {
+    let file = tempfile::NamedTempFile::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let path = file.path().to_str().unwrap();
+    fails(
+        &["--topology", path, "--node", "a", "true"],
+        125,
+        &["the topology has no nodes", "in a file with `[[node]]`"],
+    );
+}
+
+#[test]
 fn options_that_lead_nowhere_are_told() {
     fails(&["--node", "a", "true"], 125, &["--topology FILE"]);
     fails(

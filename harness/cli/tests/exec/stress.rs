@@ -1,14 +1,18 @@
 //! Copies of a program run side by side, until one fails.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::process::Output;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::{Output, Stdio};
+use std::thread;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use tempfile::TempDir;
 
-use crate::wrapper::{exec, says, shell, stderr, stdout};
+use crate::wrapper::{exec, pid, says, shell, stderr, stdout};
 
 /// Returns a directory that the copies share.
 fn shared() -> TempDir {
@@ -62,19 +66,58 @@ fn copies_end_with_the_command_that_runs_them() {
     let dir = shared();
     let pipe = dir.path().join("pipe");
     mkfifo(&pipe, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+    // An open of a pipe that nobody writes to would wait for a copy, and a copy may never come.
+    let no_wait = OFlag::O_NONBLOCK;
+    let mut options = OpenOptions::new();
+    let heard = options.read(true).custom_flags(no_wait.bits()).open(&pipe);
+    let heard = heard.unwrap();
+    fcntl(&heard, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+    let mut end = File::options().write(true).open(&pipe).unwrap();
     let script = "exec 3>$1/pipe; echo up >&3; sleep 100; echo late >&3";
-    let mut command = exec(&["--stress", "2", "--", "sh", "-c", script, "sh"]);
-    let mut stress = command.arg(dir.path()).spawn().unwrap();
-    let mut heard = BufReader::new(File::open(&pipe).unwrap());
+    let words = ["--stress", "2", "--timeout", "60s", "--", "sh", "-c"];
+    let mut command = exec(&words);
+    let command = command.args([script, "sh"]).arg(dir.path());
+    let mut stress = command.spawn().unwrap();
+    let stress_pid = pid(&stress);
+    let watcher = thread::spawn(move || {
+        let status = stress.wait().unwrap();
+        writeln!(end, "ended: {status}").unwrap();
+    });
+    let mut heard = BufReader::new(heard);
     let mut line = String::new();
     heard.read_line(&mut line).unwrap();
     assert_eq!(line, "up\n");
-    stress.kill().unwrap();
-    stress.wait().unwrap();
+    kill(stress_pid, Signal::SIGKILL).unwrap();
+    watcher.join().unwrap();
     // The read ends when no process has the other end of the pipe any more (pipe(7)).
     let mut rest = String::new();
     heard.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("ended: signal: 9"), "{rest}");
     assert!(!rest.contains("late"), "{rest}");
+}
+
+#[test]
+fn the_first_failure_is_shown_while_other_copies_run() {
+    let dir = shared();
+    let script = "if mkdir $1/first; then echo this one; exit 7; fi 2>/dev/null
+                  while ! [ -e $1/shown ]; do sleep 0.01; done";
+    let words = ["--stress", "2", "--timeout", "100s", "--", "sh", "-c"];
+    let mut command = exec(&words);
+    let command = command.args([script, "sh"]).arg(dir.path());
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut stress = command.spawn().unwrap();
+    let mut shown = BufReader::new(stress.stdout.take().unwrap());
+    let mut line = String::new();
+    shown.read_line(&mut line).unwrap();
+    assert_eq!(line, "this one\n");
+    // Only now does the other copy end. A copy that the time limit ends fails as well.
+    File::create(dir.path().join("shown")).unwrap();
+    let output = stress.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
+    says(
+        &stderr(&output),
+        &["a copy has failed; the rate", "1 of 2 runs failed"],
+    );
 }
 
 #[test]

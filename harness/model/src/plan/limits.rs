@@ -153,7 +153,7 @@ impl Topology {
     /// Refuses a topology that no lab could be, before anything looks at it more closely.
     pub(crate) fn check_size(&self) -> Result<(), TopologyError> {
         if self.nodes.is_empty() {
-            let text = "the topology has no nodes; add one with `topology.node(\"alice\")`";
+            let text = "the topology has no nodes; add one with `topology.node(\"alice\")`, in a file with `[[node]]` and `name = \"alice\"`";
             return Err(TopologyError::one(Kind::Missing, Site::TOPOLOGY, text));
         }
         let refuse = |text: String| Err(TopologyError::one(Kind::TooLarge, Site::TOPOLOGY, text));

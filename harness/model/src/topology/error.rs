@@ -266,8 +266,8 @@ impl TopologyError {
     /// use snowglobe_model::topology::Topology;
     ///
     /// let error = Topology::new().validate().unwrap_err();
-    /// let expected = "the topology has no nodes; add one with `topology.node(\"alice\")`";
-    /// assert_eq!(error.problems().collect::<Vec<_>>(), [expected]);
+    /// let problems: Vec<String> = error.problems().collect();
+    /// assert!(problems[0].starts_with("the topology has no nodes; add one with"));
     /// ```
     pub fn problems(&self) -> impl Iterator<Item = String> + '_ {
         self.problems.iter().map(|problem| self.line(problem))

@@ -34,7 +34,7 @@ pub(crate) fn check_realms(
             {
                 let (name, subject) = whose(topology, stack.owner);
                 problems.add(Kind::Misplaced, Site::new(subject, "firewall"), || {
-                    format!("{name} has a captive portal but is no router; give it to `topology.router(…)`")
+                    format!("{name} has a captive portal but is no router; give it to `topology.router(…)`, in a file to a `[[router]]`")
                 });
             }
             continue;
@@ -47,12 +47,12 @@ pub(crate) fn check_realms(
         let translation = if nat.is_some() { "nat" } else { "nat_v6" };
         if (nat.is_some() || router.nat_v6.separates()) && up.is_empty() {
             problems.add(Kind::Missing, Site::new(subject, translation), || {
-                format!("{name} translates addresses but has no uplink; add one with `topology.uplink(router, internet)`")
+                format!("{name} translates addresses but has no uplink; add one with `topology.uplink(router, internet)`, in a file with `uplink = true` at a `[[link]]`")
             });
         }
         if network.firewall.is_some() && up.is_empty() {
             problems.add(Kind::Missing, Site::new(subject, "firewall"), || {
-                format!("{name} has a firewall, which stands at uplinks of a router, but no uplink; add one with `topology.uplink(router, internet)`")
+                format!("{name} has a firewall, which stands at uplinks of a router, but no uplink; add one with `topology.uplink(router, internet)`, in a file with `uplink = true` at a `[[link]]`")
             });
         }
         let on_wire = [nat.map(NatSpec::carried_by), router.nat_v6.carried_by()]
@@ -116,7 +116,7 @@ pub(crate) fn check_uplinks(
                 .all(|family| family.beyond(id, port).is_none())
             {
                 problems.add(Kind::Missing, Site::new(port.link, "ends"), || {
-                    format!("the uplink of {name} over link {} leads to no router; lead it to `topology.router(…)` or `topology.internet()`, or to a switch that has one", topology.shown_link(port.link))
+                    format!("the uplink of {name} over link {} leads to no router; lead it to `topology.router(…)` (in a file: `[[router]]`) or `topology.internet()`, or to a switch that has one", topology.shown_link(port.link))
                 });
             }
         }

@@ -190,7 +190,7 @@ fn pods_without_containers() {
     topology.pod("web");
     assert_eq!(
         complaint(&topology),
-        "pod `web` has no containers; add one with `topology.container(pod, \"app\")`"
+        "pod `web` has no containers; add one with `topology.container(pod, \"app\")`, in a file with `[[node]]` and `pod = \"…\"`"
     );
 }
 

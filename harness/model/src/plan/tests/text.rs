@@ -145,7 +145,8 @@ fn what_is_wrong_has_a_line_and_a_column() {
         "[settings]\npool_v4 = \"x\"\n[[node]]\nname = \"a\"\n[[node]]\nname = \"b\"\n",
         "line 2, column 11: address pool of the topology: `x`",
     );
-    says("", "line 1, column 1: the topology has no nodes");
+    let none = "line 1, column 1: the topology has no nodes; add one with `topology.node(\"alice\")`, in a file with `[[node]]` and `name = \"alice\"`";
+    says("", none);
     says(
         "\n[shape]\nkind = \"star\"\nnodes = 20000\n",
         "line 2, column 1: the topology has 20000 nodes",

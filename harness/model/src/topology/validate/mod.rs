@@ -310,7 +310,7 @@ impl Topology {
         if !inhabited {
             problems.add(Kind::Missing, Site::new(id, "name"), || {
                 format!(
-                    "{} has no containers; add one with `topology.container(pod, \"app\")`",
+                    "{} has no containers; add one with `topology.container(pod, \"app\")`, in a file with `[[node]]` and `pod = \"…\"`",
                     pod()
                 )
             });
