@@ -2,21 +2,9 @@
 
 use std::path::PathBuf;
 
-use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
+use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value, value};
 
-const TABLE: &str = "dev-dependencies";
-
-/// Path of the table with the settings of single dependencies.
-const PROFILE: [&str; 3] = ["profile", "dev", "package"];
-
-/// The packages that snowglobe consists of and that are linked into test programs.
-const PACKAGES: [&str; 5] = [
-    "snowglobe",
-    "snowglobe-fixtures",
-    "snowglobe-kernel",
-    "snowglobe-model",
-    "snowglobe-text",
-];
+pub(super) const TABLE: &str = "dev-dependencies";
 
 /// Origin of the dependency.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,56 +52,36 @@ pub(crate) fn with_dependency(text: &str, dependency: &Dependency) -> Result<Str
 /// The text is no manifest.
 pub(crate) fn dependency(text: &str) -> Result<Option<Dependency>, String> {
     let manifest = parse(text)?;
-    let Some(item) = manifest.get(TABLE).and_then(|it| it.get("snowglobe")) else {
-        return Ok(None);
-    };
-    if item.get("workspace").is_some() {
+    let item = manifest.get(TABLE).and_then(|it| it.get("snowglobe"));
+    if item.is_some_and(|it| it.get("workspace").is_some()) {
         return Ok(Some(Dependency::Inherited));
     }
+    Ok(item.and_then(place))
+}
+
+/// Returns the place from which the members of a workspace inherit snowglobe, if the manifest of
+/// the workspace names one.
+///
+/// # Errors
+/// The text is no manifest.
+pub(crate) fn inherited(workspace: &str) -> Result<Option<Dependency>, String> {
+    let manifest = parse(workspace)?;
+    let dependencies = (manifest.get("workspace")).and_then(|it| it.get("dependencies"));
+    let item = dependencies.and_then(|it| it.get("snowglobe"));
+    Ok(item.and_then(place))
+}
+
+/// Returns the place that a dependency names.
+fn place(item: &Item) -> Option<Dependency> {
     let text = |key| item.get(key).and_then(Item::as_str);
-    Ok(match (text("git"), text("path"), item.as_str()) {
+    match (text("git"), text("path"), item.as_str()) {
         (Some(url), ..) => Some(Dependency::Git(url.to_owned())),
         (None, Some(path), _) => Some(Dependency::Path(path.into())),
         (None, None, version) => (version.or(text("version"))).map(|_| Dependency::Published),
-    })
+    }
 }
 
-/// Returns the text of a workspace's manifest with a setting by which test programs are built
-/// without the debug information of snowglobe itself.
-///
-/// A test program with it has 140 MB, and takes longer to build (2026-11). A workspace that says
-/// something about the debug information of dependencies already keeps what it says.
-///
-/// # Errors
-/// The manifest has something else where the setting belongs.
-pub(crate) fn with_small_programs(text: &str) -> Result<String, String> {
-    let mut manifest = parse(text)?;
-    let wrong = || "`profile.dev.package` is no table; write it as one".to_owned();
-    let mut table: &mut dyn TableLike = manifest.as_table_mut();
-    for (depth, key) in PROFILE.iter().enumerate() {
-        let mut new = Table::new();
-        new.set_implicit(depth + 1 < PROFILE.len());
-        if depth + 1 == PROFILE.len() {
-            new.decor_mut().set_prefix(
-                "\n# Test programs are several times as large with the debug information of snowglobe itself.\n",
-            );
-        }
-        let item = table.entry(key).or_insert(Item::Table(new));
-        table = item.as_table_like_mut().ok_or_else(wrong)?;
-    }
-    if !table.is_empty() {
-        return Ok(text.to_owned());
-    }
-    for package in PACKAGES {
-        let mut setting = InlineTable::new();
-        setting.insert("debug", Value::from(false));
-        table.insert(package, value(setting));
-    }
-    Ok(manifest.to_string())
-}
-
-/// Returns the text of a manifest without snowglobe as a dev-dependency, and without the setting of
-/// [`with_small_programs`].
+/// Returns the text of a manifest without snowglobe as a dev-dependency.
 ///
 /// # Errors
 /// The text is no manifest.
@@ -132,38 +100,7 @@ pub(crate) fn without_dependency(text: &str) -> Result<String, String> {
             table.set_implicit(true);
         }
     }
-    let [profile, dev, package] = PROFILE;
-    let settings = manifest
-        .get_mut(profile)
-        .and_then(|it| it.get_mut(dev))
-        .and_then(|it| it.get_mut(package))
-        .and_then(Item::as_table_like_mut);
-    if let Some(settings) = settings {
-        for name in PACKAGES {
-            settings.remove(name);
-        }
-        if settings.is_empty() {
-            remove_empty(manifest.as_table_mut(), &PROFILE);
-        }
-    }
     Ok(manifest.to_string())
-}
-
-/// Removes the table at the end of this path, and the tables around it that are empty then.
-fn remove_empty(table: &mut dyn TableLike, path: &[&str]) {
-    let Some((first, rest)) = path.split_first() else {
-        return;
-    };
-    let is_empty = table
-        .get_mut(first)
-        .and_then(Item::as_table_like_mut)
-        .is_some_and(|inner| {
-            remove_empty(inner, rest);
-            inner.is_empty()
-        });
-    if is_empty {
-        table.remove(first);
-    }
 }
 
 /// A test target, as its manifest has it.
@@ -257,7 +194,7 @@ fn block_without_harness(target: &str) -> String {
     format!("\n[[test]]\nname = \"{target}\"\nharness = false\n")
 }
 
-fn parse(text: &str) -> Result<DocumentMut, String> {
+pub(super) fn parse(text: &str) -> Result<DocumentMut, String> {
     text.parse().map_err(|error| format!("{error}"))
 }
 
@@ -377,27 +314,6 @@ mod tests {
             assert_eq!(without_dependency(&with).unwrap(), text);
             assert_eq!(without_dependency(text).unwrap(), text);
         }
-    }
-
-    #[test]
-    fn test_programs_are_small_unless_somebody_has_said_how_large() {
-        let plain = "[package]\nname = \"a\"\n\n[profile.release]\nlto = true\n";
-        let small = with_small_programs(plain).unwrap();
-        assert!(small.starts_with(plain), "{small}");
-        assert!(
-            small.contains("\n[profile.dev.package]\nsnowglobe = { debug = false }\n"),
-            "{small}"
-        );
-        assert_eq!(with_small_programs(&small).unwrap(), small);
-        assert_eq!(without_dependency(&small).unwrap(), plain);
-        for own in [
-            "[profile.dev.package.\"*\"]\ndebug = 1\n",
-            "[profile.dev.package]\nserde.opt-level = 3\n",
-        ] {
-            assert_eq!(with_small_programs(own).unwrap(), own);
-            assert_eq!(without_dependency(own).unwrap(), own);
-        }
-        assert!(with_small_programs("profile = 1\n").is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `project` | the package in whose directory the command was given |
 //! | `cargo_toml` | what changes in `Cargo.toml`: pure |
+//! | `small_programs` | settings of the workspace by which test programs are small |
 //! | `origin` | the place from which a package is to have snowglobe |
 //! | `change` | one file that is to be written: its diff, and the writing |
 //! | `flags` | the options that all commands with edits have |
@@ -13,6 +14,7 @@ pub(crate) mod change;
 pub(crate) mod flags;
 pub(crate) mod origin;
 pub(crate) mod project;
+pub(crate) mod small_programs;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -61,17 +63,6 @@ pub(crate) fn edit<T: Default>(
         eprintln!("error: {error}");
         ExitCode::FAILURE
     })
-}
-
-/// Adds to a manifest by which test programs are small, where such a setting counts.
-///
-/// # Errors
-/// The manifest has something else where the setting belongs.
-pub(crate) fn with_small_programs(project: &Project, manifest: String) -> Result<String, String> {
-    match project.is_root() {
-        true => cargo_toml::with_small_programs(&manifest),
-        false => Ok(manifest),
-    }
 }
 
 /// Shows the changes as a diff.

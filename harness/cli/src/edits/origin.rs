@@ -1,5 +1,6 @@
 //! The place from which a package is to have snowglobe.
 
+use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use snowglobe_fixtures::command::{ProgramOrigin, is_of_registry};
@@ -100,13 +101,13 @@ impl Origin {
 impl Dependency {
     /// Returns the command that installs this program, to be run in the package on any machine.
     /// Returns nothing for a path that leads out of the repository, since that directory exists on
-    /// this machine only, and for what the manifest of the workspace says.
+    /// this machine only.
     pub(crate) fn installation(&self, project: &Project) -> Option<String> {
         let cli;
         let origin = match self {
             Self::Published => ProgramOrigin::Registry,
             Self::Git(url) => ProgramOrigin::Git(url),
-            Self::Inherited => return None,
+            Self::Inherited => return inherited(project)?.installation(project),
             Self::Path(path) if leads_out(project, path) => return None,
             Self::Path(path) => {
                 cli = path.join("cli");
@@ -114,6 +115,19 @@ impl Dependency {
             }
         };
         Some(origin.installation())
+    }
+}
+
+/// Returns what the package inherits from its workspace, as if the package named it itself.
+fn inherited(project: &Project) -> Option<Dependency> {
+    let workspace = project.workspace();
+    let text = fs::read_to_string(workspace.join("Cargo.toml")).ok()?;
+    match cargo_toml::inherited(&text).ok()?? {
+        Dependency::Path(path) => {
+            let directory = workspace.join(path).canonicalize().ok()?;
+            Some(Dependency::Path(seen_from(project, directory)))
+        }
+        other => Some(other),
     }
 }
 
@@ -136,7 +150,7 @@ fn leads_out(project: &Project, path: &Path) -> bool {
 }
 
 fn is_crate(directory: &Path) -> bool {
-    let manifest = std::fs::read_to_string(directory.join("Cargo.toml"));
+    let manifest = fs::read_to_string(directory.join("Cargo.toml"));
     manifest.is_ok_and(|text| text.lines().any(|line| line == "name = \"snowglobe\""))
 }
 

@@ -62,16 +62,42 @@ impl Project {
         self.package.join("Cargo.toml")
     }
 
-    /// Returns whether the settings of profiles in this `Cargo.toml` count: cargo reads them in the
-    /// manifest of the workspace only ("Profiles" in The Cargo Book).
-    pub(crate) fn is_root(&self) -> bool {
-        let is_workspace = |text: &str| {
-            let manifest = text.parse::<DocumentMut>();
-            manifest.is_ok_and(|manifest| manifest.contains_key("workspace"))
-        };
+    /// Returns the directory of the workspace: cargo reads the settings of profiles in its
+    /// `Cargo.toml` only ("Profiles" in The Cargo Book). A package that is in no workspace is one
+    /// by itself.
+    pub(crate) fn workspace(&self) -> PathBuf {
+        let own = self.text.parse::<DocumentMut>().unwrap_or_default();
+        if own.contains_key("workspace") {
+            return self.package.clone();
+        }
+        let named = own
+            .get("package")
+            .and_then(|it| it.get("workspace")?.as_str());
+        if let Some(named) = named
+            && let Ok(directory) = self.package.join(named).canonicalize()
+        {
+            return directory;
+        }
         let above = self.package.ancestors().skip(1);
-        let mut manifests = above.filter_map(|it| fs::read_to_string(it.join("Cargo.toml")).ok());
-        is_workspace(&self.text) || !manifests.any(|text| is_workspace(&text))
+        let mut workspaces = above.filter(|directory| self.is_member(directory));
+        workspaces.next().unwrap_or(&self.package).to_owned()
+    }
+
+    /// Returns whether this directory is that of a workspace with the package. cargo refuses a
+    /// package below a workspace that neither has nor excludes the package.
+    fn is_member(&self, directory: &Path) -> bool {
+        let text = fs::read_to_string(directory.join("Cargo.toml")).unwrap_or_default();
+        let manifest = text.parse::<DocumentMut>().unwrap_or_default();
+        let Some(workspace) = manifest.get("workspace") else {
+            return false;
+        };
+        let names_package = |key| {
+            let paths = workspace.get(key).and_then(|it| it.as_array());
+            let mut paths = paths.into_iter().flatten().filter_map(|it| it.as_str());
+            paths.any(|path| self.package.starts_with(directory.join(path)))
+        };
+        // Where both lists have a package, cargo takes it for a member.
+        names_package("members") || !names_package("exclude")
     }
 
     /// Returns a path as people see it from the repository.

@@ -32,6 +32,7 @@ use crate::edits::cargo_toml::{self, Dependency, TestTarget};
 use crate::edits::change::Change;
 use crate::edits::origin::Origin;
 use crate::edits::project::Project;
+use crate::edits::small_programs::{self, SmallPrograms};
 use crate::edits::{self, Consent, EditOptions, flags};
 
 #[derive(Default)]
@@ -118,6 +119,7 @@ fn run(project: &Project, options: &FixOptions) -> Result<ExitCode, String> {
         changes,
         lines,
         left,
+        remark,
     } = plan(project, options, dependency.as_ref())?;
     edits::show(project, &changes);
     for line in &left {
@@ -126,6 +128,9 @@ fn run(project: &Project, options: &FixOptions) -> Result<ExitCode, String> {
     if changes.is_empty() {
         eprintln!("there is nothing to write");
         return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(remark) = remark {
+        eprintln!("note: {remark}");
     }
     if let Some(dependency) = &dependency {
         options.origin.mention_checkout(dependency, project);
@@ -153,6 +158,8 @@ struct FixPlan {
     lines: usize,
     /// A sentence for each test that stays as it is.
     left: Vec<String>,
+    /// A sentence about settings that stay as they are.
+    remark: Option<String>,
 }
 
 /// A source file that was looked at.
@@ -180,6 +187,7 @@ fn plan(
         changes: Vec::new(),
         lines: 0,
         left: Vec::new(),
+        remark: None,
     };
     let targets = suite::targets(project)?;
     let sources = suite::files(project, &options.files)?;
@@ -284,13 +292,22 @@ impl FixPlan {
             };
         }
         let is_needed = files.iter().any(FixedFile::names_ours);
-        match (dependency, is_needed) {
+        let settings = match (dependency, is_needed) {
             (Some(dependency), true) => cargo_toml::with_dependency(&text, dependency)
-                .and_then(|text| edits::with_small_programs(project, text)),
+                .and_then(|text| small_programs::add(project, text)),
             // Other files may need it where only some are converted back.
-            (None, false) if options.files.is_empty() => cargo_toml::without_dependency(&text),
-            (Some(_), false) | (None, _) => Ok(text),
-        }
+            (None, false) if options.files.is_empty() => cargo_toml::without_dependency(&text)
+                .and_then(|text| small_programs::remove(project, text)),
+            (Some(_), false) | (None, _) => return Ok(text),
+        };
+        let SmallPrograms {
+            manifest,
+            workspace,
+            remark,
+        } = settings?;
+        self.changes.extend(workspace);
+        self.remark = remark;
+        Ok(manifest)
     }
 
     /// Gives a test program a `main` of ours, if all its tests are trials.

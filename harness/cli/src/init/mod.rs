@@ -21,6 +21,7 @@ use crate::edits::cargo_toml::{self, Dependency};
 use crate::edits::change::Change;
 use crate::edits::origin::Origin;
 use crate::edits::project::Project;
+use crate::edits::small_programs::{self, SmallPrograms};
 use crate::edits::{self, Consent, EditOptions, flags};
 
 /// Name of the test target that is added.
@@ -92,7 +93,11 @@ pub(crate) fn text() -> CommandText {
 
 fn run(project: &Project, options: &InitOptions) -> Result<ExitCode, String> {
     let dependency = options.origin.dependency(project)?;
-    let (changes, kept) = plan(project, options, &dependency)?;
+    let InitPlan {
+        changes,
+        kept,
+        remark,
+    } = plan(project, options, &dependency)?;
     for path in &kept {
         eprintln!(
             "{} is there, and is left as it is",
@@ -104,6 +109,9 @@ fn run(project: &Project, options: &InitOptions) -> Result<ExitCode, String> {
         return Ok(ExitCode::SUCCESS);
     }
     edits::show(project, &changes);
+    if let Some(remark) = remark {
+        eprintln!("note: {remark}");
+    }
     options.origin.mention_checkout(&dependency, project);
     if let Some(code) = edits::write(&changes, options.consent)? {
         return Ok(code);
@@ -115,20 +123,33 @@ fn run(project: &Project, options: &InitOptions) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns what is to be written, and the files that are there already.
+/// Everything that is to be written and said.
+struct InitPlan {
+    changes: Vec<Change>,
+    /// Files that are there already.
+    kept: Vec<PathBuf>,
+    /// A sentence about settings that stay as they are.
+    remark: Option<String>,
+}
+
 fn plan(
     project: &Project,
     options: &InitOptions,
     dependency: &Dependency,
-) -> Result<(Vec<Change>, Vec<PathBuf>), String> {
+) -> Result<InitPlan, String> {
     let manifest = project.manifest();
-    let after = cargo_toml::with_snowglobe(&project.text, dependency, TARGET)
-        .and_then(|text| edits::with_small_programs(project, text))
+    let SmallPrograms {
+        manifest: after,
+        workspace,
+        remark,
+    } = cargo_toml::with_snowglobe(&project.text, dependency, TARGET)
+        .and_then(|text| small_programs::add(project, text))
         .map_err(|error| format!("{}: {error}", manifest.display()))?;
     let mut changes = Vec::new();
     if after != project.text {
         changes.push(Change::edit(manifest, project.text.clone(), after));
     }
+    changes.extend(workspace);
     let mut new = vec![(
         project.package.join(format!("tests/{TARGET}.rs")),
         files::TEST.to_owned(),
@@ -150,7 +171,7 @@ fn plan(
             new.push((workflow, files::workflow(below, installation.as_deref())));
         }
         _ if *dependency == Dependency::Inherited => eprintln!(
-            "no workflow for GitHub is written, for the workspace says where snowglobe comes from: install the program `snowglobe` from there, and run `snowglobe provision` before `cargo test`"
+            "no workflow for GitHub is written, for the workspace names no place where GitHub's machines find snowglobe: install the program `snowglobe` by hand, and run `snowglobe provision` before `cargo test`"
         ),
         _ => eprintln!(
             "no workflow for GitHub is written, for its machines do not have the directory of snowglobe: name the repository, by --git URL"
@@ -164,7 +185,11 @@ fn plan(
             .into_iter()
             .map(|(path, text)| Change::new(path, text)),
     );
-    Ok((changes, there.into_iter().map(|(path, _)| path).collect()))
+    Ok(InitPlan {
+        changes,
+        kept: there.into_iter().map(|(path, _)| path).collect(),
+        remark,
+    })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod converting;
 mod left;
 mod messages;
 mod newcomer;
+mod small_programs;
 mod writing;
 
 use std::fs;
