@@ -38,6 +38,9 @@ fn the_first_test_passes_and_a_suite_that_fought_over_a_port() {
     let test = cargo(project.path(), &["test", "--offline"]);
     let said = text(&test.stdout);
     assert!(test.status.success(), "{said}{}", text(&test.stderr));
+    // cargo warns of settings for packages that no dependency is.
+    let warned = text(&test.stderr);
+    assert!(!warned.contains("did not match any packages"), "{warned}");
     for name in ["outside", "tests::inside", "one", "two"] {
         says(&said, &[&format!("test {name} ... ok")]);
     }
