@@ -401,7 +401,6 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Puts a trial for which there was no sandbox back into the queue, or fails it.
-    ///
     fn retry_or_fail(
         &mut self,
         index: usize,
