@@ -111,22 +111,37 @@ impl OwnServices {
 
     /// Takes over what a changed plan says.
     pub(crate) fn refresh(&self, plan: &Plan, removed: &BTreeSet<LinkId>) {
-        if let Some(dns) = &self.dns {
+        let Self {
+            dns,
+            dhcp,
+            advertiser,
+            clients,
+            dhcp6,
+            clients6,
+            // These read nothing from the plan after their start.
+            addresses_by_program: _,
+            v4_by_program: _,
+            nat64: _,
+            clat: _,
+            port_mapper: _,
+            disks: _,
+        } = self;
+        if let Some(dns) = dns {
             dns.refresh(plan);
         }
-        if let Some(dhcp) = &self.dhcp {
+        if let Some(dhcp) = dhcp {
             dhcp.refresh(plan);
         }
-        if let Some(clients) = &self.clients {
+        if let Some(clients) = clients {
             clients.refresh(plan, removed);
         }
-        if let Some(dhcp6) = &self.dhcp6 {
+        if let Some(dhcp6) = dhcp6 {
             dhcp6.refresh(plan);
         }
-        if let Some(advertiser) = &self.advertiser {
+        if let Some(advertiser) = advertiser {
             advertiser.refresh(plan);
         }
-        if let Some(clients) = &self.clients6 {
+        if let Some(clients) = clients6 {
             clients.refresh(plan, removed);
         }
     }

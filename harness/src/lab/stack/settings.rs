@@ -218,12 +218,25 @@ pub(crate) struct OwnSettings {
 
 impl OwnSettings {
     pub(crate) fn of(plan: &StackPlan) -> Self {
+        let StackPlan {
+            owner: _,
+            hostname: _,
+            own_hosts: _,
+            near_names: _,
+            autoconfigures: _,
+            interfaces: _,
+            sysctls,
+            packet_filter,
+            netfilter,
+            source_rules,
+            diversions,
+        } = plan;
         Self {
-            sysctls: plan.sysctls.clone(),
-            filter: plan.packet_filter.clone(),
-            netfilter: plan.netfilter.clone(),
-            source_rules: plan.source_rules.clone(),
-            diversions: plan.diversions.clone(),
+            sysctls: sysctls.clone(),
+            filter: packet_filter.clone(),
+            netfilter: netfilter.clone(),
+            source_rules: source_rules.clone(),
+            diversions: diversions.clone(),
         }
     }
 }

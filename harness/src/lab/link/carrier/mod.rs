@@ -34,6 +34,10 @@
 //!    frame that a fault keeps out may be seen to arrive in a capture.
 //! 5. The change is recorded as an event.
 //!
+//! A link never becomes a plain veth pair again: the middle stays when the last impairment goes. In
+//! a plain link that is in use, packet sockets stand in the place of a TAP device, which would be
+//! another interface in the node. Frames that netem holds back are lost with netem.
+//!
 //! A wire over packet sockets that has nothing to do yet needs no other carrier to be fast: the
 //! kernel carries its frames (`shortcut`). The first impairment, cut, rule, listener or NAT ends
 //! the shortcut for good before it takes effect; the carrier stays. `CarriedLink` ensures that
