@@ -71,7 +71,7 @@ fn serve(server: &mut DhcpServer, message: &DhcpMessage, now: Duration) {
         assert_eq!((answer.xid, answer.mac), (message.xid, message.mac));
         assert_eq!(DhcpMessage::decode(&answer.encode()), Some(answer));
     }
-    // Nobody has what another has, and nobody has what is not given.
+    // No address is leased twice, and every leased address is in the range of the pool.
     let mut given: Vec<_> = server.leases(now).iter().map(|it| it.address).collect();
     let count = given.len();
     given.sort();

@@ -4,9 +4,9 @@
 //! on its networks, and answers solicitations. The kernel of a node that
 //! [autoconfigures](crate::topology::NodeSpec::autoconfigure) makes its addresses of them (RFC
 //! 4862), without duplicate address detection, and takes the router for its default route.
-//! Each advertisement tells of the name servers of the lab (RDNSS, RFC 8106), for programs of the
-//! node that heed it; the `resolv.conf` of nodes leads there without. [`Advertiser::change`]
-//! advertises another prefix while hosts are connected.
+//! Each advertisement names the name servers of the lab (RDNSS, RFC 8106), for programs that read
+//! this option. The `resolv.conf` of a node names the name servers without any advertisement.
+//! [`Advertiser::change`] advertises another prefix while hosts are connected.
 //!
 //! A router may tell hosts to get their addresses by DHCPv6 instead ([`AdvertiseSpec::managed`]),
 //! or advertise a prefix that it is delegated by its uplink ([`AdvertiseSpec::delegated`]): see

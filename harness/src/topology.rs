@@ -124,8 +124,8 @@
 //!
 //! Load balancers and proxies are ordinary nodes that run the programs of a fixture: haproxy before
 //! two servers, and tinyproxy as the only way out of an office. A SOCKS proxy is made in the same
-//! way, as of Debian's microsocks: `StartCommand::new("microsocks").args(["-p", "1080"])`. Names in
-//! their configurations are those of nodes.
+//! way, for example by Debian's microsocks: `StartCommand::new("microsocks").args(["-p", "1080"])`.
+//! The configurations of these programs name nodes by their names in the lab.
 //!
 //! ```no_run
 //! use snowglobe::prelude::*;

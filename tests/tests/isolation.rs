@@ -144,7 +144,7 @@ fn pair(prefix: &str, resource: &'static Resource, isolation: Isolation) -> Vec<
 
 fn meet(who: &str, resource: &Resource) -> TestResult {
     let place = std::env::var_os("MEETING_PLACE").map(PathBuf::from);
-    // Nobody waits for one that has failed, so that one says so.
+    // A test that has failed leaves a file too, so that the other test does not wait in vain.
     let says = |who: &str, end: &str| {
         let name = format!("{}-{who}-{end}", resource.name);
         place.as_ref().map(|dir| dir.join(name))

@@ -69,7 +69,7 @@ pub(crate) fn run(length: Stress, words: &Words) -> Result<u8, String> {
                 let code = show(&output);
                 if running > 0 {
                     eprintln!(
-                        "snowglobe exec: a copy has failed; the rate is told when the others that run, {running}, have ended"
+                        "snowglobe exec: a copy has failed; the rate follows when all other running copies ({running}) have ended"
                     );
                 }
                 code

@@ -89,7 +89,7 @@ impl<O, R> History<O, R> {
         }
         let history = builder.build();
         match history.operations().is_empty() {
-            // A check of a file that was emptied by mistake would be clean.
+            // Without this error, a check of a file that was emptied by mistake would find nothing.
             true => Err(HistoryError::at(HistoryErrorKind::NoEvents, file, 1)),
             false => Ok(history),
         }

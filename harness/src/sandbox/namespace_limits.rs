@@ -18,8 +18,8 @@ use crate::kernel::procfs::sysctls;
 
 use super::refused::{Refused, SetupStep};
 
-/// Time for which a limit on namespaces may be reached before that counts as an error: ten times
-/// what was measured.
+/// Time for which a limit on namespaces may be reached before that counts as an error: more
+/// than ten times the longest time that was measured.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Kinds of namespaces that each trial has of its own, as `clone3` and as the limits in

@@ -88,7 +88,7 @@ pub(crate) fn listen(node: &Node, ports: &[u16]) {
     }
 }
 
-/// Returns for how long an answer is waited that is `expected`, or is not.
+/// Returns how long to wait for an answer, which is shorter if no answer is `expected`.
 pub(crate) fn patience_if(expected: bool) -> Duration {
     if expected { PATIENCE } else { IMPATIENCE }
 }

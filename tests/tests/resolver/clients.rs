@@ -11,8 +11,8 @@ use crate::names::pair;
 /// Most times that [`at_once`] looks: far more than a busy machine is late in a row.
 const ATTEMPTS: usize = 10;
 
-/// Carries `work` out, and checks that nobody asked a question again in it: who waits in vain for
-/// an answer does. A busy machine may answer late some of the times.
+/// Carries `work` out until one attempt asks no question twice: a resolver repeats a question whose
+/// answer does not come. Several attempts are made, since answers of a busy machine may be late.
 fn at_once(lab: &Lab, mut work: impl FnMut() -> TestResult) -> TestResult {
     let mut again = Vec::new();
     for _ in 0..ATTEMPTS {

@@ -11,9 +11,9 @@ use super::attributes::{self, Ours, names_ours};
 use super::own_main::may_empty_file;
 use super::systems;
 
-/// Remark on a test that is one only where the condition of a `cfg_attr` holds. A line above it
-/// would make a test of the function everywhere.
-const AT_TIMES: &str = "is a test only where the condition of a `cfg_attr` holds: write `snowglobe::test` there in the place of `test` or `tokio::test` (with the same options), or before the attribute of another crate";
+/// Remark on a function that is a test only where the condition of a `cfg_attr` holds. An attribute
+/// above the function would make the function a test everywhere.
+const AT_TIMES: &str = "is a test only where the condition of a `cfg_attr` holds: in the `cfg_attr`, write `snowglobe::test` in the place of `test` or `tokio::test` (with the same options), or in front of the attribute of another crate";
 
 /// Direction of a conversion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

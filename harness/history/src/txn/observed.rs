@@ -10,8 +10,8 @@ use crate::report::{Anomaly, AnomalyKind};
 
 type Transaction<K, V> = Operation<Vec<ListOp<K, V>>, Vec<ListRet<V>>>;
 
-/// Number of values of one list that nobody has read, and that order transactions. Each does so
-/// with each read of the whole list: ten thousand of both would be a hundred million edges.
+/// Largest number of unread values of one list that order transactions. Each value adds an edge for
+/// each read of the whole list: ten thousand values and as many reads make a hundred million edges.
 const UNREAD: usize = 100;
 
 /// The transaction that appended a value.

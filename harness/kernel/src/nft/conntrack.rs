@@ -96,10 +96,10 @@ pub fn tracked_flows(netns: BorrowedFd<'_>) -> Result<Vec<TrackedFlow>, NetlinkE
     })
 }
 
-/// Returns the flow to which packets of a transport protocol belong, from whichever side they
-/// come. Of ICMP, they are echoes of type `icmp`, and the identifier is the port of the source.
+/// Returns the flow to which packets of a transport protocol belong, whichever side sends the
+/// packets. Packets of ICMP are echoes of type `icmp`, with the identifier as the source port.
 ///
-/// The kernel finds the flow by its hash, however many there are.
+/// The kernel finds a flow by its hash, so the search does not slow down with the number of flows.
 ///
 /// # Errors
 /// The kernel has no ctnetlink, or refused.

@@ -47,7 +47,8 @@ pub fn on_stack_overflow(tell: fn()) {
     }
 }
 
-/// Calls what [`on_stack_overflow`] was given, if it was given something. The caller aborts then.
+/// Calls the function that [`on_stack_overflow`] was given, if there is one. The caller aborts
+/// afterwards.
 pub(super) fn tell() {
     forget_aborts();
     if let Some(tell) = TELL.get() {

@@ -24,7 +24,7 @@ pub(super) struct Damage {
 enum DamageChange {
     /// The byte at an offset has a wrong value, in which this bit differs from the right one.
     Flipped { offset: u64, wrong: u8, bit: u8 },
-    /// The file has lost so many bytes, and has this size since then.
+    /// The fault has cut `by` bytes off the end, and the file has had `size` bytes since then.
     Cut { by: u64, size: u64, tail: Vec<u8> },
 }
 
@@ -80,9 +80,9 @@ impl Disk {
         let (mut of_files, others): (Vec<_>, Vec<_>) =
             later.into_iter().partition(|it| files.contains(&it.file));
         damage.extend(others);
-        // Faults may end in any order, and a byte that one has flipped may be in the end that
-        // another one has cut off since. So all later changes are taken back first, the last one
-        // before the others, and are made again without this fault.
+        // Faults may end in any order, and a later fault may have cut off a byte that an earlier
+        // fault has flipped. So all later changes of the file are taken back, the newest first, and
+        // are made again without the changes of this fault.
         of_files.reverse();
         of_files.retain(|it| self.mend(it));
         for Damage {
@@ -110,7 +110,8 @@ impl Disk {
         self.conditions.damage.extend(damage);
     }
 
-    /// Takes a change back, unless somebody has written there meanwhile. Returns whether it did.
+    /// Takes a change back, unless a program has written to that place meanwhile. Returns whether
+    /// the change was taken back.
     fn mend(&mut self, damage: &Damage) -> bool {
         match &damage.change {
             DamageChange::Flipped { offset, wrong, bit } => {
@@ -190,8 +191,8 @@ impl Disk {
         Some(DamageChange::Cut { by, size, tail })
     }
 
-    /// Replaces a byte of a file, in the version that is seen and in the one that is durable, where
-    /// it has the value that is expected. Returns whether the version that is seen had it.
+    /// Replaces a byte of a file in the visible version and in the durable version, in each if the
+    /// byte has the value `from` there. Returns whether the visible version had that value.
     fn replace(&mut self, number: InodeNumber, offset: u64, from: u8, to: u8) -> bool {
         let Some(Body::File(content)) = self.inodes.get_mut(&number).map(|it| &mut it.body) else {
             return false;

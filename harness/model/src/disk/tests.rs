@@ -160,7 +160,7 @@ fn damage_is_mended_where_nobody_has_written_meanwhile() {
 #[test]
 fn damage_that_overlaps_is_mended_in_any_order() {
     let cut = |bytes| DiskFault::truncate("*.log", crate::topology::Size::bytes(bytes));
-    // Of eight bits of one byte, two faults flip the same byte, and some the same bit.
+    // In a file of one byte, both faults flip a bit of that byte, and with some seeds the same bit.
     let flip = DiskFault::bit_flip("*.log");
     for (size, faults) in [
         (5000, [flip.clone(), cut(4999)]),
@@ -191,7 +191,7 @@ fn damage_that_overlaps_is_mended_in_any_order() {
     }
 }
 
-/// What is left of two faults when the first has ended is what the second has done alone.
+/// When the first of two faults has ended, the file has the changes of the second fault alone.
 #[test]
 fn a_cut_lasts_when_an_earlier_one_is_mended() {
     let mut disk = Disk::default();
@@ -204,7 +204,7 @@ fn a_cut_lasts_when_an_earlier_one_is_mended() {
     }
     disk.end_fault(1);
     assert_eq!(text(&disk, "a.log").unwrap().len(), 4700);
-    // Who writes behind a cut makes its end the end of the file.
+    // A write behind the cut has set a new end of the file, so the heal brings no bytes back.
     disk.write(file, 4700, &[8; 10], None).unwrap();
     disk.end_fault(2);
     assert_eq!(text(&disk, "a.log").unwrap().len(), 4710);

@@ -17,8 +17,8 @@ impl Schedule {
     /// the name of the `fault` and its fields. A schedule without faults is `fault = []`.
     ///
     /// # Errors
-    /// The text is no TOML, or no schedule, as an empty text is none. The error names line and
-    /// column.
+    /// The text is no TOML or no schedule; an empty text is no schedule. The error names the line
+    /// and the column.
     pub fn from_toml(text: &str) -> Result<Self, ScheduleError> {
         let wrong = |error: TreeError| {
             let place = position(text, error.at().unwrap_or(0));
@@ -29,7 +29,8 @@ impl Schedule {
         let document = Tree::from_toml(text).map_err(wrong)?;
         let fields = document.fields("Schedule", &[LIST], true, "");
         let list: Option<Tree> = fields.and_then(|it| it.take(LIST)).map_err(wrong)?;
-        // A file that an editor or a full disk has emptied would run the trial without any fault.
+        // An editor or a full disk may have emptied the file. Without this error, the trial would
+        // run without any fault.
         let Some(list) = list else {
             let why = format!(
                 "there is no fault, each of which begins with `[[{LIST}]]`; \

@@ -213,7 +213,7 @@ impl Nat {
             return Err(NatDrop::NoMapping);
         }
         let inside = mapping.inside;
-        // What the host inside answers belongs to this mapping, though the mapping depends on
+        // Answers of the host inside belong to this mapping, although the mapping was made for
         // another remote host.
         let is_other = mapping.protocol == NatProtocol::Tcp
             && mapping.kind == MappingKind::Dynamic

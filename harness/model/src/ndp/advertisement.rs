@@ -23,7 +23,7 @@ const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 const ADVERTISEMENT: u8 = 134;
 const SOLICITATION: u8 = 133;
 
-/// Name servers of which one option tells at most.
+/// Largest number of name servers in one option.
 const MOST_SERVERS: usize = 127;
 
 /// The advertisement of a router on one of its networks.

@@ -166,9 +166,9 @@ fn mobile(phone: NodeSpec) -> Situation {
 /// the first of `links`, to its mobile network, the second. A test changes that by `set_metric`,
 /// takes the Wi-Fi down, or removes it.
 ///
-/// After a change of the metric, packets of connections from before leave by the other network, as
-/// on any Linux, and their server does not know them there. A route by source keeps them on the
-/// Wi-Fi as long as it is there:
+/// After a change of the metric, packets of existing connections leave by the other network, as on
+/// any Linux, and arrive at the server from an address that the server does not know. A route for
+/// the source address keeps these connections on the Wi-Fi while the Wi-Fi is up:
 ///
 /// ```
 /// use snowglobe_model::topology::{RouteSpec, situation};

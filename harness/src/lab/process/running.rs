@@ -302,7 +302,8 @@ impl Running {
     /// Returns a sentence about a bad end that nobody expected, once. Of a good end that nobody
     /// has waited for, a trial that fails has a note.
     pub(crate) fn surprise(&self) -> Option<String> {
-        // A fault that ends programs restarts them by its heal, and the node may be stopped before.
+        // The heal of a fault that ends programs starts the program again, but another fault may
+        // stop the node before that heal.
         let is_excused = self.excuses.load(Ordering::Relaxed) > 0;
         if is_excused || self.expected.load(Ordering::Relaxed) {
             return None;

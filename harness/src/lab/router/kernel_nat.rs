@@ -67,8 +67,8 @@ pub(super) fn mappings(
     mappings
 }
 
-/// Returns whether a mapping is for packets from and to a remote address and port. That of an open
-/// port is for all; of ICMP, the port is an identifier.
+/// Returns whether a mapping is for packets from and to a remote address and port. The mapping of
+/// an open port is for all remote ends. The port of ICMP is an identifier, which is not compared.
 pub(super) fn is_for(mapping: &NatMapping, remote: SocketAddrV4) -> bool {
     let is_open = mapping.remote == SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
     let is_icmp = mapping.protocol == NatProtocol::Icmp;

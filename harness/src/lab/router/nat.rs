@@ -115,8 +115,8 @@ impl RouterNat<'_> {
     /// Returns the mapping by which packets from an address and port inside to a remote one leave,
     /// if there is one. The search takes as long for a hundred thousand mappings as for one.
     ///
-    /// Of ICMP, the identifier of an echo is in the place of both ports. Where nftables carries
-    /// the NAT, the peers of a forwarded port are at most this remote address and port.
+    /// For ICMP, both ports are the identifier of the echo. Where nftables carries the NAT, the
+    /// mapping of a forwarded port names no peer other than this remote address and port.
     ///
     /// ```no_run
     /// # use snowglobe::prelude::*;
@@ -172,7 +172,7 @@ impl RouterNat<'_> {
         Ok(mappings.into_iter().max_by_key(|it| it.remote))
     }
 
-    /// Returns what the NATs of the uplinks find, the first one that finds something.
+    /// Returns the first result that the NAT of an uplink finds.
     fn first<R>(&self, what: &str, find: impl Fn(&mut Nat) -> Option<R>) -> Result<Option<R>> {
         Ok(self.each(what, find)?.into_iter().flatten().next())
     }
@@ -191,7 +191,7 @@ impl RouterNat<'_> {
             NatProtocol::Tcp => (TCP, None),
             NatProtocol::Icmp => (ICMP, Some(echo)),
         };
-        // The identifier is that of the host, or that of its mapping.
+        // A request has the identifier of the host inside, and a reply that of its mapping.
         let source = match icmp {
             Some(ECHO_REPLY) => SocketAddrV4::new(*source.ip(), destination.port()),
             _ => source,

@@ -36,9 +36,9 @@ fn permit(most: &str) {
     let _ = sysctls::write("user/max_user_namespaces", most);
 }
 
-/// Time for which a limit on namespaces may be reached. Nobody waits for nodes as long as for
-/// trials ([`namespace_limits`](crate::sandbox::namespace_limits)): the init of the trial can do
-/// nothing else meanwhile.
+/// Time for which a limit on namespaces may be reached. This time is shorter for a node than for
+/// a trial ([`namespace_limits`](crate::sandbox::namespace_limits)), since the init of the trial
+/// can do nothing else during this time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Clones, and tries again where a limit on namespaces or processes is reached.
@@ -59,7 +59,8 @@ pub(super) fn retry_while_limits_settle(
     }
     loop {
         match clone() {
-            // A process is not counted any more when it has been waited for, so that EAGAIN stays.
+            // The kernel stops counting a process when the process is reaped, so EAGAIN, the limit
+            // on processes, does not go away with time.
             Err(Errno::ENOSPC) if begin.elapsed() < stretched(PATIENCE) => {
                 sleep(Duration::from_millis(128))
             }

@@ -77,9 +77,9 @@ pub(super) struct MappingTable {
     free: Vec<MappingNumber>,
     inside: MappingIndex,
     outside: MappingIndex,
-    /// Connections of TCP that a remote host has begun on whose address or port their mapping does
-    /// not depend, by the end inside and the remote one: segments of the host inside find their
-    /// mapping here, and by no key of the mapping.
+    /// TCP connections that a remote host has begun by a mapping for another remote host. The key
+    /// is the end inside and the remote end. Segments of the host inside find the mapping in this
+    /// map alone, since the mapping's own key names the other remote host.
     begun_outside: HashMap<[SocketAddrV4; 2], MappingNumber>,
     /// Times at which mappings may expire: one entry for each mapping that can. A mapping that was
     /// used since is put back with its time by then.
@@ -127,7 +127,8 @@ impl MappingTable {
         let Some(inside) = self.get(number).map(|mapping| mapping.inside) else {
             return;
         };
-        // Before the map grows, which takes as long as this.
+        // Ended connections are removed only when the map is full, since this takes as long as the
+        // growth of the map.
         if self.begun_outside.len() == self.begun_outside.capacity() {
             let mut begun = std::mem::take(&mut self.begun_outside);
             begun.retain(|key, number| self.has_begun(*number, *key, now));

@@ -104,7 +104,7 @@ pub(crate) fn check_uplinks(
     if !has_routers(topology) {
         return Ok(());
     }
-    // Without, daemons make the routes, and uplinks are no default routes.
+    // With `Routing::None` daemons make the routes, so uplinks are no default routes.
     let makes_routes = topology.settings.routing != Routing::None;
     let mut has_circle = false;
     for (index, stack) in wiring.stacks.iter().enumerate() {
@@ -122,10 +122,10 @@ pub(crate) fn check_uplinks(
         }
         let circular = |family: &Gateways<'_>| family.is_in_circle(id);
         if !has_circle && makes_routes && families.iter().any(circular) {
-            // One circle is named once, and not for each router in it.
+            // Only the first router of a circle is reported, since all of them have the same cause.
             has_circle = true;
             problems.add(Kind::Wiring, Site::new(subject, "network"), || {
-                format!("the uplinks of {name} lead in a circle, and nowhere out of it; lead one of the routers there to `topology.internet()`, or make a link of the circle a `topology.link(…)`")
+                format!("the uplinks of {name} lead in a circle without a way out; give a router of the circle an uplink to `topology.internet()`, or make one uplink of the circle a `topology.link(…)`")
             });
         }
         for family in families {

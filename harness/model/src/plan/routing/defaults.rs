@@ -78,8 +78,8 @@ impl<'a> Gateways<'a> {
         others.next().copied()
     }
 
-    /// Returns whether all default routes from a stack on lead back to routers that are on the way
-    /// already, so that packets to nowhere near go round until their hops are used up.
+    /// Returns whether every path of default routes from a stack ends in a circle of routers. Such
+    /// a circle forwards packets to unknown networks until the hop limit of each packet is used up.
     pub(crate) fn is_in_circle(&self, stack: StackId) -> bool {
         let mut known = vec![stack];
         let mut at = 0;
@@ -88,7 +88,7 @@ impl<'a> Gateways<'a> {
             let ports = self.wiring.stacks[router.index()].interfaces.iter();
             let uplinks = ports.filter(|port| is_uplink(self.topology, port));
             let next: Vec<_> = uplinks.filter_map(|it| self.gateway(router, it)).collect();
-            // Whoever has no way on is the end of the way, as the Internet is.
+            // A router without a default route is the end of a path, as the Internet is.
             if next.is_empty() {
                 return false;
             }

@@ -491,7 +491,7 @@ fn uplinks_in_a_circle() {
     }
     assert_eq!(
         complaint(&topology),
-        "the uplinks of node `one` lead in a circle, and nowhere out of it; lead one of the routers there to `topology.internet()`, or make a link of the circle a `topology.link(…)`"
+        "the uplinks of node `one` lead in a circle without a way out; give a router of the circle an uplink to `topology.internet()`, or make one uplink of the circle a `topology.link(…)`"
     );
     // One way out is enough, and the circle is a way around.
     topology.uplink(routers[2], internet);
