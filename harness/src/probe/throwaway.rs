@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::kernel::errno::Errno;
 use crate::kernel::namespace::CloneFlags;
 use crate::kernel::namespace::{NamespaceKind, Task};
+use crate::kernel::process::signal::is_end_pending;
 use crate::kernel::process::user::{getegid, geteuid};
 use crate::kernel::process::wait_for_child;
 
@@ -96,19 +97,17 @@ fn cloned(kinds: CloneFlags) -> Result<Option<i32>, Refused> {
     if !single_threaded() {
         return Err(Errno::EINVAL).doing("probe while other threads run");
     }
-    /// Milliseconds that probes have waited. All of them together are patient once.
+    /// Milliseconds that all probes have waited, of which there are no more than [`PATIENCE`].
     static WAITED: AtomicU64 = AtomicU64::new(0);
     let waited = Duration::from_millis(WAITED.load(Ordering::Relaxed));
     let patience = stretched(PATIENCE).saturating_sub(waited);
     let begin = Instant::now();
-    let cloned = clone_when_permitted(kinds, patience, || clone_into(kinds));
-    match cloned.doing(SetupStep::Clone(refused::NewProcess::Probe, kinds)) {
-        Ok(Cloned::Child) => Ok(None),
-        Ok(Cloned::Parent { pid, .. }) => Ok(Some(pid)),
-        Err(refused) => {
-            WAITED.fetch_add(begin.elapsed().as_millis() as u64, Ordering::Relaxed);
-            Err(refused)
-        }
+    let waits = |since| since < patience && !is_end_pending();
+    let cloned = clone_when_permitted(kinds, waits, || clone_into(kinds));
+    WAITED.fetch_add(begin.elapsed().as_millis() as u64, Ordering::Relaxed);
+    match cloned.doing(SetupStep::Clone(refused::NewProcess::Probe, kinds))? {
+        Cloned::Child => Ok(None),
+        Cloned::Parent { pid, .. } => Ok(Some(pid)),
     }
 }
 

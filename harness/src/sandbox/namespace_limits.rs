@@ -44,18 +44,18 @@ pub(crate) fn may_settle(refused: &Refused) -> bool {
     }
 }
 
-/// Clones a process into namespaces of these `kinds`, and tries again for up to `patience` where a
-/// limit on namespaces is reached.
+/// Clones a process into namespaces of these `kinds`, and tries again where a limit on namespaces
+/// is reached, while `waits` returns true of the time since the first try.
 pub(crate) fn clone_when_permitted(
     kinds: CloneFlags,
-    patience: Duration,
+    mut waits: impl FnMut(Duration) -> bool,
     mut clone: impl FnMut() -> io::Result<Cloned>,
 ) -> io::Result<Cloned> {
     let begin = Instant::now();
     let mut pause = Duration::from_millis(1);
     loop {
         match clone() {
-            Err(error) if begin.elapsed() < patience && is_reached(errno(&error), kinds) => {
+            Err(error) if is_reached(errno(&error), kinds) && waits(begin.elapsed()) => {
                 sleep(pause);
                 pause = (2 * pause).min(Duration::from_millis(256));
             }
@@ -72,7 +72,7 @@ fn is_reached(errno: Errno, kinds: CloneFlags) -> bool {
 
 /// Returns whether no namespace at all is permitted of one of these kinds, so that it is of no use
 /// to wait for one.
-fn none_permitted(kinds: CloneFlags) -> bool {
+pub(crate) fn none_permitted(kinds: CloneFlags) -> bool {
     NAMESPACE_KINDS.into_iter().any(|(flag, kind)| {
         let limit = format!("user/max_{kind}_namespaces");
         kinds.contains(flag) && sysctls::number(&limit) == Some(0)

@@ -1,8 +1,8 @@
 //! Ctrl-C, SIGTERM, SIGTSTP and SIGKILL each reach the whole run.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -162,4 +162,34 @@ fn the_terminals_signals_do_not_reach_trials_directly() {
     assert!(!bodies.is_empty(), "{:#?}", others());
     run.child.kill().unwrap();
     run.child.wait().unwrap();
+}
+
+/// The run has blocked the signals, and reads none of them yet. It would wait for longer than the
+/// test may take.
+#[snowglobe::test(nested, timeout = "50s")]
+fn an_interrupt_ends_the_wait_for_a_sandbox() {
+    std::fs::write("/proc/sys/user/max_user_namespaces", "1").unwrap();
+    let mut holder = Command::new("unshare")
+        .args(["-U", "cat"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let namespace = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/user"));
+    let own = namespace("self").unwrap();
+    let holds = || namespace(&holder.id().to_string()).is_ok_and(|its| its != own);
+    assert!(wait_until(Duration::from_secs(20), holds));
+    let mut child = this_program()
+        .args(["--exact", "samples::passes", "--ignored"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    assert!(line.contains("a limit on namespaces is reached"), "{line}");
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
+    let end = child.wait().unwrap();
+    assert_eq!(end.signal(), Some(Signal::SIGINT as i32), "{end}");
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
 }

@@ -50,7 +50,8 @@ fn a_limit_on_network_namespaces() {
     refused(&run, 71, &["clone3 the sandbox", "ENOSPC", "max_", "raise"]);
 }
 
-#[snowglobe::test(nested)]
+// Each of the runs may wait for a minute.
+#[snowglobe::test(nested, timeout = "180s")]
 fn a_low_limit_on_network_namespaces_is_lived_with() {
     let program = std::env::current_exe().unwrap();
     let script = format!(
@@ -62,7 +63,7 @@ fn a_low_limit_on_network_namespaces_is_lived_with() {
 }
 
 /// The kernel counts the namespaces of a run for some time after the run has ended.
-#[snowglobe::test(nested)]
+#[snowglobe::test(nested, timeout = "600s")]
 fn the_namespaces_of_the_run_before_are_waited_for() {
     let limits = "echo 2 > /proc/sys/user/max_user_namespaces";
     let program = std::env::current_exe().unwrap();

@@ -14,7 +14,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use super::factory::Factory;
-use super::user_namespaces::{retry_while_limits_settle, while_permitted};
+use super::user_namespaces::{limited_kinds, retry_while_limits_settle, while_permitted};
 use crate::kernel::errno::errno;
 use crate::kernel::fd::{close_all_but, pipe, write};
 use crate::kernel::id_map::IdMap;
@@ -101,7 +101,9 @@ fn enter_and_clone(users: &OwnedFd, nested: bool) -> Result<(Cloned, (u32, u32))
     namespace::enter(users.as_fd(), kind).doing("enter the user namespace of the test")?;
     let ids = (geteuid().as_raw(), getegid().as_raw());
     // A sibling, so that the init is its parent.
-    let cloned = retry_while_limits_settle(|| while_permitted(nested, || clone_sibling(kind)));
+    let limited = limited_kinds(kind, nested);
+    let cloned =
+        retry_while_limits_settle(limited, || while_permitted(nested, || clone_sibling(kind)));
     Ok((cloned.doing(SetupStep::Clone(NewProcess::Node, kind))?, ids))
 }
 

@@ -13,7 +13,7 @@ use crate::kernel::process::ForkResult;
 use crate::kernel::process::signal::Signal;
 
 use super::first_process::{self, Origin};
-use super::user_namespaces::{retry_while_limits_settle, while_permitted};
+use super::user_namespaces::{limited_kinds, retry_while_limits_settle, while_permitted};
 use crate::kernel::id_map::IdMap;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::namespace::{self, CloneFlags, NamespaceKind, Task};
@@ -98,7 +98,8 @@ impl Factory<'_> {
             (Some(pod), true) => Some(enter_pids(pod)?),
             _ => None,
         };
-        let cloned = retry_while_limits_settle(|| self.clone_for(request));
+        let limited = limited_kinds(flags(request), self.spec.nested);
+        let cloned = retry_while_limits_settle(limited, || self.clone_for(request));
         // To enter a PID namespace changes where children are made and not the caller itself
         // (setns(2)), so the init can come back: the next node is another's.
         if let Some(own_pids) = own_pids

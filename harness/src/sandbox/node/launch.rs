@@ -18,7 +18,7 @@ use crate::kernel::process::user::{Gid, Uid, setgroups, setresgid, setresuid};
 use crate::kernel::process::{ForkResult, Pid, chdir, execve, lead_process_group};
 
 use super::clock::Tracing;
-use super::user_namespaces::{retry_while_limits_settle, while_permitted};
+use super::user_namespaces::{limited_kinds, retry_while_limits_settle, while_permitted};
 use crate::kernel::fd::replace_standard;
 use crate::kernel::process;
 use crate::kernel::process::limits;
@@ -121,8 +121,9 @@ fn fork_for(users: UserChange, may_make_users: bool) -> crate::kernel::Result<Fo
     match users {
         UserChange::None | UserChange::Become(..) => process::fork(),
         UserChange::ShowAs(..) => {
-            let cloned = retry_while_limits_settle(|| {
-                while_permitted(may_make_users, || clone_into(CloneFlags::CLONE_NEWUSER))
+            let kind = CloneFlags::CLONE_NEWUSER;
+            let cloned = retry_while_limits_settle(limited_kinds(kind, may_make_users), || {
+                while_permitted(may_make_users, || clone_into(kind))
             });
             Ok(match cloned? {
                 Cloned::Child => ForkResult::Child,

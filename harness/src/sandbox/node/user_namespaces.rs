@@ -8,8 +8,10 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::kernel::errno::{Errno, errno};
+use crate::kernel::namespace::CloneFlags;
 use crate::kernel::process::clone::Cloned;
 use crate::kernel::procfs::sysctls;
+use crate::sandbox::namespace_limits::none_permitted;
 use crate::trial::time_scale::stretched;
 
 /// Makes a process by `clone`, which makes a user namespace; where the trial may make none, the
@@ -36,6 +38,16 @@ fn permit(most: &str) {
     let _ = sysctls::write("user/max_user_namespaces", most);
 }
 
+/// Returns those of the `kinds` whose limit says what the kernel permits: that on user namespaces
+/// is zero between two calls of [`while_permitted`] where a trial may make none.
+pub(super) fn limited_kinds(kinds: CloneFlags, may_make_users: bool) -> CloneFlags {
+    if may_make_users {
+        kinds
+    } else {
+        kinds - CloneFlags::CLONE_NEWUSER
+    }
+}
+
 /// Time for which a limit on namespaces may be reached. This time is shorter for a node than for
 /// a trial ([`namespace_limits`](crate::sandbox::namespace_limits)), since the init of the trial
 /// can do nothing else during this time.
@@ -46,14 +58,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The kernel counts a namespace until it is destroyed, which is some time after its last process
 /// has ended: 65 sequential ones fail with ENOSPC where 64 are permitted (measured for this
 /// project, 2026-08). Two nodes that raise the limit on user namespaces at the same time may also
-/// lower it for each other.
+/// lower it for each other. A limit of zero on one of the `kinds` does not settle.
 pub(super) fn retry_while_limits_settle(
+    kinds: CloneFlags,
     mut clone: impl FnMut() -> crate::kernel::Result<Cloned>,
 ) -> crate::kernel::Result<Cloned> {
     let begin = Instant::now();
     for pause in [1, 2, 4, 8, 16, 32, 64, 128] {
         match clone() {
-            Err(Errno::ENOSPC | Errno::EAGAIN) => sleep(Duration::from_millis(pause)),
+            Err(errno @ (Errno::ENOSPC | Errno::EAGAIN))
+                if errno == Errno::EAGAIN || !none_permitted(kinds) =>
+            {
+                sleep(Duration::from_millis(pause));
+            }
             other => return other,
         }
     }
@@ -61,8 +78,10 @@ pub(super) fn retry_while_limits_settle(
         match clone() {
             // The kernel stops counting a process when the process is reaped, so EAGAIN, the limit
             // on processes, does not go away with time.
-            Err(Errno::ENOSPC) if begin.elapsed() < stretched(PATIENCE) => {
-                sleep(Duration::from_millis(128))
+            Err(Errno::ENOSPC)
+                if begin.elapsed() < stretched(PATIENCE) && !none_permitted(kinds) =>
+            {
+                sleep(Duration::from_millis(128));
             }
             other => return other,
         }

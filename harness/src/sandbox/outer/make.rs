@@ -1,11 +1,13 @@
 //! The outer sandbox as its maker sees it: cloning the first process, and what only the maker may
 //! do for that process.
 
+use std::cell::Cell;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use crate::kernel::errno::Errno;
 use crate::kernel::namespace::CloneFlags;
-use crate::kernel::process::signal::Signal;
+use crate::kernel::process::signal::{Signal, is_end_pending};
 use crate::kernel::process::user::{EffectiveUser, Uid};
 use crate::kernel::process::wait_for_child;
 
@@ -31,6 +33,9 @@ const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWUSER
 /// Namespaces that are the host's in an outer sandbox whose trials all have their own: a capability
 /// in the sandbox's user namespace gives no right in the host's (`user_namespaces(7)`).
 const SHARED_BY_TRIALS: CloneFlags = CloneFlags::CLONE_NEWIPC.union(CloneFlags::CLONE_NEWUTS);
+
+/// Time after which people begin to wonder why nothing happens.
+const UNNOTICED: Duration = Duration::from_secs(3);
 
 /// The outer sandbox as its maker sees it.
 pub(crate) struct Outer {
@@ -69,6 +74,26 @@ impl Wanted<'_> {
     }
 }
 
+/// Wait for namespaces that the kernel gives back late, before a run has a sandbox.
+#[derive(Debug, Default)]
+struct Waits {
+    is_told: Cell<bool>,
+}
+
+impl Waits {
+    /// Returns whether the wait goes on, which has lasted for `since`. A run blocks the signals
+    /// that end it before the sandbox is made, and reads these signals only afterwards.
+    fn go_on(&self, since: Duration) -> bool {
+        if since >= stretched(UNNOTICED) && !self.is_told.replace(true) {
+            eprintln!(
+                "note: cannot make the outer sandbox yet: a limit on namespaces is reached (`sysctl user`), and the kernel gives namespaces back some time after their processes have ended, so the run waits for up to {} s",
+                stretched(PATIENCE).as_secs()
+            );
+        }
+        since < stretched(PATIENCE) && !is_end_pending()
+    }
+}
+
 /// Makes an outer sandbox and runs `inside` as its first process. As root, each `owner` of a run
 /// stands for a user of the host's of its own, to whom the sandbox belongs.
 ///
@@ -95,8 +120,12 @@ pub(crate) fn make(
             Ids::Range(_) => EffectiveUser::become_user(user_of_this_run(owner)).ok(),
             Ids::One { .. } | Ids::Subordinate(_) => None,
         };
-        let patience = stretched(PATIENCE);
-        let cloned = clone_when_permitted(namespaces, patience, || clone_into(namespaces));
+        let waits = Waits::default();
+        let cloned = clone_when_permitted(
+            namespaces,
+            |since| waits.go_on(since),
+            || clone_into(namespaces),
+        );
         if let Some(owner) = owner
             && !matches!(cloned, Ok(Cloned::Child))
         {

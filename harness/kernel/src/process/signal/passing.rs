@@ -133,11 +133,21 @@ fn take_one_of(signals: Mask) -> Option<i32> {
 /// Returns whether a signal of the terminal that stops a process is blocked and waits for this
 /// process.
 pub fn is_stop_pending() -> bool {
+    is_one_pending(&[libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU])
+}
+
+/// Returns whether a signal by which people and supervisors end a program is blocked and waits for
+/// this process.
+pub fn is_end_pending() -> bool {
+    is_one_pending(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT])
+}
+
+fn is_one_pending(signals: &[i32]) -> bool {
     // SAFETY: all zero is a valid set, which the kernel overwrites.
     unsafe {
         let mut pending: libc::sigset_t = std::mem::zeroed();
         libc::sigpending(&raw mut pending) == 0
-            && [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU]
+            && signals
                 .iter()
                 .any(|number| libc::sigismember(&raw const pending, *number) == 1)
     }
