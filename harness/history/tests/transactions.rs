@@ -256,6 +256,19 @@ fn appends_that_nobody_reads_are_checked_in_time() {
     assert_eq!(report.anomalies()[0].kind, AnomalyKind::G2Item, "{report}");
 }
 
+/// Aborted appends leave the places of unread values to those of other transactions.
+#[test]
+fn aborted_appends_hide_no_skew() {
+    let aborted: Vec<[Step; 2]> = (0..200)
+        .map(|value| [append("x", value), append("y", value)])
+        .collect();
+    let mut all: Vec<(&str, &[Step])> = aborted.iter().map(|it| ("failed", &it[..])).collect();
+    let [one, other] =
+        [("x", "y"), ("y", "x")].map(|(from, to)| [read(from, &[]), append(to, 500)]);
+    all.extend([("ok", &one[..]), ("ok", &other[..])]);
+    assert_eq!(judge(&all), [AnomalyKind::G2Item]);
+}
+
 /// A long chain must not overflow a stack, nor take long.
 #[test]
 fn ten_thousand_transactions_are_checked() {

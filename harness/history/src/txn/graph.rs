@@ -46,7 +46,7 @@ impl Dependencies {
             let failed = history.operations()[appender.place].completion.is_failed();
             (!failed).then_some(appender.place)
         };
-        let unread = observed.unread();
+        let unread = observed.unread(history);
         let unread = |key: &K| unread.get(key).map_or(&[][..], Vec::as_slice);
         for (key, (_, order)) in &observed.orders {
             for pair in order.windows(2) {

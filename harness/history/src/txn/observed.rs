@@ -160,13 +160,17 @@ impl<'h, K: Ord + Debug, V: Ord + Debug> Observed<'h, K, V> {
     }
 
     /// Returns values that the longest list of their key does not have, at most [`UNREAD`] of each.
-    pub(super) fn unread(&self) -> BTreeMap<&'h K, Vec<&'h V>> {
+    /// Values of failed transactions, which order nothing, are not among them.
+    pub(super) fn unread(&self, history: &Transactions<K, V>) -> BTreeMap<&'h K, Vec<&'h V>> {
         let longest = self.orders.iter();
         let seen: BTreeSet<(&K, &V)> = longest
             .flat_map(|(key, (_, list))| list.iter().map(|value| (*key, value)))
             .collect();
         let mut unread: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for (key, value) in self.appenders.keys() {
+        for ((key, value), appender) in &self.appenders {
+            if history.operations()[appender.place].completion.is_failed() {
+                continue;
+            }
             let unread = unread.entry(*key).or_default();
             if unread.len() < UNREAD && !seen.contains(&(*key, *value)) {
                 unread.push(*value);
