@@ -50,6 +50,14 @@ impl IpVersion {
         }
     }
 
+    /// Returns the name.
+    pub fn name(self) -> &'static str {
+        match self {
+            IpVersion::V4 => "IPv4",
+            IpVersion::V6 => "IPv6",
+        }
+    }
+
     /// Returns the number of bits of an address.
     pub fn address_bits(self) -> u8 {
         match self {

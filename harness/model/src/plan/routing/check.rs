@@ -120,12 +120,14 @@ pub(crate) fn check_uplinks(
                 });
             }
         }
-        let circular = |family: &Gateways<'_>| family.is_in_circle(id);
-        if !has_circle && makes_routes && families.iter().any(circular) {
+        let circular = families.iter().filter(|it| it.is_in_circle(id));
+        let circular: Vec<&str> = circular.map(|it| it.version().name()).collect();
+        if !has_circle && makes_routes && !circular.is_empty() {
             // Only the first router of a circle is reported, since all of them have the same cause.
             has_circle = true;
             problems.add(Kind::Wiring, Site::new(subject, "network"), || {
-                format!("the uplinks of {name} lead in a circle without a way out; give a router of the circle an uplink to `topology.internet()`, or make one uplink of the circle a `topology.link(…)`")
+                let versions = circular.join(" and ");
+                format!("the uplinks of {name} lead in a circle without a way out for {versions}; give a router of the circle an uplink with {versions} to `topology.internet()`, or make one uplink of the circle a `topology.link(…)`")
             });
         }
         for family in families {

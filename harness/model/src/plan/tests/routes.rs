@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{any, v4};
+use super::{any, complaint, v4};
 use crate::plan::{Plan, RoutePlan};
-use crate::topology::{NodeSpec, Routing, Topology, shape};
+use crate::topology::{Families, LinkSpec, NodeSpec, Routing, Topology, shape};
 
 /// Returns the stacks that a packet meets on its way, or how far it came.
 fn walk(plan: &Plan, from: usize, to: IpAddr) -> Result<Vec<usize>, Vec<usize>> {
@@ -183,4 +183,29 @@ fn a_node_that_does_not_forward_is_reached_and_not_crossed() {
         )
         .is_err()
     );
+}
+
+#[test]
+fn uplinks_in_a_circle_are_refused_for_each_version_that_has_no_way_out() {
+    let mut topology = Topology::new();
+    let internet = topology.internet();
+    let routers = ["one", "two", "three"].map(|name| topology.router(name));
+    for [from, to] in [[0, 1], [1, 2], [2, 0]] {
+        topology.uplink(routers[from], routers[to]);
+    }
+    let circle = |versions| {
+        format!(
+            "the uplinks of node `one` lead in a circle without a way out for {versions}; give a router of the circle an uplink with {versions} to `topology.internet()`, or make one uplink of the circle a `topology.link(…)`"
+        )
+    };
+    assert_eq!(complaint(&topology), circle("IPv4 and IPv6"));
+    for (families, left) in [(Families::V4, "IPv6"), (Families::V6, "IPv4")] {
+        let mut topology = topology.clone();
+        let out = LinkSpec::new().families(families);
+        topology.uplink_with(routers[2], internet, out);
+        assert_eq!(complaint(&topology), circle(left));
+    }
+    // One way out is enough, and the circle is a way around.
+    topology.uplink(routers[2], internet);
+    topology.validate().unwrap();
 }
