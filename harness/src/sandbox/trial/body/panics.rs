@@ -115,7 +115,7 @@ fn remember(info: &PanicHookInfo<'_>, is_printed: bool) {
             panic.thread, panic.location, panic.message
         ));
     }
-    push(panic);
+    push(&mut PANICS.lock(), panic);
 }
 
 /// Remembers a panic whose unwinding begins, if no hook of ours has: the test has taken the hook
@@ -136,29 +136,37 @@ fn remember_without_hook(payload: &(dyn Any + Send)) {
 /// Remembers a panic of which only the unwinding tells. `find_place` may take half a second, in
 /// which the test may end: the panic is remembered before.
 fn remember_unwinding(message: String, own: bool, find_place: impl FnOnce() -> String) {
+    let thread = thread_name();
     let earlier = |panic: &&Panic| panic.message == message;
-    let passed_on = PANICS.lock().iter().rev().find(earlier).cloned();
-    if let Some(panic) = passed_on {
-        push(Panic {
-            thread: thread_name(),
+    // One lock for the search and the push: a place that was found in between would be missing in
+    // the copy.
+    let mut panics = PANICS.lock();
+    let passed_on = panics.iter().rev().find(earlier).cloned();
+    if let Some(earlier) = passed_on {
+        let panic = Panic {
+            thread,
             own,
-            ..panic
-        });
+            ..earlier
+        };
+        push(&mut panics, panic);
         return;
     }
     let _pending = Pending::begin();
-    push(Panic {
-        thread: thread_name(),
+    let panic = Panic {
+        thread,
         location: String::new(),
         is_printed: false,
         message: message.clone(),
         own,
-    });
+    };
+    push(&mut panics, panic);
+    drop(panics);
     let location = find_place();
+    // The panic may have been passed on meanwhile, and each copy has no place either.
     let mut panics = PANICS.lock();
     let without = |it: &&mut Panic| it.location.is_empty() && it.message == message;
-    if let Some(panic) = panics.iter_mut().find(without) {
-        panic.location = location;
+    for panic in panics.iter_mut().filter(without) {
+        panic.location.clone_from(&location);
     }
 }
 
@@ -190,8 +198,7 @@ fn is_own() -> bool {
     running::is_own_thread() && !in_a_task()
 }
 
-fn push(panic: Panic) {
-    let mut panics = PANICS.lock();
+fn push(panics: &mut Vec<Panic>, panic: Panic) {
     // A test may well loop over a thousand of them. The test's own last one is the reason of a
     // failure.
     if panics.len() < MOST {
@@ -246,16 +253,21 @@ mod tests {
 
     #[test]
     fn a_panic_is_remembered_before_its_place_is_found() {
-        let known = || {
+        let known = || -> Vec<String> {
             let panics = PANICS.lock();
-            let found = panics.iter().find(|it| it.message == "remembered first");
-            found.map(|it| it.location.clone())
+            let found = panics.iter().filter(|it| it.message == "remembered first");
+            found.map(|it| it.location.clone()).collect()
         };
         remember_unwinding("remembered first".to_owned(), false, || {
-            assert_eq!(known().as_deref(), Some(""));
+            assert_eq!(known(), [""]);
+            // Another thread passes the panic on.
+            remember_unwinding("remembered first".to_owned(), false, || {
+                panic!("the place is being found already")
+            });
+            assert_eq!(known(), ["", ""]);
             "tests/example.rs:1:2".to_owned()
         });
-        assert_eq!(known().as_deref(), Some("tests/example.rs:1:2"));
+        assert_eq!(known(), ["tests/example.rs:1:2"; 2]);
     }
 
     #[test]
