@@ -79,7 +79,8 @@ pub(super) struct MappingTable {
     outside: MappingIndex,
     /// TCP connections that a remote host has begun by a mapping for another remote host. The key
     /// is the end inside and the remote end. Segments of the host inside find the mapping in this
-    /// map alone, since the mapping's own key names the other remote host.
+    /// map alone, since the mapping's own key names the other remote host. Connections that have
+    /// ended, and those of mappings that were removed, are in the map until it is tidied up.
     begun_outside: HashMap<[SocketAddrV4; 2], MappingNumber>,
     /// Times at which mappings may expire: one entry for each mapping that can. A mapping that was
     /// used since is put back with its time by then.
@@ -127,11 +128,13 @@ impl MappingTable {
         let Some(inside) = self.get(number).map(|mapping| mapping.inside) else {
             return;
         };
-        // Ended connections are removed only when the map is full, since this takes as long as the
-        // growth of the map.
+        // The tidy-up looks at each connection. Room for as many connections as are left keeps the
+        // next one at least half the length of the map away, so that a new connection costs two
+        // looks, however few have ended.
         if self.begun_outside.len() == self.begun_outside.capacity() {
             let mut begun = std::mem::take(&mut self.begun_outside);
             begun.retain(|key, number| self.has_begun(*number, *key, now));
+            begun.reserve(begun.len());
             self.begun_outside = begun;
         }
         self.begun_outside.insert([inside, remote], number);
@@ -149,14 +152,20 @@ impl MappingTable {
         self.has_begun(number, key, now).then_some(number)
     }
 
+    /// Returns whether a connection in the map still is one. Its number may be that of a later
+    /// mapping by now, which has the connection only if the same two ends talk by it.
     fn has_begun(
         &self,
         number: MappingNumber,
         [inside, remote]: [SocketAddrV4; 2],
         now: u64,
     ) -> bool {
-        self.get(number)
-            .is_some_and(|it| it.inside == inside && it.has_session(remote, now))
+        self.get(number).is_some_and(|it| {
+            it.protocol == NatProtocol::Tcp
+                && it.inside == inside
+                && it.expires > now
+                && it.has_session(remote, now)
+        })
     }
 
     /// Reads the mappings that have these hashes, none of which has to wait for another one, and
@@ -271,16 +280,14 @@ impl MappingTable {
     }
 
     /// Takes a mapping out. Its alarm stays, and finds nothing or a mapping with another
-    /// alarm, which does no harm.
+    /// alarm, which does no harm. Connections that were begun outside stay likewise: to look for
+    /// those of each mapping takes too long where thousands are removed.
     pub(super) fn remove(&mut self, number: MappingNumber) -> Option<Mapping> {
         let mapping = self.slots.get_mut(number as usize)?.0.take()?;
         let outside = self.outside_of(&mapping);
         // Another mapping may have taken the place of one of the keys, and then stays there.
         self.remove_inside(number, &FlowEnd::inside(&mapping));
         self.remove_outside(number, &outside);
-        if !self.begun_outside.is_empty() {
-            self.begun_outside.retain(|_, other| *other != number);
-        }
         self.free.push(number);
         Some(mapping)
     }
@@ -342,12 +349,80 @@ impl MappingTable {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
+    use crate::nat::mapping::{MappingKind, Passing};
+    use crate::nat::spec::NatTimeouts;
+    use crate::packet::transport::TcpFlags;
 
     /// A packet that finds its mapping waits for the memory once.
     #[test]
     fn a_mapping_takes_one_cache_line() {
         assert_eq!(size_of::<Slot>(), 64);
         assert_eq!(align_of::<Slot>(), 64);
+    }
+
+    const INSIDE: SocketAddrV4 = end(2, 5000);
+    const SECOND: u64 = 1_000_000_000;
+
+    const fn end(host: u8, port: u16) -> SocketAddrV4 {
+        SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, host), port)
+    }
+
+    fn insert(table: &mut MappingTable, protocol: NatProtocol) -> MappingNumber {
+        let kind = MappingKind::Dynamic;
+        let mapping = Mapping::new(protocol, INSIDE, end(1, 5000), end(7, 80), kind);
+        table.insert(mapping)
+    }
+
+    /// Notes a connection from a port of a remote host.
+    fn begin(table: &mut MappingTable, number: MappingNumber, port: u16, now: u64) {
+        let passing = Passing {
+            remote: end(8, port),
+            flags: TcpFlags::SYN,
+            outbound: false,
+            now,
+        };
+        let mapping = table.get_mut(number).expect("a mapping");
+        mapping.pass(&passing, &NatTimeouts::default(), false);
+        table.note_begun_outside(number, passing.remote, now);
+    }
+
+    #[test]
+    fn a_mapping_is_removed_without_a_look_at_the_connections_of_others() {
+        let mut table = MappingTable::new(false);
+        let number = insert(&mut table, NatProtocol::Tcp);
+        begin(&mut table, number, 9000, 0);
+        assert_eq!(table.begun_outside(INSIDE, end(8, 9000), 0), Some(number));
+        table.remove(number);
+        assert_eq!(table.begun_outside.len(), 1, "left for the tidy-up");
+        assert_eq!(table.begun_outside(INSIDE, end(8, 9000), 0), None);
+        // A mapping that gets the number has none of the connections.
+        let other = insert(&mut table, NatProtocol::Udp);
+        assert_eq!(other, number);
+        let mapping = table.get_mut(other).expect("a mapping");
+        mapping.hold(end(8, 9000), SECOND, 0);
+        assert_eq!(table.begun_outside(INSIDE, end(8, 9000), 0), None);
+    }
+
+    #[test]
+    fn a_tidy_up_that_finds_little_makes_room_for_as_much_again() {
+        let mut table = MappingTable::new(false);
+        let number = insert(&mut table, NatProtocol::Tcp);
+        begin(&mut table, number, 1, 0);
+        let mut port = 1;
+        while port < 100 || table.begun_outside.len() < table.begun_outside.capacity() {
+            port += 1;
+            begin(&mut table, number, port, SECOND);
+        }
+        let full = table.begun_outside.len();
+        let opening = NatTimeouts::default().nanoseconds(NatProtocol::Tcp, false);
+        // The first connection has ended, and no other one.
+        begin(&mut table, number, port + 1, opening);
+        assert_eq!(table.begun_outside.len(), full);
+        let left = full - 1;
+        let capacity = table.begun_outside.capacity();
+        assert!(capacity >= 2 * left, "{capacity} places for {left}");
     }
 }
