@@ -219,7 +219,10 @@ impl Nat {
             && mapping.kind == MappingKind::Dynamic
             && mapping.remote != self.spec.mapping_of(mapping.protocol).part_of(remote);
         self.pass(number, packet.tcp, remote, false, now);
-        if is_other && packet.is_syn() {
+        // An open connection between the same two ends keeps its mapping: a SYN, which anybody can
+        // forge, must not move it. The host inside answers with an acknowledgment (RFC 5961,
+        // section 4.2), and a remote host that knows of no connection resets the old one.
+        if is_other && packet.is_syn() && !self.has_open(inside, remote, now) {
             self.table.note_begun_outside(number, remote, now);
         }
         Ok(inside)

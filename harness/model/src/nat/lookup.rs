@@ -144,14 +144,29 @@ impl Nat {
             };
             self.table.by_inside(&key)
         };
-        // A forwarded port answers by its own mapping, to whomever it answers.
-        let own = find(NOBODY).or_else(|| find(part));
-        let begun = || match protocol {
+        // A connection that a remote host has begun stays with the mapping by which its SYN came,
+        // although there may be a mapping for that remote host too.
+        let begun = match protocol {
             NatProtocol::Tcp => self.table.begun_outside(at, remote, now),
             NatProtocol::Udp | NatProtocol::Icmp => None,
         };
-        let number = own.or_else(begun)?;
+        // A forwarded port answers by its own mapping, to whomever it answers.
+        let own = || find(NOBODY).or_else(|| find(part));
+        let number = begun.or_else(own)?;
         self.living(number, now)
+    }
+
+    /// Returns whether an address and port inside have an open connection of TCP with a remote host
+    /// already.
+    pub(super) fn has_open(
+        &mut self,
+        inside: SocketAddrV4,
+        remote: SocketAddrV4,
+        now: u64,
+    ) -> bool {
+        let number = self.find_inside(NatProtocol::Tcp, inside, remote, now);
+        let mapping = number.and_then(|number| self.table.get(number));
+        mapping.is_some_and(|mapping| mapping.is_open(remote, now))
     }
 
     /// Returns the mapping of an external address and port for a remote host.

@@ -173,12 +173,22 @@ impl Mapping {
 
     /// Returns whether there is traffic with this remote address and port.
     pub(super) fn has_session(&self, remote: SocketAddrV4, now: u64) -> bool {
+        self.living_session(remote, now).is_some()
+    }
+
+    /// Returns whether a connection of TCP with this remote address and port is open.
+    pub(super) fn is_open(&self, remote: SocketAddrV4, now: u64) -> bool {
+        let session = self.living_session(remote, now);
+        session.is_some_and(|session| session.tcp.is_established())
+    }
+
+    fn living_session(&self, remote: SocketAddrV4, now: u64) -> Option<&RemoteSession> {
         let session = match &self.sessions {
             Sessions::None => None,
             Sessions::One(session) => (session.remote == remote).then_some(session),
             Sessions::Many(sessions) => sessions.get(&remote),
         };
-        session.is_some_and(|session| session.expires > now)
+        session.filter(|session| session.expires > now)
     }
 
     fn sessions(&self) -> impl Iterator<Item = &RemoteSession> {

@@ -173,3 +173,49 @@ fn a_full_cone_of_tcp_answers_strangers_by_the_same_mapping_whatever_mappings_de
         assert_eq!(late, dropped(NatDrop::UnknownFlow), "{mapping:?}");
     }
 }
+
+/// A mapping for the stranger's address is not the one by which the stranger's SYN came.
+#[test]
+fn a_stranger_is_answered_by_the_mapping_that_it_came_by_though_its_host_has_another() {
+    let mut world = World::new(NatSpec {
+        tcp_filtering: Some(Dependence::EndpointIndependent),
+        ..NatSpec::new(Dependence::AddressDependent, Dependence::AddressDependent)
+    });
+    let (inside, stranger) = (at(INSIDE, 5000), at(REMOTE_2, 9000));
+    let outside = opened(&mut world, inside, at(REMOTE, 80));
+    let other = opened(&mut world, inside, at(REMOTE_2, 80));
+    assert_ne!(outside, other);
+    assert_eq!(
+        world.tcp_back(stranger, outside, SYN),
+        Ok([stranger, inside])
+    );
+    for flags in [SYN_ACK, ACK, FIN] {
+        let passed = world.tcp(inside, stranger, flags);
+        assert_eq!(passed, Ok([outside, stranger]), "{flags:?}");
+        assert!(world.tcp_back(stranger, outside, ACK).is_ok());
+    }
+    let own = world.tcp(inside, at(REMOTE_2, 80), ACK);
+    assert_eq!(own, Ok([other, at(REMOTE_2, 80)]));
+    // An ended connection hides no other mapping.
+    world.tcp(inside, stranger, RST).expect("a RST");
+    world.wait(241);
+    let anew = world.tcp(inside, stranger, SYN);
+    assert_eq!(anew, Ok([other, stranger]));
+}
+
+#[test]
+fn a_syn_by_another_mapping_moves_no_open_connection() {
+    let mut world = World::new(NatSpec {
+        tcp_filtering: Some(Dependence::EndpointIndependent),
+        ..NatSpec::new(Dependence::AddressDependent, Dependence::AddressDependent)
+    });
+    let (inside, remote) = (at(INSIDE, 5000), at(REMOTE_2, 80));
+    let first = opened(&mut world, inside, at(REMOTE, 80));
+    let own = opened(&mut world, inside, remote);
+    world.tcp_back(remote, first, SYN).expect("a SYN");
+    assert_eq!(world.tcp(inside, remote, ACK), Ok([own, remote]));
+    // The remote host knows of no such connection.
+    world.tcp_back(remote, own, RST).expect("a RST");
+    world.tcp_back(remote, first, SYN).expect("a SYN");
+    assert_eq!(world.tcp(inside, remote, SYN_ACK), Ok([first, remote]));
+}
