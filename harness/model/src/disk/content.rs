@@ -28,6 +28,48 @@ pub(super) struct Content {
     pub(super) dirty: BTreeSet<u64>,
 }
 
+impl Version {
+    /// Cuts off what is behind `size`. Returns the version with the blocks that were there.
+    fn cut(&mut self, size: u64) -> Version {
+        let (number, within) = split(size);
+        let blocks = self.blocks.split_off(&number);
+        if within > 0
+            && let Some(block) = blocks.get(&number)
+        {
+            let mut start = Arc::clone(block);
+            // What grows again later shows zeros behind the old end (ftruncate(2)).
+            Arc::make_mut(&mut start)[within..].fill(0);
+            self.blocks.insert(number, start);
+        }
+        let before = self.size;
+        self.size = before.min(size);
+        Version {
+            blocks,
+            size: before,
+        }
+    }
+
+    /// Takes a cut at `size` back, unless the version ends elsewhere than the cut has let it end.
+    /// Returns whether the cut is taken back.
+    fn restore(&mut self, size: u64, tail: &Version) -> bool {
+        if self.size != tail.size.min(size) {
+            return false;
+        }
+        let (first, within) = split(size);
+        for (number, block) in &tail.blocks {
+            let start = if *number == first { within } else { 0 };
+            let own = self.blocks.entry(*number).or_insert_with(empty);
+            if start == 0 {
+                *own = Arc::clone(block);
+            } else {
+                Arc::make_mut(own)[start..].copy_from_slice(&block[start..]);
+            }
+        }
+        self.size = tail.size;
+        true
+    }
+}
+
 /// Returns the number of the block of an offset, and the place in it.
 pub(super) fn split(offset: u64) -> (u64, usize) {
     let block = BLOCK as u64;
@@ -144,6 +186,43 @@ impl Content {
             number += 1;
         }
         Some((number * BLOCK as u64).max(offset).min(size))
+    }
+
+    /// Cuts off what is behind `size`, in both versions. Returns what was there, in which the bytes
+    /// before `size` mean nothing. What was not durable before is not durable now either.
+    pub(super) fn cut(&mut self, size: u64) -> Content {
+        let (number, within) = split(size);
+        let dirty = self.dirty.split_off(&number);
+        // The block with the new end stays, and may differ before that end.
+        if within > 0 && dirty.contains(&number) {
+            self.dirty.insert(number);
+        }
+        Content {
+            seen: self.seen.cut(size),
+            durable: self.durable.cut(size),
+            dirty,
+        }
+    }
+
+    /// Gives back the end that [`Self::cut`] at `size` has taken, to each version that still ends
+    /// where the cut has let that version end. Returns the number of blocks that the file has
+    /// more, or nothing if what is seen ends elsewhere.
+    pub(super) fn restore(&mut self, size: u64, tail: &Content) -> Option<u64> {
+        let before = self.seen.blocks.len();
+        if !self.seen.restore(size, &tail.seen) {
+            return None;
+        }
+        self.durable.restore(size, &tail.durable);
+        let (first, _) = split(size);
+        let (seen, durable) = (&self.seen.blocks, &self.durable.blocks);
+        for number in seen.range(first..).chain(durable.range(first..)) {
+            let (number, _) = number;
+            match seen.get(number) == durable.get(number) {
+                true => self.dirty.remove(number),
+                false => self.dirty.insert(*number),
+            };
+        }
+        Some((self.seen.blocks.len() - before) as u64)
     }
 
     /// Makes what is seen durable.

@@ -152,6 +152,11 @@ impl Disk {
     pub fn sync(&mut self, number: InodeNumber) -> Result<()> {
         if let Body::File(content) = &mut self.inode_mut(number)?.body {
             content.sync();
+            // A program that has synced a file counts on all of the file, also on what a fault has
+            // cut off for now.
+            for (_, tail) in self.tails_mut().filter(|(file, _)| *file == number) {
+                tail.sync();
+            }
         }
         self.commit();
         Ok(())
@@ -163,6 +168,9 @@ impl Disk {
             if let Body::File(content) = &mut inode.body {
                 content.sync();
             }
+        }
+        for (_, tail) in self.tails_mut() {
+            tail.sync();
         }
         self.commit();
     }

@@ -25,7 +25,8 @@ enum DamageChange {
     /// The byte at an offset has a wrong value, in which this bit differs from the right one.
     Flipped { offset: u64, wrong: u8, bit: u8 },
     /// The fault has cut `by` bytes off the end, and the file has had `size` bytes since then.
-    Cut { by: u64, size: u64, tail: Vec<u8> },
+    /// A sync of the file concerns the tail too, and so does a power cut.
+    Cut { by: u64, size: u64, tail: Content },
 }
 
 impl Disk {
@@ -121,15 +122,22 @@ impl Disk {
                 let Ok(content) = self.content_mut(damage.file) else {
                     return false;
                 };
-                if content.seen.size != *size {
+                let Some(more) = content.restore(*size, tail) else {
                     return false;
-                }
-                let more = content.write(*size, tail);
-                content.sync();
+                };
                 self.used += more;
                 true
             }
         }
+    }
+
+    /// Returns what cuts in force have taken off files, with the numbers of the files.
+    pub(super) fn tails_mut(&mut self) -> impl Iterator<Item = (InodeNumber, &mut Content)> {
+        let damage = self.conditions.damage.iter_mut();
+        damage.filter_map(|it| match &mut it.change {
+            DamageChange::Cut { tail, .. } => Some((it.file, tail)),
+            DamageChange::Flipped { .. } => None,
+        })
     }
 
     fn fitting(&self, pattern: &str) -> Result<Vec<InodeNumber>, NoFileError> {
@@ -183,11 +191,10 @@ impl Disk {
     fn cut(&mut self, number: InodeNumber, by: u64) -> Option<DamageChange> {
         let content: &mut Content = self.content_mut(number).ok()?;
         let size = content.seen.size.saturating_sub(by);
-        let mut tail = Vec::new();
-        content.read(size, usize::MAX, &mut tail);
-        let gone = content.resize(size);
-        content.sync();
-        self.used -= gone;
+        let before = content.seen.blocks.len();
+        let tail = content.cut(size);
+        let gone = before - content.seen.blocks.len();
+        self.used -= gone as u64;
         Some(DamageChange::Cut { by, size, tail })
     }
 

@@ -88,7 +88,7 @@ pub enum DiskFault {
         bits: u32,
     },
     /// Files have lost their ends. The end of the fault gives those back to whose end nobody has
-    /// written meanwhile.
+    /// written meanwhile. Neither makes anything durable that was not synced.
     Truncate {
         /// Pattern of paths, as for [`BitFlip`](Self::BitFlip).
         path: String,

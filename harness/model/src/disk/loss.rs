@@ -72,6 +72,11 @@ impl Disk {
                 content.sync();
             }
         }
+        for (_, tail) in self.tails_mut() {
+            // What a fault has cut off does not count: the disk does not have it in any case.
+            forget(tail, (unsynced, tears), &mut seed, &mut Loss::default());
+            tail.sync();
+        }
         self.used = 0;
         for number in self.numbers() {
             if let Some(Body::File(content)) = self.inodes.get(&number).map(|it| &it.body) {

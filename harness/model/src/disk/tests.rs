@@ -210,6 +210,92 @@ fn a_cut_lasts_when_an_earlier_one_is_mended() {
     assert_eq!(text(&disk, "a.log").unwrap().len(), 4710);
 }
 
+const LONG: usize = 3 * BLOCK;
+
+/// Returns a disk with a file of synced ones, whose start and end have twos that are not synced.
+fn half_synced() -> (Disk, InodeNumber) {
+    let mut disk = Disk::default();
+    let file = make(&mut disk, "a.log");
+    disk.write(file, 0, &[1; LONG], None).unwrap();
+    disk.sync(file).unwrap();
+    for start in [0, LONG - 10] {
+        disk.write(file, start as u64, &[2; 10], None).unwrap();
+    }
+    (disk, file)
+}
+
+fn cut_of(bytes: usize) -> DiskFault {
+    DiskFault::truncate("*.log", crate::topology::Size::bytes(bytes as u64))
+}
+
+/// Cuts end in a block, between blocks, and before the file.
+const CUTS: [usize; 5] = [5, 1000, BLOCK, BLOCK + 1, LONG + 1];
+
+#[test]
+fn cuts_and_their_ends_make_nothing_durable() {
+    for (bytes, seed) in CUTS.into_iter().zip(0..) {
+        let (mut disk, _) = half_synced();
+        let (before, used) = (text(&disk, "a.log").unwrap(), disk.used);
+        disk.begin_fault(1, DiskFault::bit_flip("*.log"), seed)
+            .unwrap();
+        disk.begin_fault(2, cut_of(bytes), 0).unwrap();
+        disk.end_fault(1);
+        let left = LONG.saturating_sub(bytes);
+        assert_eq!(text(&disk, "a.log").unwrap(), before[..left], "{bytes}");
+        let mut still_cut = disk.clone();
+        disk.end_fault(2);
+        assert_eq!(text(&disk, "a.log").unwrap(), before, "{bytes}");
+        assert_eq!(disk.used, used, "{bytes}");
+        let loss = disk.cut_power(Unsynced::Lost, 1);
+        assert_eq!((loss.blocks_lost, loss.blocks_kept), (2, 0), "{bytes}");
+        assert_eq!(text(&disk, "a.log").unwrap(), [1; LONG], "{bytes}");
+
+        still_cut.cut_power(Unsynced::Lost, 1);
+        assert_eq!(text(&still_cut, "a.log").unwrap(), vec![1; left], "{bytes}");
+        still_cut.end_fault(2);
+        assert_eq!(text(&still_cut, "a.log").unwrap(), [1; LONG], "{bytes}");
+        assert_eq!(still_cut.used, used, "{bytes}");
+    }
+}
+
+#[test]
+fn a_sync_during_a_cut_makes_the_whole_file_durable() {
+    let of_file = |disk: &mut Disk, file| disk.sync(file).unwrap();
+    let of_all = |disk: &mut Disk, _| disk.sync_all();
+    for sync in [of_file, of_all] {
+        for bytes in CUTS {
+            let (mut disk, file) = half_synced();
+            let before = text(&disk, "a.log").unwrap();
+            disk.begin_fault(1, cut_of(bytes), 0).unwrap();
+            sync(&mut disk, file);
+            disk.end_fault(1);
+            let loss = disk.cut_power(Unsynced::Lost, 1);
+            assert_eq!((loss.blocks_lost, loss.blocks_kept), (0, 0), "{bytes}");
+            assert_eq!(text(&disk, "a.log").unwrap(), before, "{bytes}");
+        }
+    }
+}
+
+/// What a program has appended and never synced does not come back behind a power cut.
+#[test]
+fn an_end_that_was_never_synced_is_lost_with_its_size() {
+    for ends_first in [true, false] {
+        let mut disk = Disk::default();
+        let file = make(&mut disk, "a.log");
+        disk.write(file, 0, &[1; 100], None).unwrap();
+        disk.sync(file).unwrap();
+        disk.write(file, 100, &[2; 9000], None).unwrap();
+        disk.begin_fault(1, cut_of(4000), 0).unwrap();
+        if ends_first {
+            disk.end_fault(1);
+        }
+        disk.cut_power(Unsynced::Lost, 1);
+        disk.end_fault(1);
+        assert_eq!(text(&disk, "a.log").unwrap(), [1; 100]);
+        assert_eq!(disk.used, 1);
+    }
+}
+
 #[test]
 fn a_removed_file_lives_until_it_is_closed_and_gives_its_space_back() {
     let mut disk = Disk::default();
