@@ -71,17 +71,24 @@ pub(crate) fn add(project: &Project, manifest: String) -> Result<SmallPrograms, 
     })
 }
 
-/// Removes the settings, unless another package of the workspace has snowglobe too.
+/// Removes the settings, unless the package or another one of the workspace still has snowglobe;
+/// `manifest` is the text of the package's own, without the dev-dependency.
 ///
 /// # Errors
 /// A manifest is none, or cannot be read.
 pub(crate) fn remove(project: &Project, manifest: String) -> Result<SmallPrograms, String> {
-    apply(project, manifest, |root, _| {
+    apply(project, manifest, |root, package| {
         let text = without(root)?;
-        if text == root || !is_needed_elsewhere(project, &project.workspace()) {
+        if text == root {
             return Ok((text, None));
         }
-        let why = "another package there has snowglobe too".to_owned();
+        let why = if let Some(table) = table_with_snowglobe(package) {
+            format!("this package still has snowglobe in [{table}]")
+        } else if is_needed_elsewhere(project, &project.workspace()) {
+            "another package there has snowglobe too".to_owned()
+        } else {
+            return Ok((text, None));
+        };
         Ok((root.to_owned(), Some(why)))
     })
 }
@@ -214,7 +221,7 @@ fn remove_empty(table: &mut dyn TableLike, path: &[&str]) {
 fn is_needed_elsewhere(project: &Project, directory: &Path) -> bool {
     let manifest = directory.join("Cargo.toml");
     if manifest != project.manifest()
-        && fs::read_to_string(&manifest).is_ok_and(|text| names_snowglobe(&text))
+        && fs::read_to_string(&manifest).is_ok_and(|text| table_with_snowglobe(&text).is_some())
     {
         return true;
     }
@@ -227,12 +234,26 @@ fn is_needed_elsewhere(project: &Project, directory: &Path) -> bool {
     folders.any(|folder| is_needed_elsewhere(project, &folder.path()))
 }
 
-/// Returns whether the package of a manifest has snowglobe among its dependencies.
-fn names_snowglobe(text: &str) -> bool {
+/// Returns the table of a manifest by which its package depends on snowglobe, if there is one:
+/// `dependencies`, or `target.'cfg(unix)'.dev-dependencies`.
+fn table_with_snowglobe(text: &str) -> Option<String> {
     let manifest = parse(text).unwrap_or_default();
-    let tables = ["dependencies", TABLE, "build-dependencies"];
-    let has = |table: &&str| manifest.get(table)?.get("snowglobe").map(|_| ());
-    tables.iter().any(|table| has(table).is_some())
+    if let Some(name) = kind_with_snowglobe(manifest.as_table()) {
+        return Some(name.to_owned());
+    }
+    let platforms = manifest.get("target").and_then(Item::as_table_like);
+    let mut platforms = platforms.into_iter().flat_map(TableLike::iter);
+    platforms.find_map(|(platform, tables)| {
+        let name = kind_with_snowglobe(tables.as_table_like()?)?;
+        Some(format!("target.'{platform}'.{name}"))
+    })
+}
+
+/// Returns the first kind of dependencies in a table with snowglobe among them.
+fn kind_with_snowglobe(table: &dyn TableLike) -> Option<&'static str> {
+    let kinds = ["dependencies", TABLE, "build-dependencies"];
+    let has = |kind: &&str| (table.get(kind)).is_some_and(|it| it.get("snowglobe").is_some());
+    kinds.into_iter().find(has)
 }
 
 #[cfg(test)]
@@ -269,6 +290,27 @@ mod tests {
         let own = "nix = { debug = 1 }\ntoml = { debug = false, opt-level = 1 }\n";
         let left = without(&format!("{ours}{own}")).unwrap();
         assert_eq!(left, format!("[profile.dev.package]\n{own}"));
+    }
+
+    #[test]
+    fn every_table_of_dependencies_counts() {
+        for table in [
+            "dependencies",
+            "dev-dependencies",
+            "build-dependencies",
+            "target.'cfg(target_os = \"linux\")'.dependencies",
+            "target.'cfg(unix)'.dev-dependencies",
+            "target.'x86_64-unknown-linux-gnu'.build-dependencies",
+        ] {
+            let text = format!("[{table}]\nsnowglobe = \"0.1\"\n");
+            assert_eq!(table_with_snowglobe(&text).as_deref(), Some(table));
+            let text = format!("[{table}.snowglobe]\npath = \"x\"\n");
+            assert_eq!(table_with_snowglobe(&text).as_deref(), Some(table));
+            let text = format!("[{table}]\nserde = \"1\"\n");
+            assert_eq!(table_with_snowglobe(&text), None);
+        }
+        let inherited = "[workspace.dependencies]\nsnowglobe = \"0.1\"\n";
+        assert_eq!(table_with_snowglobe(inherited), None);
     }
 
     #[test]

@@ -130,6 +130,42 @@ fn the_settings_of_a_member_go_to_its_workspace_and_come_back() {
 }
 
 #[test]
+fn the_settings_stay_where_any_table_still_has_snowglobe() {
+    let here = "this package still has snowglobe in ";
+    let there = "another package there has snowglobe too";
+    for (name, table, why) in [
+        ("mine", "[dependencies]", here),
+        ("mine", "[build-dependencies]", here),
+        ("mine", "[target.'cfg(unix)'.dev-dependencies]", here),
+        ("yours", "[target.'cfg(unix)'.dependencies]", there),
+        ("yours", "[target.'cfg(unix)'.dev-dependencies]", there),
+    ] {
+        let workspace = workspace("");
+        let path = format!("crates/{name}/Cargo.toml");
+        let own = read(&workspace, &path);
+        write(
+            &workspace,
+            &path,
+            &format!("{own}\n{table}\nsnowglobe = \"0.1\"\n"),
+        );
+        let package = workspace.path().join("crates/mine");
+        let done = snowglobe(&package, &["fix", "--yes", "--git", "https://x/y"]);
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        let before = read(&workspace, "Cargo.toml");
+        let undone = snowglobe(&package, &["fix", "--undo", "--yes"]);
+        let said = text(&undone.stderr);
+        assert!(undone.status.success(), "{said}");
+        let why = match name {
+            "mine" => format!("{why}{table}"),
+            _ => why.to_owned(),
+        };
+        says(&said, &["of Cargo.toml stays as it is: ", &why]);
+        assert_eq!(read(&workspace, "Cargo.toml"), before);
+        assert!(packages(&before).contains("nix"), "{before}");
+    }
+}
+
+#[test]
 fn a_table_that_is_there_stays_and_is_named_with_what_belongs_into_it() {
     let table = "[profile.dev.package]\nserde.opt-level = 3\n";
     let workspace = workspace(table);
