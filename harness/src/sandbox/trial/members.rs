@@ -19,22 +19,29 @@ pub(super) fn survivors() -> Vec<Survivor> {
         .collect()
 }
 
-/// Kills the programs that the sanitizer of the body has started to find lines of code.
+/// Kills the programs that the sanitizer of the body has started to find lines of code. They would
+/// end by themselves a little later.
 ///
-/// The test has not started them, and they end by themselves a little after the body, which is
-/// gone.
+/// The body is gone, so its children are this process's. A program of the same name that the test
+/// has started without a process in between cannot be told apart, and is killed as well.
 pub(super) fn end_symbolizers() {
-    /// Names as `/proc` shows them (LLVM, sanitizer_symbolizer_posix_libcdep.cpp,
-    /// ChooseExternalSymbolizer).
-    const NAMES: [&str; 2] = ["llvm-symbolizer", "addr2line"];
     if !profile::has_sanitizer() {
         return;
     }
+    let ourselves = std::process::id() as i32;
     for (pid, name) in process_table::alive(&members()) {
-        if NAMES.contains(&name.as_str()) {
+        if may_be_symbolizer(&name, process_table::parent_of(pid), ourselves) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
     }
+}
+
+/// Returns whether the sanitizer of a body may have started a process of this name and parent.
+fn may_be_symbolizer(name: &str, parent: Option<i32>, init: i32) -> bool {
+    /// Names as `/proc` shows them (LLVM, sanitizer_symbolizer_posix_libcdep.cpp,
+    /// ChooseExternalSymbolizer).
+    const NAMES: [&str; 2] = ["llvm-symbolizer", "addr2line"];
+    NAMES.contains(&name) && parent == Some(init)
 }
 
 /// Sends a signal to everybody; `in_own_namespace` says whether this process is the first of a PID
@@ -64,5 +71,17 @@ pub(super) fn kill_all() {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
         while matches!(reap(), Reaped::One(..)) {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_process_of_the_test_has_started_is_no_symbolizer() {
+        assert!(may_be_symbolizer("addr2line", Some(1), 1));
+        assert!(!may_be_symbolizer("addr2line", Some(7), 1));
+        assert!(!may_be_symbolizer("sleep", Some(1), 1));
     }
 }
