@@ -42,6 +42,33 @@ fn a_full_disk_refuses_the_write_itself_and_new_files() -> TestResult {
     Ok(())
 }
 
+/// A writer asks for the file's attributes, and may be answered before it has fallen asleep.
+#[snowglobe::test]
+fn a_full_disk_refuses_each_of_many_writes() -> TestResult {
+    if !has_fuse() {
+        return Ok(());
+    }
+    let lab = disk(Unsynced::Lost).start()?;
+    let node = db(&lab);
+    write_synced(node, "/tmp/data/file", b"text")?;
+    let open = || node.run(|| OpenOptions::new().append(true).open("/tmp/data/file"));
+    let files = [open()?, open()?];
+    let _full = lab.inject(Fault::disk("db", DiskFault::full()))?;
+    let taken: usize = std::thread::scope(|scope| {
+        let writers = files.iter().map(|file| {
+            let write = move |_: &i32| (&*file).write(b"more").is_ok();
+            scope.spawn(move || (0..5000).filter(write).count())
+        });
+        let writers: Vec<_> = writers.collect();
+        writers
+            .into_iter()
+            .map(|it| it.join().unwrap_or(5000))
+            .sum()
+    });
+    assert_eq!(taken, 0);
+    Ok(())
+}
+
 #[snowglobe::test]
 fn a_read_only_disk_refuses_files_that_are_open_for_writing() -> TestResult {
     if !has_fuse() {

@@ -7,6 +7,8 @@
 //! `proc_pid_syscall(5)`.
 
 use std::fs;
+use std::thread::{sleep, yield_now};
+use std::time::{Duration, Instant};
 
 /// The range that a thread is about to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +22,17 @@ pub struct PendingWrite {
 /// The flag `O_APPEND` in `/proc/PID/fdinfo` (`proc_pid_fdinfo(5)`).
 const APPEND: u64 = libc::O_APPEND as u64;
 
+/// Time that a thread may take to fall asleep after its question: a busy machine may leave the
+/// thread without a processor for that long.
+const SETTLED: Duration = Duration::from_secs(10);
+
 /// Returns the write in which a thread waits, if it waits in one.
+///
+/// The thread has asked a filesystem of ours, and waits for the answer of the caller. It may not
+/// have fallen asleep yet: the kernel wakes the filesystem first (fs/fuse/dev.c,
+/// `request_wait_answer`). procfs says `running` until then, so this function asks again.
 pub fn pending_write(thread: u32) -> Option<PendingWrite> {
-    let (number, arguments) = call_of(thread)?;
+    let (number, arguments) = parse(&settled_call(thread)?)?;
     let [descriptor, _, length, offset] = arguments;
     let offset = match number {
         libc::SYS_pwrite64 | libc::SYS_pwritev | libc::SYS_pwritev2 => Some(offset),
@@ -39,6 +49,25 @@ pub fn pending_write(thread: u32) -> Option<PendingWrite> {
 /// Returns the number and the first four arguments of the system call in which a thread waits.
 pub(crate) fn call_of(thread: u32) -> Option<(i64, [u64; 4])> {
     parse(&fs::read_to_string(format!("/proc/{thread}/syscall")).ok()?)
+}
+
+/// Returns what procfs says of the system call in which a thread sleeps.
+fn settled_call(thread: u32) -> Option<String> {
+    let begin = Instant::now();
+    let mut rounds = 0;
+    loop {
+        let text = fs::read_to_string(format!("/proc/{thread}/syscall")).ok()?;
+        if text.trim_end() != "running" || begin.elapsed() > SETTLED {
+            return Some(text);
+        }
+        // A thread on another processor needs some microseconds, and one on ours needs ours.
+        if rounds < 16 {
+            yield_now();
+        } else {
+            sleep(Duration::from_micros(100));
+        }
+        rounds += 1;
+    }
 }
 
 /// Reads the number of a system call and its first four arguments.
@@ -66,7 +95,39 @@ fn position(thread: u32, descriptor: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    use std::thread;
+
     use super::*;
+
+    #[test]
+    fn a_thread_that_has_not_fallen_asleep_yet_is_waited_for() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let (id, is_asked) = (AtomicU32::new(0), AtomicBool::new(false));
+        let seen = thread::scope(|scope| {
+            scope.spawn(|| {
+                id.store(
+                    nix::unistd::gettid().as_raw().cast_unsigned(),
+                    Ordering::SeqCst,
+                );
+                while !is_asked.load(Ordering::SeqCst) {}
+                let begin = Instant::now();
+                while begin.elapsed() < Duration::from_millis(20) {}
+                // More than a pipe takes (pipe(7)).
+                let _ = writer.write(&[0; 1 << 20]);
+            });
+            let asks = scope.spawn(|| {
+                while id.load(Ordering::SeqCst) == 0 {}
+                is_asked.store(true, Ordering::SeqCst);
+                pending_write(id.load(Ordering::SeqCst))
+            });
+            let seen = asks.join().unwrap();
+            drop(reader);
+            seen
+        });
+        assert_eq!(seen.map(|it| it.length), Some(1 << 20));
+    }
 
     #[test]
     fn a_line_of_procfs_has_a_number_and_arguments() {

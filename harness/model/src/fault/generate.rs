@@ -312,7 +312,11 @@ fn swizzle(
     let nodes = dice.shuffled(&from.able(fault.need()));
     let number = nodes.len();
     let places: Vec<usize> = (0..number).collect();
-    let healed = dice.shuffled(&places);
+    let mut healed = dice.shuffled(&places);
+    if healed == places {
+        // The order of the heals is another one than that of the faults.
+        healed.rotate_left(1.min(number));
+    }
     let window = |place: usize| {
         let begins = part(lasts, place, 2 * number);
         let ends = part(lasts, number + healed[place] + 1, 2 * number);

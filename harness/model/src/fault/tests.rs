@@ -248,6 +248,21 @@ fn a_swizzle_meets_each_node_once_and_heals_in_another_order() {
 }
 
 #[test]
+fn a_swizzle_of_two_nodes_heals_in_another_order_with_every_seed() {
+    let mut two = seven();
+    two.nodes.truncate(2);
+    two.links.truncate(2);
+    let nemesis = Nemesis::new(10 * S)
+        .swizzle(1, Fault::pause(NodeRef::any()))
+        .lasts(8 * S..=8 * S);
+    for seed in 0..50 {
+        let schedule = nemesis.schedule(seed, &two).unwrap();
+        let ends: Vec<_> = schedule.faults().iter().map(ScheduledFault::ends).collect();
+        assert!(ends.len() == 2 && ends[1] < ends[0], "{schedule}");
+    }
+}
+
+#[test]
 fn rolling_restarts_never_overlap() {
     let nemesis = Nemesis::new(10 * S)
         .rolling(1, Fault::restart(NodeRef::any()))
