@@ -1,7 +1,7 @@
 //! Routers: uplinks, default routes, chains, TTL, the MTU of a path.
 
 use snowglobe::prelude::*;
-use snowglobe::topology::{PathMtu, TopologyErrorKind};
+use snowglobe::topology::{Firewall, PathMtu, TopologyErrorKind};
 
 use crate::traffic::{ECHO, IMPATIENCE, PATIENCE, echo, has_address, seen_as, traceroute};
 
@@ -147,6 +147,33 @@ fn routes_lead_along_the_cheapest_links_and_around_a_link_that_is_gone() -> Test
     );
     lab.remove_link(direct)?;
     assert_eq!(seen_as(&lab[near], to.into(), IMPATIENCE), None);
+    Ok(())
+}
+
+/// A lab that has lost an uplink, or the router beyond, can be changed further.
+#[snowglobe::test]
+fn an_uplink_can_be_removed_and_its_provider_too() -> TestResult {
+    let mut topology = Topology::new();
+    let internet = topology.internet();
+    let [isp1, isp2] = ["isp1", "isp2"].map(|name| topology.router(name));
+    let edge = topology.router("edge");
+    for isp in [isp1, isp2] {
+        topology.uplink(isp, internet);
+    }
+    let first = topology.uplink_with(edge, isp1, LinkSpec::new().metric(10));
+    topology.uplink_with(edge, isp2, LinkSpec::new().metric(20));
+    let (home, server) = (topology.node("home"), topology.node("server"));
+    topology.link(home, edge);
+    topology.link(server, internet);
+    let mut lab = topology.start()?;
+    echo(&lab[server]);
+    let to = lab[server].ip();
+    assert!(seen_as(&lab[home], to, PATIENCE).is_some());
+    lab.remove_link(first)?;
+    assert!(seen_as(&lab[home], to, PATIENCE).is_some());
+    lab.remove_node(isp2)?;
+    assert_eq!(seen_as(&lab[home], to, IMPATIENCE), None);
+    lab.set_firewall(edge, Firewall::open())?;
     Ok(())
 }
 

@@ -282,7 +282,7 @@ fn add_routes(
     let subnets = &networks.subnets;
     let families =
         IpVersion::BOTH.map(|version| Gateways::of(topology, wiring, addresses, version));
-    check_uplinks(topology, wiring, &families)?;
+    check_uplinks(topology, wiring, stacks, &families)?;
     let mut left = limits::ENTRIES;
     for (gateways, pool) in families
         .iter()

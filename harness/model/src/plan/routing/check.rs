@@ -7,7 +7,7 @@ use super::realms::{Realms, has_routers, is_uplink, network};
 use crate::nat::{NatEngine, NatSpec};
 use crate::plan::id::StackId;
 use crate::plan::plan::Plan;
-use crate::plan::stack::InterfacePlan;
+use crate::plan::stack::{InterfacePlan, StackPlan};
 use crate::plan::wiring::{Attachment, Wiring};
 use crate::topology::error::{
     Problems, Site, TopologyError, TopologyErrorKind as Kind, TopologySubject,
@@ -98,6 +98,7 @@ pub(crate) fn check_realms(
 pub(crate) fn check_uplinks(
     topology: &Topology,
     wiring: &Wiring,
+    stacks: &[StackPlan],
     families: &[Gateways<'_>],
 ) -> Result<(), TopologyError> {
     let mut problems = Problems::default();
@@ -110,7 +111,13 @@ pub(crate) fn check_uplinks(
     for (index, stack) in wiring.stacks.iter().enumerate() {
         let id = StackId::new(index);
         let (name, subject) = whose(topology, stack.owner);
-        for port in stack.interfaces.iter().filter(|it| is_uplink(topology, it)) {
+        // What a running lab has lost leads nowhere, and is no mistake of the topology.
+        let is_gone = |link| {
+            let mut planned = stacks[index].interfaces.iter();
+            planned.any(|it| it.link == link && it.gone)
+        };
+        let uplinks = stack.interfaces.iter();
+        for port in uplinks.filter(|it| is_uplink(topology, it) && !is_gone(it.link)) {
             if families
                 .iter()
                 .all(|family| family.beyond(id, port).is_none())
