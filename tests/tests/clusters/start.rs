@@ -43,6 +43,17 @@ fn members_that_need_each_other_become_ready_and_are_restarted_one_by_one() -> T
     let lines = cluster.member(1).last_lines();
     assert!(lines.contains("together in version 2"), "{lines}");
     assert!(!cluster.member(0).last_lines().contains("version 2"));
+    // As an action of a schedule does, which knows nodes and no cluster.
+    cluster
+        .member(1)
+        .set_commands([member(1, "version 3 is together")]);
+    // What a node is to run from its next start on does not run yet.
+    cluster.wait_ready()?;
+    cluster.member(1).restart()?;
+    cluster.wait_ready()?;
+    cluster.rolling_restart()?;
+    let lines = cluster.member(1).last_lines();
+    assert!(lines.contains("version 3 is together"), "{lines}");
     Ok(())
 }
 

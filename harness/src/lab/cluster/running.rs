@@ -4,7 +4,6 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::{Duration, Instant};
 
-use crate::kernel::sync::Lock;
 use crate::lab::cluster::spec::ReadyCheck;
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::lab::Lab;
@@ -19,8 +18,6 @@ use crate::trial::time_scale::stretched;
 pub struct RunningCluster {
     lab: Lab,
     members: Vec<NodeId>,
-    /// The commands of each member, with what says that they are ready.
-    commands: Lock<Vec<Vec<StartCommand>>>,
     ready: Vec<ReadyCheck>,
     patience: Duration,
 }
@@ -32,14 +29,12 @@ impl RunningCluster {
     pub(crate) fn new(
         lab: Lab,
         members: Vec<NodeId>,
-        commands: Vec<Vec<StartCommand>>,
         ready: Vec<ReadyCheck>,
         patience: Duration,
     ) -> Self {
         Self {
             lab,
             members,
-            commands: Lock::new(commands),
             ready,
             patience,
         }
@@ -158,7 +153,8 @@ impl RunningCluster {
     /// Looks once whether a member is ready.
     fn look_at(&self, number: usize) -> Result<(), String> {
         let node = self.member(number);
-        let commands = self.commands.lock()[number].clone();
+        // A test may have set other commands for a restart (`Node::set_commands`).
+        let commands = node.started_commands();
         for (place, command) in commands.iter().enumerate() {
             let program = &command.program;
             let ports = command.ready_port.map(ServerSocket::Tcp);
@@ -210,7 +206,6 @@ impl RunningCluster {
         commands: impl IntoIterator<Item = StartCommand>,
     ) -> Result<()> {
         let mut commands: Vec<StartCommand> = commands.into_iter().collect();
-        self.commands.lock()[number].clone_from(&commands);
         // The restart does not wait for the readiness of each command, nor does the start of the
         // lab.
         for command in &mut commands {

@@ -141,11 +141,9 @@ impl Cluster {
         topology.neighbours(neighbours);
         let lan = topology.switch("lan");
         let number = members.len();
-        let mut waited_for = Vec::new();
         for mut spec in members {
             // Looked at by the cluster: a node that waited for its own readiness would keep the
             // others, which it needs for that, from starting.
-            waited_for.push(spec.start_commands().to_vec());
             // Readiness is told to the cluster all the same: its socket is there from the start.
             for command in spec.start_commands_mut() {
                 command.is_waited_for_later = true;
@@ -164,7 +162,7 @@ impl Cluster {
         if let Some(find) = leader {
             lab.role("leader", move |scene| find(scene));
         }
-        let cluster = RunningCluster::new(lab, members, waited_for, ready, patience);
+        let cluster = RunningCluster::new(lab, members, ready, patience);
         cluster.wait_ready()?;
         Ok(cluster)
     }

@@ -132,7 +132,7 @@ impl Node {
             ready_log,
             ready_notify,
             is_waited_for_later,
-        } in self.start_commands()
+        } in self.commands_to_start()
         {
             let mut command = self.command(&program);
             command.args(&args).envs(&env);

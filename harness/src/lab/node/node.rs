@@ -54,6 +54,8 @@ pub struct Node {
     request: NodeRequest,
     /// The programs that run from the next start on.
     start_commands: Lock<Vec<StartCommand>>,
+    /// The programs that the last start has run.
+    started_commands: Lock<Vec<StartCommand>>,
     /// Nothing between a crash and a restart.
     first_process: SharedLock<Option<FirstProcessHandle>>,
     stack: Arc<Stack>,
@@ -119,6 +121,7 @@ impl Node {
             hostname: hostname.to_owned(),
             request,
             start_commands: Lock::new(plan.commands.clone()),
+            started_commands: Lock::new(plan.commands.clone()),
             first_process: SharedLock::new(Some(first_process)),
             stack,
             programs: Programs::default(),
@@ -367,8 +370,16 @@ impl Node {
         &self.request
     }
 
-    pub(crate) fn start_commands(&self) -> Vec<StartCommand> {
-        self.start_commands.lock().clone()
+    /// Returns the programs that a start runs now, and notes that the start has run them.
+    pub(crate) fn commands_to_start(&self) -> Vec<StartCommand> {
+        let commands = self.start_commands.lock().clone();
+        self.started_commands.lock().clone_from(&commands);
+        commands
+    }
+
+    /// Returns the programs that the last start of the node has run.
+    pub(crate) fn started_commands(&self) -> Vec<StartCommand> {
+        self.started_commands.lock().clone()
     }
 
     /// Sets the programs that the node runs from its next [`restart`](Node::restart) on, in the
