@@ -24,7 +24,12 @@
 //! #[snowglobe::test(fixtures("nginx"))]
 //! fn nginx_answers() -> TestResult {
 //!     let nginx = Fixture::find("nginx")?;
-//!     let config = "daemon off; events {} http { server { listen 80; return 204; } }";
+//!     // Debian's nginx wants directories in `/var/lib`, where a trial cannot write.
+//!     let directories = "client_body_temp_path /tmp/1; proxy_temp_path /tmp/2; \
+//!         fastcgi_temp_path /tmp/3; uwsgi_temp_path /tmp/4; scgi_temp_path /tmp/5; \
+//!         access_log off;";
+//!     let server = "server { listen 80; return 204; }";
+//!     let config = format!("daemon off; events {{}} http {{ {directories} {server} }}");
 //!     std::fs::write("/tmp/nginx.conf", config)?;
 //!     let mut server = nginx.command("nginx")?.args(["-c", "/tmp/nginx.conf"]).spawn()?;
 //!     // … it has port 80 of this trial …
