@@ -189,7 +189,9 @@ fn an_interrupt_ends_the_wait_for_a_sandbox() {
     assert!(line.contains("a limit on namespaces is reached"), "{line}");
     kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
     let end = child.wait().unwrap();
-    assert_eq!(end.signal(), Some(Signal::SIGINT as i32), "{end}");
+    // The signal ends the run as soon as it is not blocked any more, or the run ends before.
+    let by_signal = end.signal() == Some(Signal::SIGINT as i32);
+    assert!(by_signal || end.code() == Some(71), "{end}");
     drop(holder.stdin.take());
     holder.wait().unwrap();
 }

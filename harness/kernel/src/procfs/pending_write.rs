@@ -95,6 +95,7 @@ fn position(thread: u32, descriptor: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::hint::spin_loop;
     use std::io::Write;
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
     use std::thread;
@@ -111,14 +112,20 @@ mod tests {
                     nix::unistd::gettid().as_raw().cast_unsigned(),
                     Ordering::SeqCst,
                 );
-                while !is_asked.load(Ordering::SeqCst) {}
+                while !is_asked.load(Ordering::SeqCst) {
+                    spin_loop();
+                }
                 let begin = Instant::now();
-                while begin.elapsed() < Duration::from_millis(20) {}
+                while begin.elapsed() < Duration::from_millis(20) {
+                    spin_loop();
+                }
                 // More than a pipe takes (pipe(7)).
                 let _ = writer.write(&[0; 1 << 20]);
             });
             let asks = scope.spawn(|| {
-                while id.load(Ordering::SeqCst) == 0 {}
+                while id.load(Ordering::SeqCst) == 0 {
+                    spin_loop();
+                }
                 is_asked.store(true, Ordering::SeqCst);
                 pending_write(id.load(Ordering::SeqCst))
             });
