@@ -7,7 +7,7 @@ use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::kernel::errno::Errno;
+use crate::kernel::errno::{Errno, errno};
 use crate::kernel::namespace::CloneFlags;
 use crate::kernel::namespace::{NamespaceKind, Task};
 use crate::kernel::process::signal::is_end_pending;
@@ -21,7 +21,7 @@ use crate::kernel::mount;
 use crate::kernel::process;
 use crate::kernel::process::clone::{Cloned, clone_into, single_threaded};
 use crate::sandbox::ids::Ids;
-use crate::sandbox::namespace_limits::{PATIENCE, clone_when_permitted};
+use crate::sandbox::namespace_limits::{PATIENCE, RefusedClone, clone_patiently, is_reached};
 use crate::sandbox::outer::become_root;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::outer::{OuterReply, OuterStep};
@@ -102,8 +102,10 @@ fn cloned(kinds: CloneFlags) -> Result<Option<i32>, Refused> {
     let waited = Duration::from_millis(WAITED.load(Ordering::Relaxed));
     let patience = stretched(PATIENCE).saturating_sub(waited);
     let begin = Instant::now();
-    let waits = |since| since < patience && !is_end_pending();
-    let cloned = clone_when_permitted(kinds, waits, || clone_into(kinds));
+    let waits = |refused: RefusedClone| {
+        is_reached(refused.errno, kinds) && refused.since < patience && !is_end_pending()
+    };
+    let cloned = clone_patiently(waits, || clone_into(kinds).map_err(|e| errno(&e)));
     WAITED.fetch_add(begin.elapsed().as_millis() as u64, Ordering::Relaxed);
     match cloned.doing(SetupStep::Clone(refused::NewProcess::Probe, kinds))? {
         Cloned::Child => Ok(None),

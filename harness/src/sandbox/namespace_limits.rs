@@ -7,20 +7,23 @@
 //! other programs make a run wait: after 3,500 of them had ended at once, none was given back for
 //! more than 4 s on a busy machine (measured for this project, 2026-11).
 
-use std::io;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::kernel::errno::{Errno, errno};
+use crate::kernel;
+use crate::kernel::errno::Errno;
 use crate::kernel::namespace::CloneFlags;
 use crate::kernel::process::clone::Cloned;
 use crate::kernel::procfs::sysctls;
 
 use super::refused::{Refused, SetupStep};
+use crate::trial::time_scale::stretched;
 
 /// Time for which a limit on namespaces may be reached before that counts as an error: more
 /// than ten times the longest time that was measured.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// Time after which people begin to wonder why nothing happens.
+const UNNOTICED: Duration = Duration::from_secs(3);
 
 /// Kinds of namespaces that each trial has of its own, as `clone3` and as the limits in
 /// `/proc/sys/user` name them.
@@ -44,18 +47,47 @@ pub(crate) fn may_settle(refused: &Refused) -> bool {
     }
 }
 
-/// Clones a process into namespaces of these `kinds`, and tries again where a limit on namespaces
-/// is reached, while `waits` returns true of the time since the first try.
-pub(crate) fn clone_when_permitted(
-    kinds: CloneFlags,
-    mut waits: impl FnMut(Duration) -> bool,
-    mut clone: impl FnMut() -> io::Result<Cloned>,
-) -> io::Result<Cloned> {
+/// Returns whether a wait is so long that people begin to wonder why nothing happens.
+pub(crate) fn is_long(wait: Duration) -> bool {
+    wait >= stretched(UNNOTICED)
+}
+
+/// Returns a sentence for people who wonder why nothing happens, while a run waits for a step that
+/// a limit on namespaces has refused.
+pub(crate) fn wait_note(refused: &Refused) -> String {
+    format!(
+        "cannot make the sandbox yet: {refused}: a limit on namespaces is reached, and the kernel gives namespaces back some time after their processes have ended, so the run waits for up to {} s",
+        stretched(PATIENCE).as_secs()
+    )
+}
+
+/// A clone that the kernel has refused.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RefusedClone {
+    pub(crate) errno: Errno,
+    /// Time since the first try.
+    pub(crate) since: Duration,
+    /// Time until the next try: 1 ms after the first one, and twice as long each time.
+    pub(crate) pause: Duration,
+}
+
+/// Clones a process, and tries again while `waits` returns true of what the kernel has refused.
+pub(crate) fn clone_patiently(
+    mut waits: impl FnMut(RefusedClone) -> bool,
+    mut clone: impl FnMut() -> kernel::Result<Cloned>,
+) -> kernel::Result<Cloned> {
     let begin = Instant::now();
     let mut pause = Duration::from_millis(1);
     loop {
+        let since = begin.elapsed();
         match clone() {
-            Err(error) if is_reached(errno(&error), kinds) && waits(begin.elapsed()) => {
+            Err(errno)
+                if waits(RefusedClone {
+                    errno,
+                    since,
+                    pause,
+                }) =>
+            {
                 sleep(pause);
                 pause = (2 * pause).min(Duration::from_millis(256));
             }
@@ -66,13 +98,13 @@ pub(crate) fn clone_when_permitted(
 
 /// Returns whether the kernel has refused namespaces of these `kinds` because there are as many as
 /// there may be, but some are permitted at all.
-fn is_reached(errno: Errno, kinds: CloneFlags) -> bool {
+pub(crate) fn is_reached(errno: Errno, kinds: CloneFlags) -> bool {
     errno == Errno::ENOSPC && !none_permitted(kinds)
 }
 
 /// Returns whether no namespace at all is permitted of one of these kinds, so that it is of no use
 /// to wait for one.
-pub(crate) fn none_permitted(kinds: CloneFlags) -> bool {
+fn none_permitted(kinds: CloneFlags) -> bool {
     NAMESPACE_KINDS.into_iter().any(|(flag, kind)| {
         let limit = format!("user/max_{kind}_namespaces");
         kinds.contains(flag) && sysctls::number(&limit) == Some(0)

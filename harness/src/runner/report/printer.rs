@@ -15,6 +15,7 @@ use crate::kernel::process::exit_kind::signal_name;
 use crate::runner::conclusion::Conclusion;
 use crate::runner::error::{RunError, unwritten, usage};
 use crate::runner::result::{Shown, TrialResult};
+use crate::sandbox::namespace_limits::wait_note;
 use crate::sandbox::refused::Refused;
 use crate::trial::Trial;
 
@@ -130,12 +131,9 @@ impl Printer {
         }
     }
 
-    /// Prints on stderr that the run waits for what the kernel has refused.
-    pub(crate) fn waits_for(&mut self, refused: &Refused, patience: Duration) {
-        eprintln!(
-            "note: cannot make the sandbox yet: {refused}: the kernel gives namespaces back some time after their processes have ended, so the run waits for up to {} s",
-            patience.as_secs()
-        );
+    /// Prints on stderr that the run waits for namespaces, which the kernel has refused.
+    pub(crate) fn waits_for(&mut self, refused: &Refused) {
+        eprintln!("note: {}", wait_note(refused));
     }
 
     /// Prints on stderr what happens after an interruption.

@@ -125,7 +125,7 @@ impl Queue {
     /// begin to wonder.
     pub(crate) fn begins_to_be_long(&mut self) -> bool {
         let since = self.refused_since.map(|since| since.elapsed());
-        let begins = !self.is_told && since.is_some_and(|it| it >= stretched(PATIENCE));
+        let begins = !self.is_told && since.is_some_and(namespace_limits::is_long);
         self.is_told |= begins;
         begins
     }

@@ -412,7 +412,7 @@ impl<'a> Supervisor<'a> {
             && self.queue.try_again(index, others, patience)
         {
             if others == 0 && self.queue.begins_to_be_long() {
-                self.printer.waits_for(refused, patience);
+                self.printer.waits_for(refused);
             }
             if let Some(copies) = &mut self.copies {
                 copies.take_back(index, run_seed);

@@ -4,14 +4,13 @@
 //! users of its own, and a program a user whose id is not mapped. Where the machinery makes a
 //! namespace for them, it raises the limit for that moment.
 
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::kernel::errno::{Errno, errno};
 use crate::kernel::namespace::CloneFlags;
 use crate::kernel::process::clone::Cloned;
 use crate::kernel::procfs::sysctls;
-use crate::sandbox::namespace_limits::none_permitted;
+use crate::sandbox::namespace_limits::{RefusedClone, clone_patiently, is_reached};
 use crate::trial::time_scale::stretched;
 
 /// Makes a process by `clone`, which makes a user namespace; where the trial may make none, the
@@ -52,6 +51,8 @@ pub(super) fn limited_kinds(kinds: CloneFlags, may_make_users: bool) -> CloneFla
 /// a trial ([`namespace_limits`](crate::sandbox::namespace_limits)), since the init of the trial
 /// can do nothing else during this time.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Last pause where a limit on processes is reached: all pauses together are 255 ms.
+const LAST_PAUSE: Duration = Duration::from_millis(128);
 
 /// Clones, and tries again where a limit on namespaces or processes is reached.
 ///
@@ -61,29 +62,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// lower it for each other. A limit of zero on one of the `kinds` does not settle.
 pub(super) fn retry_while_limits_settle(
     kinds: CloneFlags,
-    mut clone: impl FnMut() -> crate::kernel::Result<Cloned>,
+    clone: impl FnMut() -> crate::kernel::Result<Cloned>,
 ) -> crate::kernel::Result<Cloned> {
-    let begin = Instant::now();
-    for pause in [1, 2, 4, 8, 16, 32, 64, 128] {
-        match clone() {
-            Err(errno @ (Errno::ENOSPC | Errno::EAGAIN))
-                if errno == Errno::EAGAIN || !none_permitted(kinds) =>
-            {
-                sleep(Duration::from_millis(pause));
-            }
-            other => return other,
-        }
-    }
-    loop {
-        match clone() {
+    let waits = |refused: RefusedClone| {
+        if refused.errno == Errno::EAGAIN {
             // The kernel stops counting a process when the process is reaped, so EAGAIN, the limit
             // on processes, does not go away with time.
-            Err(Errno::ENOSPC)
-                if begin.elapsed() < stretched(PATIENCE) && !none_permitted(kinds) =>
-            {
-                sleep(Duration::from_millis(128));
-            }
-            other => return other,
+            return refused.pause <= LAST_PAUSE;
         }
-    }
+        is_reached(refused.errno, kinds) && refused.since < stretched(PATIENCE)
+    };
+    clone_patiently(waits, clone)
 }

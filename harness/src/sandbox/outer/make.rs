@@ -1,11 +1,10 @@
 //! The outer sandbox as its maker sees it: cloning the first process, and what only the maker may
 //! do for that process.
 
-use std::cell::Cell;
+use std::mem;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
 
-use crate::kernel::errno::Errno;
+use crate::kernel::errno::{Errno, errno};
 use crate::kernel::namespace::CloneFlags;
 use crate::kernel::process::signal::{Signal, is_end_pending};
 use crate::kernel::process::user::{EffectiveUser, Uid};
@@ -18,7 +17,7 @@ use crate::kernel::process;
 use crate::kernel::process::clone::{Cloned, clone_into};
 use crate::sandbox::ids::Ids;
 use crate::sandbox::inherited::Corrections;
-use crate::sandbox::namespace_limits::{PATIENCE, clone_when_permitted};
+use crate::sandbox::namespace_limits::{self, RefusedClone, clone_patiently, is_reached};
 use crate::sandbox::paths::Paths;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::outer::{OuterReply, OuterStep};
@@ -33,9 +32,6 @@ const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWUSER
 /// Namespaces that are the host's in an outer sandbox whose trials all have their own: a capability
 /// in the sandbox's user namespace gives no right in the host's (`user_namespaces(7)`).
 const SHARED_BY_TRIALS: CloneFlags = CloneFlags::CLONE_NEWIPC.union(CloneFlags::CLONE_NEWUTS);
-
-/// Time after which people begin to wonder why nothing happens.
-const UNNOTICED: Duration = Duration::from_secs(3);
 
 /// The outer sandbox as its maker sees it.
 pub(crate) struct Outer {
@@ -74,26 +70,6 @@ impl Wanted<'_> {
     }
 }
 
-/// Wait for namespaces that the kernel gives back late, before a run has a sandbox.
-#[derive(Debug, Default)]
-struct Waits {
-    is_told: Cell<bool>,
-}
-
-impl Waits {
-    /// Returns whether the wait goes on, which has lasted for `since`. A run blocks the signals
-    /// that end it before the sandbox is made, and reads these signals only afterwards.
-    fn go_on(&self, since: Duration) -> bool {
-        if since >= stretched(UNNOTICED) && !self.is_told.replace(true) {
-            eprintln!(
-                "note: cannot make the outer sandbox yet: a limit on namespaces is reached (`sysctl user`), and the kernel gives namespaces back some time after their processes have ended, so the run waits for up to {} s",
-                stretched(PATIENCE).as_secs()
-            );
-        }
-        since < stretched(PATIENCE) && !is_end_pending()
-    }
-}
-
 /// Makes an outer sandbox and runs `inside` as its first process. As root, each `owner` of a run
 /// stands for a user of the host's of its own, to whom the sandbox belongs.
 ///
@@ -114,24 +90,34 @@ pub(crate) fn make(
     let mut notes = Vec::new();
     loop {
         let (ours, theirs) = MessageChannel::pair().doing("make a channel")?;
-        let step = SetupStep::Clone(refused::NewProcess::OuterSandbox, namespaces);
+        let step = || SetupStep::Clone(refused::NewProcess::OuterSandbox, namespaces);
         // An ordinary user cannot be somebody else. Root that may not either is counted as root.
         let owner = match ids {
             Ids::Range(_) => EffectiveUser::become_user(user_of_this_run(owner)).ok(),
             Ids::One { .. } | Ids::Subordinate(_) => None,
         };
-        let waits = Waits::default();
-        let cloned = clone_when_permitted(
-            namespaces,
-            |since| waits.go_on(since),
-            || clone_into(namespaces),
-        );
+        let mut is_told = false;
+        let waits = |refused: RefusedClone| {
+            let RefusedClone { errno, since, .. } = refused;
+            if !is_reached(errno, namespaces) {
+                return false;
+            }
+            if namespace_limits::is_long(since) && !mem::replace(&mut is_told, true) {
+                let step = step();
+                let note = namespace_limits::wait_note(&Refused { step, errno });
+                eprintln!("note: {note}");
+            }
+            // A run blocks the signals that end it before the sandbox is made, and reads these
+            // signals only afterwards.
+            since < stretched(namespace_limits::PATIENCE) && !is_end_pending()
+        };
+        let cloned = clone_patiently(waits, || clone_into(namespaces).map_err(|e| errno(&e)));
         if let Some(owner) = owner
             && !matches!(cloned, Ok(Cloned::Child))
         {
             owner.end().doing("be root again")?;
         }
-        match cloned.doing(step)? {
+        match cloned.doing(step())? {
             Cloned::Child => process::never_return(|| {
                 // The first process sees the supervisor's end only if it does not hold that end
                 // too.
