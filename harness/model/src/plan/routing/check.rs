@@ -15,7 +15,7 @@ use crate::topology::error::{
 use crate::topology::id::Owner;
 use crate::topology::link::Engine;
 use crate::topology::name::show;
-use crate::topology::value::{Routing, Topology};
+use crate::topology::value::Topology;
 
 /// Refuses a translation without an uplink, and networks that are in front of themselves.
 pub(crate) fn check_realms(
@@ -105,19 +105,15 @@ pub(crate) fn check_uplinks(
     if !has_routers(topology) {
         return Ok(());
     }
-    // With `Routing::None` daemons make the routes, so uplinks are no default routes.
-    let makes_routes = topology.settings.routing != Routing::None;
+    let ways_out = families.iter().map(|it| (it.version(), it.ways_out()));
+    let ways_out: Vec<_> = ways_out.collect();
     let mut has_circle = false;
     for (index, stack) in wiring.stacks.iter().enumerate() {
         let id = StackId::new(index);
         let (name, subject) = whose(topology, stack.owner);
+        let planned = stack.interfaces.iter().zip(&stacks[index].interfaces);
         // What a running lab has lost leads nowhere, and is no mistake of the topology.
-        let is_gone = |link| {
-            let mut planned = stacks[index].interfaces.iter();
-            planned.any(|it| it.link == link && it.gone)
-        };
-        let uplinks = stack.interfaces.iter();
-        for port in uplinks.filter(|it| is_uplink(topology, it) && !is_gone(it.link)) {
+        for (port, _) in planned.filter(|(_, it)| it.uplink && !it.gone) {
             if families
                 .iter()
                 .all(|family| family.beyond(id, port).is_none())
@@ -127,9 +123,9 @@ pub(crate) fn check_uplinks(
                 });
             }
         }
-        let circular = families.iter().filter(|it| it.is_in_circle(id));
-        let circular: Vec<&str> = circular.map(|it| it.version().name()).collect();
-        if !has_circle && makes_routes && !circular.is_empty() {
+        let circular = ways_out.iter().filter(|(_, ways_out)| !ways_out[index]);
+        let circular: Vec<&str> = circular.map(|(version, _)| version.name()).collect();
+        if !has_circle && !circular.is_empty() {
             // Only the first router of a circle is reported, since all of them have the same cause.
             has_circle = true;
             problems.add(Kind::Wiring, Site::new(subject, "network"), || {

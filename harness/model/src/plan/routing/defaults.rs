@@ -78,27 +78,34 @@ impl<'a> Gateways<'a> {
         others.next().copied()
     }
 
-    /// Returns whether every path of default routes from a stack ends in a circle of routers. Such
-    /// a circle forwards packets to unknown networks until the hop limit of each packet is used up.
-    pub(crate) fn is_in_circle(&self, stack: StackId) -> bool {
-        let mut known = vec![stack];
-        let mut at = 0;
-        while let Some(router) = known.get(at).copied() {
-            at += 1;
-            let ports = self.wiring.stacks[router.index()].interfaces.iter();
-            let uplinks = ports.filter(|port| is_uplink(self.topology, port));
-            let next: Vec<_> = uplinks.filter_map(|it| self.gateway(router, it)).collect();
-            // A router without a default route is the end of a path, as the Internet is.
-            if next.is_empty() {
-                return false;
+    /// Returns, for each stack, whether a path of default routes from the stack comes to an end: at
+    /// a router without a default route, as the Internet is. From the other stacks all paths lead
+    /// into circles, which forward packets to unknown networks until the hop limit of each packet
+    /// is used up.
+    pub(crate) fn ways_out(&self) -> Vec<bool> {
+        let stacks = &self.wiring.stacks;
+        let mut before = vec![Vec::new(); stacks.len()];
+        let mut reached = Vec::new();
+        for (index, stack) in stacks.iter().enumerate() {
+            let id = StackId::new(index);
+            let uplinks = stack.interfaces.iter();
+            let uplinks = uplinks.filter(|port| is_uplink(self.topology, port));
+            let mut is_end = true;
+            for (next, _) in uplinks.filter_map(|port| self.gateway(id, port)) {
+                before[next.index()].push(index);
+                is_end = false;
             }
-            for (next, _) in next {
-                if !known.contains(&next) {
-                    known.push(next);
-                }
+            if is_end {
+                reached.push(index);
             }
         }
-        true
+        let mut ways_out = vec![false; stacks.len()];
+        while let Some(index) = reached.pop() {
+            if !std::mem::replace(&mut ways_out[index], true) {
+                reached.extend(&before[index]);
+            }
+        }
+        ways_out
     }
 
     /// Returns the default routes of a stack, with the numbers of their interfaces.
