@@ -67,9 +67,21 @@ pub(super) fn mappings(
     mappings
 }
 
+/// Returns the one of these mappings that is for packets of a protocol from and to a remote address
+/// and port. An open port is for all remote ends, and comes after a connection of its host.
+pub(super) fn one_for(
+    mappings: impl IntoIterator<Item = NatMapping>,
+    protocol: NatProtocol,
+    remote: SocketAddrV4,
+) -> Option<NatMapping> {
+    let fits = |it: &NatMapping| it.protocol == protocol && is_for(it, remote);
+    let all = mappings.into_iter().filter(fits);
+    all.max_by_key(|it| it.remote)
+}
+
 /// Returns whether a mapping is for packets from and to a remote address and port. The mapping of
 /// an open port is for all remote ends. The port of ICMP is an identifier, which is not compared.
-pub(super) fn is_for(mapping: &NatMapping, remote: SocketAddrV4) -> bool {
+fn is_for(mapping: &NatMapping, remote: SocketAddrV4) -> bool {
     let is_open = mapping.remote == SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
     let is_icmp = mapping.protocol == NatProtocol::Icmp;
     is_open || mapping.remote == remote || is_icmp && mapping.remote.ip() == remote.ip()

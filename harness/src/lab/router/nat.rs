@@ -141,13 +141,11 @@ impl RouterNat<'_> {
     ) -> Result<Option<NatMapping>> {
         if self.engine() == NatEngine::Userspace {
             let find = |nat: &mut Nat| nat.outbound_mapping(protocol, inside, remote, monotonic());
-            return self.first("tell a mapping", find);
+            return self.first(find);
         }
         let mut mappings = self.of_packets(protocol, [inside, remote], ECHO_REQUEST)?;
-        let fits = |it: &NatMapping| it.inside == inside && kernel_nat::is_for(it, remote);
-        mappings.retain(|it| it.protocol == protocol && fits(it));
-        // An open port is for all remote ends, and comes after a connection of its host.
-        Ok(mappings.into_iter().max_by_key(|it| it.remote))
+        mappings.retain(|it| it.inside == inside);
+        Ok(kernel_nat::one_for(mappings, protocol, remote))
     }
 
     /// Returns the mapping to which packets from a remote address and port to an external one
@@ -164,17 +162,20 @@ impl RouterNat<'_> {
     ) -> Result<Option<NatMapping>> {
         if self.engine() == NatEngine::Userspace {
             let find = |nat: &mut Nat| nat.inbound_mapping(protocol, outside, remote, monotonic());
-            return self.first("tell a mapping", find);
+            return self.first(find);
         }
         let mut mappings = self.of_packets(protocol, [remote, outside], ECHO_REPLY)?;
-        let fits = |it: &NatMapping| it.outside == outside && kernel_nat::is_for(it, remote);
-        mappings.retain(|it| it.protocol == protocol && fits(it));
-        Ok(mappings.into_iter().max_by_key(|it| it.remote))
+        mappings.retain(|it| it.outside == outside);
+        Ok(kernel_nat::one_for(mappings, protocol, remote))
     }
 
-    /// Returns the first result that the NAT of an uplink finds.
-    fn first<R>(&self, what: &str, find: impl Fn(&mut Nat) -> Option<R>) -> Result<Option<R>> {
-        Ok(self.each(what, find)?.into_iter().flatten().next())
+    /// Returns the first mapping that the NAT of an uplink finds.
+    fn first(&self, find: impl Fn(&mut Nat) -> Option<NatMapping>) -> Result<Option<NatMapping>> {
+        Ok(self
+            .each("tell a mapping", find)?
+            .into_iter()
+            .flatten()
+            .next())
     }
 
     /// Returns the mappings of the connection to which packets between two ends belong, and the
