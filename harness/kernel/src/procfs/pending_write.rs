@@ -48,7 +48,11 @@ pub fn pending_write(thread: u32) -> Option<PendingWrite> {
 
 /// Returns the number and the first four arguments of the system call in which a thread waits.
 pub(crate) fn call_of(thread: u32) -> Option<(i64, [u64; 4])> {
-    parse(&fs::read_to_string(format!("/proc/{thread}/syscall")).ok()?)
+    parse(&call_line(thread)?)
+}
+
+fn call_line(thread: u32) -> Option<String> {
+    fs::read_to_string(format!("/proc/{thread}/syscall")).ok()
 }
 
 /// Returns what procfs says of the system call in which a thread sleeps.
@@ -56,7 +60,7 @@ fn settled_call(thread: u32) -> Option<String> {
     let begin = Instant::now();
     let mut rounds = 0;
     loop {
-        let text = fs::read_to_string(format!("/proc/{thread}/syscall")).ok()?;
+        let text = call_line(thread)?;
         if text.trim_end() != "running" || begin.elapsed() > SETTLED {
             return Some(text);
         }

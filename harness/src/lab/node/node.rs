@@ -121,7 +121,7 @@ impl Node {
             hostname: hostname.to_owned(),
             request,
             start_commands: Lock::new(plan.commands.clone()),
-            started_commands: Lock::new(plan.commands.clone()),
+            started_commands: Lock::default(),
             first_process: SharedLock::new(Some(first_process)),
             stack,
             programs: Programs::default(),
@@ -180,7 +180,7 @@ impl Node {
 
     /// Returns the IPv6 address for which the name stands.
     pub fn ipv6(&self) -> Option<Ipv6Addr> {
-        self.addresses().into_iter().find_map(|ip| match ip {
+        self.stack.primary().into_iter().find_map(|ip| match ip {
             IpAddr::V6(v6) => Some(v6),
             IpAddr::V4(_) => None,
         })

@@ -8,9 +8,9 @@
 //! shown: a text of another shape is shown whole.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use snowglobe_text::counted;
-use std::path::Path;
 
 /// Crates of this repository that are linked into a test.
 const OURS: [&str; 4] = [

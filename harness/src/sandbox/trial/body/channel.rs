@@ -67,6 +67,12 @@ pub(super) fn is_of_this_process() -> bool {
     BODY.load(Ordering::Relaxed) == std::process::id()
 }
 
+/// Returns the place for a verdict in memory, if the calling process is the body's.
+fn own_verdict() -> Option<&'static SharedNote> {
+    let verdict = VERDICT.get()?.as_ref();
+    verdict.filter(|_| is_of_this_process())
+}
+
 /// Returns whether the calling process is one that a test has forked. Values of the test that are
 /// dropped there must leave alone what the test goes on to use.
 pub(crate) fn is_fork() -> bool {
@@ -90,10 +96,7 @@ pub(crate) fn report_program_end(end: ExitKind) {
 pub(super) fn send_finish(finish: Finish) {
     let report = BodyReport::Finished(finish).encode();
     let is_sent = reports().is_some_and(|channel| channel.send(&report).is_ok());
-    if !is_sent
-        && is_of_this_process()
-        && let Some(Some(verdict)) = VERDICT.get()
-    {
+    if !is_sent && let Some(verdict) = own_verdict() {
         verdict.leave(&report);
     }
 }
@@ -103,9 +106,8 @@ pub(super) fn send_finish(finish: Finish) {
 /// Such a test may end before it has a verdict: a process of Rust aborts when a value closes a
 /// descriptor that is closed already (`library/std/src/sys/fs/unix.rs`, `debug_assert_fd_is_open`).
 pub(crate) fn tell_if_closed() {
-    if is_of_this_process()
+    if let Some(verdict) = own_verdict()
         && reports().is_none()
-        && let Some(Some(verdict)) = VERDICT.get()
     {
         verdict.leave(&BodyReport::CHANNEL_CLOSED);
     }
@@ -114,11 +116,14 @@ pub(crate) fn tell_if_closed() {
 /// Does the same in a process that aborts. Runs in a signal handler, so it neither waits for a lock
 /// nor touches the heap.
 pub(super) fn tell_if_closed_at_abort() {
-    if is_of_this_process()
-        && REPORTS.try_read().is_some_and(|reports| reports.is_some_and(|it| it.intact().is_none()))
-        && let Some(Some(verdict)) = VERDICT.get()
-        // A verdict that was left before counts more.
+    let is_closed = || {
+        let reports = REPORTS.try_read();
+        reports.is_some_and(|reports| reports.is_some_and(|it| it.intact().is_none()))
+    };
+    // A verdict that was left before counts more.
+    if let Some(verdict) = own_verdict()
         && verdict.is_empty()
+        && is_closed()
     {
         verdict.leave(&BodyReport::CHANNEL_CLOSED);
     }
