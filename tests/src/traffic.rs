@@ -22,6 +22,11 @@ pub fn socket(node: &Node, address: Ipv4Addr, port: u16) -> UdpSocket {
     socket
 }
 
+/// Returns whether a TCP port is reached within `limit`.
+pub fn reaches(from: &Node, to: IpAddr, port: u16, limit: Duration) -> bool {
+    from.run(|| TcpStream::connect_timeout(&(to, port).into(), limit).is_ok())
+}
+
 /// Returns how many segments of TCP a node has sent again, SYNs among them (`proc_pid_net(5)`,
 /// RFC 4022 tcpRetransSegs): none where the network is ready and loses nothing.
 pub fn retransmitted(node: &Node) -> u64 {

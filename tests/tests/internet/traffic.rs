@@ -7,8 +7,8 @@ use snowglobe::lab::Node;
 use snowglobe::prelude::*;
 use snowglobe::topology::NodeId;
 use snowglobe::topology::plan::Plan;
-pub(crate) use snowglobe_tests::traffic::ECHO;
 use snowglobe_tests::traffic::answer_each;
+pub(crate) use snowglobe_tests::traffic::{ECHO, reaches};
 
 /// Long enough for an answer on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -91,9 +91,4 @@ pub(crate) fn listen(node: &Node, ports: &[u16]) {
 /// Returns how long to wait for an answer, which is shorter if no answer is `expected`.
 pub(crate) fn patience_if(expected: bool) -> Duration {
     if expected { PATIENCE } else { IMPATIENCE }
-}
-
-/// Returns whether a TCP port is reached in time.
-pub(crate) fn reaches(from: &Node, to: IpAddr, port: u16, patience: Duration) -> bool {
-    from.run(|| TcpStream::connect_timeout(&(to, port).into(), patience).is_ok())
 }

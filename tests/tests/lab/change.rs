@@ -5,19 +5,7 @@ use snowglobe::lab::{Inspection, Node};
 use snowglobe::prelude::*;
 use snowglobe::topology::{EndSpec, NodeId, StartCommand};
 
-/// Returns whether a connection comes about, on a busy machine as well.
-fn reaches(from: &Node, ip: IpAddr) -> bool {
-    connects(from, ip, Duration::from_secs(20))
-}
-
-/// Returns whether no connection comes about for a moment.
-fn is_cut_off(from: &Node, ip: IpAddr) -> bool {
-    !connects(from, ip, Duration::from_millis(300))
-}
-
-fn connects(from: &Node, ip: IpAddr, limit: Duration) -> bool {
-    from.run(|| TcpStream::connect_timeout(&(ip, 80).into(), limit).is_ok())
-}
+use crate::{is_cut_off, reaches};
 
 fn both(node: &Node) -> [IpAddr; 2] {
     let v6 = node.ipv6().expect("labs speak IPv6 unless told otherwise");

@@ -1,23 +1,20 @@
 //! Nodes that drop what comes to some of their ports.
 
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, TcpListener, UdpSocket};
 
 use snowglobe::prelude::*;
+use snowglobe_tests::traffic::reaches;
+
+use crate::PATIENCE;
 
 const DROPPED: u16 = 22;
 const OPEN: u16 = 80;
 /// Time for which an answer is waited that does not come from the dropped port.
 const WAIT: Duration = Duration::from_millis(500);
-/// Long enough for an answer over a plain cable on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Returns whether a node can connect to the dropped port and to the open one.
 fn reached(from: &snowglobe::lab::Node, ip: IpAddr) -> [bool; 2] {
-    from.run(|| {
-        [(DROPPED, WAIT), (OPEN, PATIENCE)].map(|(port, limit)| {
-            TcpStream::connect_timeout(&SocketAddr::new(ip, port), limit).is_ok()
-        })
-    })
+    [(DROPPED, WAIT), (OPEN, PATIENCE)].map(|(port, limit)| reaches(from, ip, port, limit))
 }
 
 #[snowglobe::test]

@@ -28,4 +28,23 @@ mod users;
 mod verdicts;
 mod visits;
 
+use std::net::IpAddr;
+use std::time::Duration;
+
+use snowglobe::lab::Node;
+use snowglobe_tests::traffic;
+
+/// Time in which a connection comes about that comes about at all, on a busy machine as well.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Returns whether a connection to port 80 comes about.
+fn reaches(from: &Node, ip: IpAddr) -> bool {
+    traffic::reaches(from, ip, 80, PATIENCE)
+}
+
+/// Returns whether no connection to port 80 comes about for a moment.
+fn is_cut_off(from: &Node, ip: IpAddr) -> bool {
+    !traffic::reaches(from, ip, 80, Duration::from_millis(300))
+}
+
 snowglobe::main!();

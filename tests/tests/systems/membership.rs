@@ -27,38 +27,31 @@ pub(crate) fn permit_to_leave(cluster: &RunningCluster) {
     );
 }
 
-/// Returns the answers of the first of the other members that run and answer, `enough` at most.
-///
-/// # Errors
-///
-/// If nobody answers.
-fn ask_others(
+/// Asks the other members that run, one by one, whenever the next answer is taken.
+fn ask_each(
     scene: &Scene,
     node: &Node,
     what: &str,
     question: &Value,
-    enough: usize,
-) -> Result<Vec<Value>, String> {
-    let others = scene
-        .nodes()
-        .filter(|it| it.id() != node.id() && it.is_running());
-    let mut last = "nobody runs".to_owned();
-    let mut answers = Vec::new();
-    for other in others {
+) -> impl Iterator<Item = Result<Value, String>> {
+    let others = scene.nodes().filter(|it| it.id() != node.id());
+    others.filter(|it| it.is_running()).map(move |other| {
         let mut client = EtcdClient::new(other, Duration::from_secs(2));
         let answer = client.ask(&format!("/v3/cluster/member/{what}"), question);
-        match answer.ok() {
-            Some(answer) => answers.push(answer.clone()),
-            None => last = format!("{answer:?}"),
-        }
-        if answers.len() == enough {
-            break;
+        answer.ok().cloned().ok_or(format!("{answer:?}"))
+    })
+}
+
+/// Asks the other members, until one answers.
+fn ask_others(scene: &Scene, node: &Node, what: &str, question: &Value) -> Result<Value, String> {
+    let mut last = "nobody runs".to_owned();
+    for answer in ask_each(scene, node, what, question) {
+        match answer {
+            Ok(answer) => return Ok(answer),
+            Err(why) => last = why,
         }
     }
-    if answers.is_empty() {
-        return Err(last);
-    }
-    Ok(answers)
+    Err(last)
 }
 
 fn peer_url(node: &Node) -> String {
@@ -74,18 +67,21 @@ fn name_of(member: &Value) -> Option<&str> {
 /// Returns all members as the others know them, and among them the one on the node.
 ///
 /// # Errors
-///
 /// If nobody answers, or if two answers differ: each member tells what it has applied itself, and
 /// a new member asks any one of them, and ends at once where the answer is not the list that the
 /// new member was started with ("member count is unequal").
 fn members(scene: &Scene, node: &Node) -> Result<(Vec<Value>, Option<Value>), String> {
-    let answers = ask_others(scene, node, "list", &json!({}), usize::MAX)?;
-    let mut lists = answers.iter().map(|answer| {
+    let question = json!({});
+    let answers = ask_each(scene, node, "list", &question);
+    let (answers, refusals): (Vec<_>, Vec<_>) = answers.partition(Result::is_ok);
+    let mut lists = answers.into_iter().flatten().map(|answer| {
         let all = answer["members"].as_array().cloned().unwrap_or_default();
         let urls = all.iter().map(|it| it["peerURLs"][0].to_string());
         (urls.collect::<BTreeSet<_>>(), all)
     });
-    let (urls, all) = lists.next().ok_or("nobody answers")?;
+    let (urls, all) = lists
+        .next()
+        .ok_or(format!("nobody answers: {refusals:?}"))?;
     if let Some((others, _)) = lists.find(|(others, _)| *others != urls) {
         return Err(format!("one member knows {urls:?}, another {others:?}"));
     }
@@ -107,7 +103,7 @@ fn leave(scene: &Scene, node: &Node) -> Result<(), String> {
     let gone = wait_until(AGREED, || match members(scene, node)? {
         (_, None) => Ok(()),
         (_, Some(own)) => {
-            ask_others(scene, node, "remove", &json!({"ID": own["ID"]}), 1)?;
+            ask_others(scene, node, "remove", &json!({"ID": own["ID"]}))?;
             Err("removed, and not looked at".to_owned())
         }
     });
@@ -118,13 +114,7 @@ fn join(scene: &Scene, node: &Node) -> Result<(), String> {
     let all = wait_until(AGREED, || match members(scene, node)? {
         (all, Some(_)) => Ok(all),
         (_, None) => {
-            ask_others(
-                scene,
-                node,
-                "add",
-                &json!({"peerURLs": [peer_url(node)]}),
-                1,
-            )?;
+            ask_others(scene, node, "add", &json!({"peerURLs": [peer_url(node)]}))?;
             Err("added, and not looked at".to_owned())
         }
     });
