@@ -5,14 +5,15 @@ use std::net::Ipv4Addr;
 use crate::dhcp::given::{self, Given};
 use crate::dhcp::pool::LeasePool;
 use crate::dhcp::spec::{AddressSource, DhcpSpec};
+use crate::packet::ip::IpVersion;
 use crate::plan::Plan;
-use crate::topology::error::{Problems, Site, TopologyErrorKind as Kind};
+use crate::topology::error::{Problems, Site};
 use crate::topology::id::NodeId;
-use crate::topology::name::show;
+use crate::topology::problem::{LeaseProblem, NamedPart};
 use crate::topology::value::Topology;
 
 /// Checks the value of one server.
-pub(crate) fn check(spec: &DhcpSpec, site: Site, place: &str, problems: &mut Problems) {
+pub(crate) fn check(spec: &DhcpSpec, site: Site, server: &NamedPart, problems: &mut Problems) {
     let DhcpSpec {
         lease,
         renew_after,
@@ -24,7 +25,7 @@ pub(crate) fn check(spec: &DhcpSpec, site: Site, place: &str, problems: &mut Pro
         renew_after: *renew_after,
         pool,
     };
-    given::check::<Ipv4Addr>(&given, site, place, problems);
+    given::check::<Ipv4Addr>(&given, site, server, problems);
 }
 
 /// Checks that servers have something to give, and that clients have a server.
@@ -43,15 +44,8 @@ pub(crate) fn check_with_plan(topology: &Topology, plan: &Plan, problems: &mut P
             .iter()
             .any(|(_, pool)| pool.addresses().next().is_some());
         if !given {
-            problems.add(Kind::Invalid, Site::new(id, "dhcp"), || {
-                let node = show(&topology.node_name(id));
-                match &spec.pool {
-                    Some(pool) => format!(
-                        "the pool {} of the DHCP server of node {node} has no free address on any of its networks",
-                        show(pool)
-                    ),
-                    None => format!("node {node} has a DHCP server, and no network with a free IPv4 address"),
-                }
+            problems.add(Site::new(id, "dhcp"), || {
+                LeaseProblem::nothing(IpVersion::V4, topology.named(id), spec.pool.as_deref())
             });
         }
         served.extend(pools.into_iter().map(|(segment, _)| segment));
@@ -60,12 +54,9 @@ pub(crate) fn check_with_plan(topology: &Topology, plan: &Plan, problems: &mut P
     for id in topology.nodes().filter(asks) {
         let interfaces = plan.stack(id).asking();
         for interface in interfaces.filter(|it| !served.contains(&it.segment)) {
-            problems.add(Kind::Missing, Site::new(id, "addresses"), || {
-                format!(
-                    "interface {} of node {} asks for an address by DHCP, and there is no server on its network; give a node there one by `NodeSpec::dhcp`",
-                    interface.name,
-                    show(&topology.node_name(id))
-                )
+            problems.add(Site::new(id, "addresses"), || LeaseProblem::NoServer {
+                node: topology.named(id),
+                interface: interface.name.clone(),
             });
         }
     }

@@ -1,13 +1,13 @@
 //! What the servers of both families are told to give: addresses of a range, each for a time.
 
-use std::error::Error;
-use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::topology::error::{Problems, Site, TopologyErrorKind as Kind};
-use crate::topology::name::show;
+use crate::dhcp::error::PoolError;
+use crate::packet::ip::IpVersion;
+use crate::topology::error::{Problems, Site};
+use crate::topology::problem::{LeaseProblem, NamedPart};
 
 /// The least and the longest lease: times are counted in whole seconds, in 32 bits, of which all
 /// ones mean "for ever" (RFC 2131, section 3.3; RFC 8415, section 7.7).
@@ -15,47 +15,21 @@ const LEASES: std::ops::Range<u64> = 1..u32::MAX as u64;
 
 /// An address that servers give.
 pub(crate) trait GivenAddress: FromStr + PartialOrd {
-    /// The protocol of the servers.
-    const PROTOCOL: &'static str;
+    /// The family of the addresses.
+    const VERSION: IpVersion;
     /// The error for a text that is no range of such addresses.
     const NO_RANGE: PoolError;
 }
 
 impl GivenAddress for Ipv4Addr {
-    const PROTOCOL: &'static str = "DHCP";
+    const VERSION: IpVersion = IpVersion::V4;
     const NO_RANGE: PoolError = PoolError::NoRange;
 }
 
 impl GivenAddress for Ipv6Addr {
-    const PROTOCOL: &'static str = "DHCPv6";
+    const VERSION: IpVersion = IpVersion::V6;
     const NO_RANGE: PoolError = PoolError::NoRangeOfIpv6;
 }
-
-/// The reason why a text is no pool of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PoolError {
-    /// The text is not written as a range of IPv4 addresses is.
-    NoRange,
-    /// The text is not written as a range of IPv6 addresses is.
-    NoRangeOfIpv6,
-    /// The last address is below the first.
-    Reversed,
-}
-
-/// Tells the error as the rest of a sentence that begins with the text.
-impl fmt::Display for PoolError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoRange => "is no range of addresses; write `10.0.0.100-10.0.0.199`",
-            Self::NoRangeOfIpv6 => {
-                "is no range of IPv6 addresses; write `2001:db8::100-2001:db8::1ff`"
-            }
-            Self::Reversed => "ends before it begins; the lower address goes first",
-        })
-    }
-}
-
-impl Error for PoolError {}
 
 /// Reads a pool: its first and its last address.
 ///
@@ -90,7 +64,7 @@ pub(crate) struct Given<'a> {
 pub(crate) fn check<A: GivenAddress>(
     given: &Given<'_>,
     site: Site,
-    place: &str,
+    server: &NamedPart,
     problems: &mut Problems,
 ) {
     let Given {
@@ -98,27 +72,35 @@ pub(crate) fn check<A: GivenAddress>(
         renew_after,
         pool,
     } = *given;
-    let protocol = A::PROTOCOL;
+    let version = A::VERSION;
+    let server = || server.clone();
     let possible = |time: &Duration| {
         LEASES.contains(&time.as_secs()) && *time == Duration::from_secs(time.as_secs())
     };
     if !possible(&lease) {
-        problems.add(Kind::Invalid, site, || {
-            format!("the {protocol} server of {place} gives leases of {lease:?}; a lease is whole seconds, at least one")
+        problems.add(site, || LeaseProblem::Lease {
+            version,
+            server: server(),
+            lease,
         });
-    } else if let Some(renew_after) = renew_after
-        && (!possible(&renew_after) || renew_after >= lease)
+    } else if let Some(after) = renew_after
+        && (!possible(&after) || after >= lease)
     {
-        problems.add(Kind::Invalid, site, || {
-            format!("the {protocol} server of {place} has leases of {lease:?} renewed after {renew_after:?}; take whole seconds, fewer than the lease has")
+        problems.add(site, || LeaseProblem::Renewal {
+            version,
+            server: server(),
+            lease,
+            after,
         });
     }
     if let Some(pool) = pool
         && let Err(wrong) = parse_range::<A>(pool)
     {
-        problems.add_caused(Kind::Invalid, site, wrong, |wrong| {
-            let pool = show(pool);
-            format!("the pool {pool} of the {protocol} server of {place} {wrong}")
+        problems.add(site, || LeaseProblem::Pool {
+            version,
+            server: server(),
+            pool: pool.to_owned(),
+            wrong,
         });
     }
 }

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `spec` | what a test asks for: [`DhcpSpec`], [`AddressSource`] |
 //! | `check` | what is wrong with the servers of a topology |
+//! | `error` | why a text is no pool of addresses |
 //! | `message` | messages as values and as bytes |
 //! | `frame` | the frames that carry messages |
 //! | `given` | what a server of either family is told to give |
@@ -16,6 +17,7 @@
 
 pub(crate) mod check;
 pub mod client;
+pub(crate) mod error;
 pub mod frame;
 pub(crate) mod given;
 pub mod message;

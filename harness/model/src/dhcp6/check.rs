@@ -3,24 +3,23 @@
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
-use snowglobe_text::counted;
-
 use crate::dhcp::AddressSource;
 use crate::dhcp::given::{self, Given};
 use crate::dhcp6::delegated;
 use crate::dhcp6::network::Dhcp6Network;
 use crate::dhcp6::spec::Dhcp6Spec;
 use crate::ndp::spec::AdvertiseSpec;
+use crate::packet::ip::IpVersion;
 use crate::plan::Plan;
 use crate::plan::id::SegmentId;
 use crate::topology::Subnet;
-use crate::topology::error::{Problems, Site, TopologyErrorKind as Kind};
+use crate::topology::error::{Problems, Site};
 use crate::topology::id::NodeId;
-use crate::topology::name::show;
+use crate::topology::problem::{AdvertiseProblem, DelegationProblem, LeaseProblem, NamedPart};
 use crate::topology::value::Topology;
 
 /// Checks the value of one server.
-pub(crate) fn check(spec: &Dhcp6Spec, site: Site, place: &str, problems: &mut Problems) {
+pub(crate) fn check(spec: &Dhcp6Spec, site: Site, server: &NamedPart, problems: &mut Problems) {
     let Dhcp6Spec {
         lease,
         renew_after,
@@ -34,11 +33,10 @@ pub(crate) fn check(spec: &Dhcp6Spec, site: Site, place: &str, problems: &mut Pr
         renew_after: *renew_after,
         pool,
     };
-    given::check::<Ipv6Addr>(&given, site, place, problems);
+    given::check::<Ipv6Addr>(&given, site, server, problems);
     if let Some(Err(wrong)) = delegate.as_ref().map(|it| it.parsed()) {
-        problems.add_caused(Kind::Invalid, site, wrong, |wrong| {
-            format!("the DHCPv6 server of {place} {wrong}")
-        });
+        let server = server.clone();
+        problems.add(site, || DelegationProblem::Delegation { server, wrong });
     }
 }
 
@@ -121,15 +119,9 @@ impl CheckedServer<'_> {
             something |= addresses || spec.delegate.is_some();
         }
         if !something {
-            problems.add(Kind::Invalid, Site::new(id, "dhcp6"), || {
-                let node = show(&self.topology.node_name(id));
-                match &spec.pool {
-                    Some(pool) => format!(
-                        "the pool {} of the DHCPv6 server of node {node} has no free address on any of its networks",
-                        show(pool)
-                    ),
-                    None => format!("node {node} has a DHCPv6 server, and no network of IPv6 behind it"),
-                }
+            problems.add(Site::new(id, "dhcp6"), || {
+                let pool = spec.pool.as_deref();
+                LeaseProblem::nothing(IpVersion::V6, self.topology.named(id), pool)
             });
         }
     }
@@ -142,16 +134,25 @@ impl CheckedServer<'_> {
         problems: &mut Problems,
     ) {
         let Self { topology, id, .. } = *self;
-        let name = || show(&topology.node_name(id));
+        let server = || topology.named(id);
         let mut subnets = self.plan.segments.iter().flat_map(|it| &it.subnets);
         if let Some(subnet) = subnets.find(|it| it.overlaps(&range)) {
-            problems.add(Kind::Conflict, Site::new(id, "dhcp6"), || {
-                format!("the DHCPv6 server of node {} delegates parts of `{range}`, which overlaps network `{subnet}` of the lab; take a range that no network has", name())
+            problems.add(Site::new(id, "dhcp6"), || {
+                DelegationProblem::OverlapsNetwork {
+                    server: server(),
+                    range,
+                    network: *subnet,
+                }
             });
         }
         if let Some((other, whose)) = ranges.iter().find(|(it, _)| it.overlaps(&range)) {
-            problems.add(Kind::Conflict, Site::new(id, "dhcp6"), || {
-                format!("the DHCPv6 server of node {} delegates parts of `{range}`, which overlaps `{other}` of node {}; give each server its own", name(), show(&topology.node_name(*whose)))
+            problems.add(Site::new(id, "dhcp6"), || {
+                DelegationProblem::OverlapsOther {
+                    server: server(),
+                    range,
+                    other: *other,
+                    whose: topology.named(*whose),
+                }
             });
         }
         ranges.push((range, id));
@@ -173,22 +174,18 @@ fn check_hosts(
     let interfaces = plan.stack(id).interfaces.iter();
     for interface in interfaces.filter(|it| crate::ndp::advertisement::advertises(spec, it)) {
         let service = served.get(&interface.segment).copied();
+        let site = Site::new(id, "advertise");
+        let named = || (topology.named(id), interface.name.clone());
         if service.is_none() && spec.other {
-            problems.add(Kind::Missing, Site::new(id, "advertise"), || {
-                format!(
-                    "node {} tells hosts on {} to ask for name servers by DHCPv6, and no server is there; give a node there one by `NodeSpec::dhcp6`",
-                    show(&topology.node_name(id)),
-                    interface.name
-                )
+            problems.add(site, || {
+                let (router, interface) = named();
+                AdvertiseProblem::NoServerOfNames { router, interface }
             });
         }
         if spec.managed && !service.unwrap_or_default().addresses {
-            problems.add(Kind::Missing, Site::new(id, "advertise"), || {
-                format!(
-                    "node {} tells hosts on {} to get their addresses by DHCPv6, and no server gives any there; give a node there one by `NodeSpec::dhcp6`",
-                    show(&topology.node_name(id)),
-                    interface.name
-                )
+            problems.add(site, || {
+                let (router, interface) = named();
+                AdvertiseProblem::NoServerOfAddresses { router, interface }
             });
         }
     }
@@ -204,36 +201,36 @@ fn check_router(
 ) -> Option<NodeId> {
     let stack = plan.stack(id);
     let site = Site::new(id, "advertise");
-    let name = || show(&topology.node_name(id));
+    let router = || topology.named(id);
     let Some(uplink) = delegated::uplinks(stack).next() else {
-        problems.add(Kind::Missing, site, || {
-            format!("node {} advertises the prefix that it is delegated, and has no uplink with IPv6 by which it could ask for one", name())
+        let router = router();
+        problems.add(site, || DelegationProblem::DelegatedWithoutUplink {
+            router,
         });
         return None;
     };
     let downlinks = delegated::downlinks(stack).count();
     if downlinks == 0 {
-        problems.add(Kind::Missing, site, || {
-            format!("node {} advertises the prefix that it is delegated, and has no network of IPv6 behind it", name())
+        let router = router();
+        problems.add(site, || DelegationProblem::DelegatedWithoutNetwork {
+            router,
         });
     }
     let service = served.get(&uplink.segment).copied().unwrap_or_default();
     let Some((server, length)) = service.delegates else {
-        problems.add(Kind::Missing, site, || {
-            format!("node {} asks for a prefix by its uplink {}, and no DHCPv6 server delegates any there; give the router there one by `NodeSpec::dhcp6` with `Dhcp6Spec::delegate`", name(), uplink.name)
+        problems.add(site, || DelegationProblem::NothingDelegated {
+            router: router(),
+            interface: uplink.name.clone(),
         });
         return None;
     };
     let room = 1u128.checked_shl(u32::from(64u8.saturating_sub(length)));
     if room.is_some_and(|room| (downlinks as u128) > room) {
-        problems.add(Kind::TooLarge, site, || {
-            let networks = counted(downlinks, "network");
-            let least = 64 - downlinks.next_power_of_two().trailing_zeros();
-            format!(
-                "node {} numbers {networks}, a /64 each, out of the /{length} that node {} delegates to it, which is too short; delegate a /{least} or more",
-                name(),
-                show(&topology.node_name(server))
-            )
+        problems.add(site, || DelegationProblem::DelegatedTooLong {
+            router: router(),
+            server: topology.named(server),
+            length,
+            networks: downlinks,
         });
     }
     Some(server)
@@ -249,13 +246,11 @@ fn check_number(topology: &Topology, id: NodeId, routers: usize, problems: &mut 
         return;
     };
     if range.part(delegation.length, routers as u128 - 1).is_none() {
-        problems.add(Kind::TooLarge, Site::new(id, "dhcp6"), || {
-            let routers = counted(routers, "router");
-            format!(
-                "the DHCPv6 server of node {} is asked for a prefix by {routers}, and `{range}` is too short to delegate a /{} to each; take a larger range or longer prefixes",
-                show(&topology.node_name(id)),
-                delegation.length
-            )
+        problems.add(Site::new(id, "dhcp6"), || DelegationProblem::RangeTooLong {
+            server: topology.named(id),
+            range,
+            length: delegation.length,
+            routers,
         });
     }
 }

@@ -9,43 +9,47 @@ use crate::dns::name::DomainName;
 use crate::dns::record::Record;
 use crate::dns::spec::{DnsSpec, Zone};
 use crate::plan::Plan;
-use crate::topology::error::{Problems, Site, TopologyErrorKind as Kind};
-use crate::topology::name::show;
+use crate::topology::error::{Problems, Site};
+use crate::topology::problem::{DnsProblem, NamedPart};
 
 /// The most lines of a zone. Each is kept and judged.
 const LINES: usize = 1_000_000;
 
 /// Checks one server. `lab` has the names of the nodes, if the topology is whole.
-pub(crate) fn check(spec: &DnsSpec, site: Site, place: &str, problems: &mut Problems) {
+pub(crate) fn check(spec: &DnsSpec, site: Site, server: &NamedPart, problems: &mut Problems) {
+    let named = || server.clone();
     if let Some(wrong) = spec.dns64.as_ref().and_then(Dns64Spec::wrong) {
-        problems.add_refused(site, &format!("the DNS64 of {place} cannot be"), wrong);
+        let server = named();
+        problems.add(site, || DnsProblem::Dns64 { server, wrong });
     }
     let mut zones: HashSet<DomainName> = HashSet::new();
     for Zone { name, records } in &spec.zones {
         let zone = match DomainName::absolute(name) {
             Ok(zone) => zone,
             Err(wrong) => {
-                problems.add_caused(Kind::Invalid, site, wrong, |wrong| {
-                    format!("zone {} of {place} {wrong}", show(name))
+                problems.add(site, || DnsProblem::ZoneName {
+                    server: named(),
+                    zone: name.clone(),
+                    wrong,
                 });
                 continue;
             }
         };
         if !zones.insert(zone.clone()) {
-            problems.add(Kind::Conflict, site, || {
-                format!(
-                    "{place} has zone {} twice; put all records into one",
-                    show(name)
-                )
+            problems.add(site, || DnsProblem::ZoneTwice {
+                server: named(),
+                zone: name.clone(),
             });
         }
         if records.len() > LINES {
-            problems.add(Kind::TooLarge, site, || {
-                format!("zone {} of {place} has more than {LINES} lines", show(name))
+            problems.add(site, || DnsProblem::ZoneTooLong {
+                server: named(),
+                zone: name.clone(),
+                most: LINES,
             });
             continue;
         }
-        check_records(&zone, records, site, place, problems);
+        check_records(&zone, records, site, server, problems);
     }
 }
 
@@ -53,30 +57,38 @@ fn check_records(
     zone: &DomainName,
     lines: &[String],
     site: Site,
-    place: &str,
+    server: &NamedPart,
     problems: &mut Problems,
 ) {
-    let shown = show(zone.as_str());
     let mut seen: HashSet<Record> = HashSet::new();
     let mut kinds: HashMap<DomainName, HashSet<RecordKind>> = HashMap::new();
     for line in lines {
+        let named = || (server.clone(), zone.as_str().to_owned(), line.clone());
         let record = match Record::parse(line, zone) {
             Ok(Some(record)) => record,
             Ok(None) => continue,
             Err(wrong) => {
-                problems.add_caused(Kind::Invalid, site, wrong, |wrong| {
-                    format!("zone {shown} of {place}: line {} {wrong}", show(line))
+                problems.add(site, || {
+                    let (server, zone, line) = named();
+                    DnsProblem::Line {
+                        server,
+                        zone,
+                        line,
+                        wrong,
+                    }
                 });
                 continue;
             }
         };
         if !record.name.is_in(zone) {
-            problems.add(Kind::Invalid, site, || {
-                format!(
-                    "zone {shown} of {place}: line {} names {}, which is not in the zone",
-                    show(line),
-                    show(record.name.as_str())
-                )
+            problems.add(site, || {
+                let (server, zone, line) = named();
+                DnsProblem::Outside {
+                    server,
+                    zone,
+                    line,
+                    name: record.name.as_str().to_owned(),
+                }
             });
             continue;
         }
@@ -85,20 +97,23 @@ fn check_records(
             ..record.clone()
         };
         if !seen.insert(unaged) {
-            problems.add(Kind::Conflict, site, || {
-                format!("zone {shown} of {place} has record {} twice", show(line))
+            problems.add(site, || {
+                let (server, zone, line) = named();
+                DnsProblem::RecordTwice { server, zone, line }
             });
         }
         let others = kinds.entry(record.name.clone()).or_default();
         let kind = record.data.kind();
         let alias = others.contains(&RecordKind::Cname) || kind == RecordKind::Cname;
         if alias && !others.is_empty() {
-            problems.add(Kind::Conflict, site, || {
-                format!(
-                    "zone {shown} of {place}: {} is an alias (CNAME), and has another record in line {}; an alias has no other (RFC 1034, section 3.6.2)",
-                    show(record.name.as_str()),
-                    show(line)
-                )
+            problems.add(site, || {
+                let (server, zone, line) = named();
+                DnsProblem::AliasWithRecord {
+                    server,
+                    zone,
+                    name: record.name.as_str().to_owned(),
+                    line,
+                }
             });
         }
         others.insert(kind);
@@ -125,12 +140,9 @@ pub(crate) fn check_with_nodes<'s>(
             for record in records.filter(|it| lab.has_node(&it.name)) {
                 let addresses = [RecordKind::A, RecordKind::Aaaa, RecordKind::Cname];
                 if addresses.contains(&record.data.kind()) {
-                    problems.add(Kind::Conflict, site, || {
-                        format!(
-                            "zone {} gives an address to {}, which is a node of the lab; take another name, or the alias away",
-                            show(name),
-                            show(record.name.as_str())
-                        )
+                    problems.add(site, || DnsProblem::NameOfNode {
+                        zone: name.clone(),
+                        name: record.name.as_str().to_owned(),
                     });
                 }
             }

@@ -5,28 +5,32 @@ use crate::dhcp6::check::asks;
 use crate::ndp::advertisement::advertises;
 use crate::ndp::spec::AdvertiseSpec;
 use crate::plan::Plan;
-use crate::topology::error::{Problems, Site, TopologyErrorKind as Kind};
+use crate::topology::error::{Problems, Site};
 use crate::topology::id::NodeId;
-use crate::topology::name::show;
+use crate::topology::problem::{AdvertiseProblem, NamedPart};
 use crate::topology::value::Topology;
 
 /// The lifetimes that an advertisement can tell, in seconds (RFC 4861, section 4.2).
 const LIFETIMES: std::ops::RangeInclusive<u64> = 1..=9000;
 
 /// Checks the value of one router.
-pub(crate) fn check(spec: &AdvertiseSpec, site: Site, place: &str, problems: &mut Problems) {
+pub(crate) fn check(spec: &AdvertiseSpec, site: Site, router: &NamedPart, problems: &mut Problems) {
+    let router = || router.clone();
     if !LIFETIMES.contains(&spec.lifetime.as_secs()) {
-        problems.add(Kind::Invalid, site, || {
-            let time = spec.lifetime;
-            format!("{place} advertises itself for {time:?}; it is 1 to 9000 seconds")
+        problems.add(site, || AdvertiseProblem::Lifetime {
+            router: router(),
+            lifetime: spec.lifetime,
+            least: *LIFETIMES.start(),
+            most: *LIFETIMES.end(),
         });
     }
     if let Err(wrong) = spec.parsed_prefix() {
-        problems.add_refused(site, &format!("{place} advertises a prefix"), wrong);
+        let router = router();
+        problems.add(site, || AdvertiseProblem::Advertised { router, wrong });
     }
     if spec.delegated && spec.prefix.is_some() {
-        problems.add(Kind::Conflict, site, || {
-            format!("{place} advertises the prefix that it is delegated, and another one; choose one of both")
+        problems.add(site, || AdvertiseProblem::TwoAdvertised {
+            router: router(),
         });
     }
 }
@@ -49,12 +53,11 @@ pub(crate) fn check_with_plan(topology: &Topology, plan: &Plan, problems: &mut P
     for id in topology.nodes().filter(waits) {
         let interfaces = plan.stack(id).asking();
         for interface in interfaces.filter(|it| !advertised.contains(&it.segment)) {
-            problems.add(Kind::Missing, Site::new(id, "autoconfigure"), || {
-                format!(
-                    "interface {} of node {} makes its address of a router's prefix, and no router advertises one on its network; give a node there `NodeSpec::advertise`",
-                    interface.name,
-                    show(&topology.node_name(id))
-                )
+            problems.add(Site::new(id, "autoconfigure"), || {
+                AdvertiseProblem::NoRouter {
+                    node: topology.named(id),
+                    interface: interface.name.clone(),
+                }
             });
         }
     }

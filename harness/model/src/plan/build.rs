@@ -30,12 +30,13 @@ use crate::plan::stack::{
 use crate::plan::switches::{CROWD, switches};
 use crate::plan::sysctls::{Forwards, sysctls};
 use crate::plan::wiring::{Attachment, Segment, StackPort, Wiring, interface_names};
-use crate::topology::error::{Problems, Site, TopologyError, TopologyErrorKind as Kind};
+use crate::topology::error::{Problems, Site, TopologyError};
 use crate::topology::id::{LinkId, NodeId, Owner};
 use crate::topology::link::{Families, Mac};
 use crate::topology::node::StackSpec;
+use crate::topology::problem::{AddressProblem, LinkProblem, PoolFault, SizeProblem};
 use crate::topology::router::RouterSettings;
-use crate::topology::subnet::{Subnet, SubnetError};
+use crate::topology::subnet::Subnet;
 use crate::topology::validate::stack::normal;
 use crate::topology::value::{Neighbours, Routing, Topology};
 
@@ -252,9 +253,9 @@ fn check_macs(topology: &Topology, stacks: &[StackPlan]) -> Result<(), TopologyE
     for interface in stacks.iter().flat_map(|stack| &stack.interfaces) {
         if let Some(other) = owners.insert((interface.segment, interface.mac), interface.link) {
             let site = Site::new(interface.link, interface.side.letter());
-            problems.add(Kind::Conflict, site, || {
-                let (a, b) = (topology.shown_link(other), topology.shown_link(interface.link));
-                format!("links {a} and {b} both have an interface with MAC `{}` on the same segment; choose another", Mac(interface.mac))
+            problems.add(site, || LinkProblem::MacTwice {
+                links: [other, interface.link].map(|link| topology.link_label(link)),
+                mac: Mac(interface.mac),
             });
         }
     }
@@ -289,8 +290,9 @@ fn add_routes(
         .zip([&topology.settings.pool_v4, &topology.settings.pool_v6])
     {
         let version = gateways.version();
-        let pool: Subnet = pool.parse().map_err(|wrong: SubnetError| {
-            TopologyError::one(Kind::Invalid, Site::TOPOLOGY, wrong.to_string()).caused_by(wrong)
+        let pool: Subnet = pool.parse().map_err(|wrong| {
+            let fault = PoolFault::NotASubnet(wrong);
+            TopologyError::one(Site::TOPOLOGY, AddressProblem::Pool { fault })
         })?;
         // A merged route covers addresses that nobody has. With a default route back, a packet to
         // such an address would go to and fro.
@@ -341,11 +343,8 @@ fn add_routes(
 }
 
 fn too_many_routes() -> TopologyError {
-    let text = format!(
-        "the topology needs more than {} static routes, the most of a lab; let fewer nodes forward, or turn routing off",
-        limits::ENTRIES
-    );
-    TopologyError::one(Kind::TooLarge, Site::TOPOLOGY, text)
+    let most = limits::ENTRIES;
+    TopologyError::one(Site::TOPOLOGY, SizeProblem::TooManyRoutes { most })
 }
 
 /// Removes routes that a default route makes needless: those by the same way, and those by the way
@@ -410,11 +409,11 @@ fn add_neighbours(
     };
     let entries: usize = segments.iter().map(entries).sum();
     if entries > limits::ENTRIES {
-        let text = format!(
-            "fixed neighbours for all would be about {entries} entries; a lab has at most {}: let large switches learn them",
-            limits::ENTRIES
-        );
-        return Err(TopologyError::one(Kind::TooLarge, Site::TOPOLOGY, text));
+        let problem = SizeProblem::TooManyNeighbours {
+            count: entries,
+            most: limits::ENTRIES,
+        };
+        return Err(TopologyError::one(Site::TOPOLOGY, problem));
     }
     for segment in segments {
         let ports = &segment.ports;

@@ -11,9 +11,10 @@ use crate::impair::impairment::Impairment;
 use crate::plan::id::NetnsId;
 use crate::plan::plan::{CablePlan, NodePlan, Plan};
 use crate::side::Side;
-use crate::topology::error::{Site, TopologyError, TopologyErrorKind as Kind};
+use crate::topology::error::{Site, TopologyError};
 use crate::topology::id::{Endpoint, LinkId, Owner, SwitchId};
 use crate::topology::link::Engine;
+use crate::topology::problem::ChangeProblem;
 use crate::topology::value::Topology;
 
 impl Plan {
@@ -65,35 +66,29 @@ impl Plan {
         };
         let mut still = self.cables.iter().filter(|cable| cable.link != moved);
         if let Some(changed) = still.find(|cable| !same(cable)) {
-            let text = format!(
-                "link `{}` is in use and cannot change; add another link beside it",
-                changed.name
-            );
             let index = changed.link.map_or(0, LinkId::index);
-            return Err(TopologyError::one(
-                Kind::InUse,
-                Site::new(LinkId::new(index), "ends"),
-                text,
-            ));
+            let problem = ChangeProblem::Link {
+                link: changed.name.clone(),
+            };
+            let site = Site::new(LinkId::new(index), "ends");
+            return Err(TopologyError::one(site, problem));
         }
         let mut nodes = self.nodes.iter().zip(&grown.nodes);
         if let Some((node, _)) = nodes.find(|(a, b)| (&a.nat64, &a.clat) != (&b.nat64, &b.clat)) {
-            let text = format!(
-                "node `{}` runs, and its NAT64 and its client of 464XLAT cannot change; start another lab with other ones",
-                node.name
-            );
+            let problem = ChangeProblem::Translation {
+                node: node.name.clone(),
+            };
             let site = Site::new(node.node, "network");
-            return Err(TopologyError::one(Kind::InUse, site, text));
+            return Err(TopologyError::one(site, problem));
         }
         let mut nodes = self.nodes.iter().zip(&grown.nodes);
         let server = |node: &NodePlan| node.dhcp6.is_some();
         if let Some((node, _)) = nodes.find(|(a, b)| server(a) != server(b)) {
-            let text = format!(
-                "node `{}` runs, and cannot begin or cease to have a DHCPv6 server; start another lab",
-                node.name
-            );
+            let problem = ChangeProblem::Dhcp6 {
+                node: node.name.clone(),
+            };
             let site = Site::new(node.node, "dhcp6");
-            return Err(TopologyError::one(Kind::InUse, site, text));
+            return Err(TopologyError::one(site, problem));
         }
         Ok(grown)
     }

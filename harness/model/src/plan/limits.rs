@@ -1,8 +1,9 @@
 //! Limits of a topology, checked before anything starts.
 
-use crate::topology::error::{Site, TopologyError, TopologyErrorKind as Kind};
+use crate::topology::error::{Site, TopologyError};
 use crate::topology::id::Endpoint;
-use crate::topology::name::show;
+pub use crate::topology::problem::RAISE_OPEN_FILES;
+use crate::topology::problem::{MachineLimit, SizeProblem};
 use crate::topology::value::Topology;
 
 /// The most nodes of a lab: their namespaces alone take 3 GB of kernel memory.
@@ -87,9 +88,6 @@ pub struct Limits {
 /// The number of descriptors that the test process holds for a node.
 const DESCRIPTORS: u64 = 3;
 
-/// Command that raises the limit of open files for the shell in which it is typed.
-pub const RAISE_OPEN_FILES: &str = "`sudo prlimit --pid $$ --nofile=65536:65536`";
-
 impl Topology {
     /// Checks that this machine allows a topology of this size.
     ///
@@ -101,50 +99,31 @@ impl Topology {
         let needs = [
             (
                 stacks as u64 + 1,
-                "network namespaces",
                 limits.net_namespaces,
-                "`user.max_net_namespaces`",
-                "`sudo sysctl -w user.max_net_namespaces=15000`",
+                MachineLimit::NetNamespaces,
             ),
+            (nodes, limits.pid_namespaces, MachineLimit::PidNamespaces),
             (
                 nodes,
-                "PID namespaces",
-                limits.pid_namespaces,
-                "`user.max_pid_namespaces`",
-                "`sudo sysctl -w user.max_pid_namespaces=15000`",
-            ),
-            (
-                nodes,
-                "mount namespaces",
                 limits.mount_namespaces,
-                "`user.max_mnt_namespaces`",
-                "`sudo sysctl -w user.max_mnt_namespaces=15000`",
+                MachineLimit::MountNamespaces,
             ),
-            (
-                nodes,
-                "processes",
-                limits.processes,
-                "`RLIMIT_NPROC` or `kernel.pid_max`",
-                "`sudo prlimit --pid $$ --nproc=unlimited:unlimited`, `sudo sysctl -w kernel.pid_max=4194304`",
-            ),
+            (nodes, limits.processes, MachineLimit::Processes),
             (
                 nodes * DESCRIPTORS,
-                "descriptors",
                 limits.descriptors,
-                "`RLIMIT_NOFILE`, `ulimit -Hn`",
-                RAISE_OPEN_FILES,
+                MachineLimit::Descriptors,
             ),
         ];
-        for (need, what, limit, name, remedy) in needs {
-            if let Some(limit) = limit.filter(|limit| *limit < need) {
-                let they = match nodes {
-                    1 => "1 node needs".to_owned(),
-                    _ => format!("{nodes} nodes need"),
+        for (need, left, limit) in needs {
+            if let Some(left) = left.filter(|left| *left < need) {
+                let problem = SizeProblem::Machine {
+                    nodes,
+                    need,
+                    left,
+                    limit,
                 };
-                let text = format!(
-                    "{they} {need} {what}, but this machine allows {limit} more ({name}); use fewer nodes, or raise it: {remedy}"
-                );
-                return Err(TopologyError::one(Kind::TooLarge, Site::TOPOLOGY, text));
+                return Err(TopologyError::one(Site::TOPOLOGY, problem));
             }
         }
         Ok(())
@@ -152,33 +131,28 @@ impl Topology {
 
     /// Refuses a topology that no lab could be, before anything looks at it more closely.
     pub(crate) fn check_size(&self) -> Result<(), TopologyError> {
+        let refuse = |problem| Err(TopologyError::one(Site::TOPOLOGY, problem));
         if self.nodes.is_empty() {
-            let text = "the topology has no nodes; add one with `topology.node(\"alice\")`, in a file with `[[node]]` and `name = \"alice\"`";
-            return Err(TopologyError::one(Kind::Missing, Site::TOPOLOGY, text));
+            return refuse(SizeProblem::NoNodes);
         }
-        let refuse = |text: String| Err(TopologyError::one(Kind::TooLarge, Site::TOPOLOGY, text));
         let sizes = [
-            (self.nodes.len(), NODES, "nodes"),
-            (self.pods.len(), NODES, "pods"),
-            (self.links.len(), LINKS, "links"),
-            (self.switches.len(), SWITCHES, "switches"),
+            (self.nodes.len(), NODES, "node"),
+            (self.pods.len(), NODES, "pod"),
+            (self.links.len(), LINKS, "link"),
+            (self.switches.len(), SWITCHES, "switch"),
         ];
-        for (size, limit, what) in sizes {
-            if size > limit {
-                return refuse(format!(
-                    "the topology has {size} {what}; a lab has at most {limit} {what}"
-                ));
+        for (count, most, noun) in sizes {
+            if count > most {
+                return refuse(SizeProblem::TooManyParts { count, most, noun });
             }
         }
-        if let Some((id, ports)) = self
-            .switches()
-            .zip(ports(self))
-            .find(|(_, ports)| *ports > PORTS)
-        {
-            let name = show(self[id].name());
-            return refuse(format!(
-                "switch {name} has {ports} ports; a switch has at most {PORTS}, so join two by a cable"
-            ));
+        let mut ports = self.switches().zip(ports(self));
+        if let Some((id, count)) = ports.find(|(_, count)| *count > PORTS) {
+            return refuse(SizeProblem::TooManyPorts {
+                switch: self[id].name().to_owned(),
+                count,
+                most: PORTS,
+            });
         }
         Ok(())
     }

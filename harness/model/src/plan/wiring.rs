@@ -9,9 +9,10 @@ use std::collections::HashSet;
 use crate::plan::id::{InterfaceId, SegmentId, StackId};
 use crate::plan::stack::Address;
 use crate::side::Side;
-use crate::topology::error::{Problems, Site, TopologyError, TopologyErrorKind as Kind};
+use crate::topology::error::{Problems, Site, TopologyError};
 use crate::topology::id::{Endpoint, LinkId, NodeId, Owner, SwitchId};
-use crate::topology::name::{self, show};
+use crate::topology::name;
+use crate::topology::problem::LinkProblem;
 use crate::topology::value::{LinkEntry, Topology};
 
 pub(crate) struct Wiring {
@@ -161,9 +162,9 @@ fn segments_of_switches(
         };
         let (a, b) = (root(&mut parent, a.index()), root(&mut parent, b.index()));
         if a == b {
-            problems.add(Kind::Wiring, Site::new(LinkId::new(index), "ends"), || {
-                let link = topology.shown_link(LinkId::new(index));
-                format!("link {link} closes a loop of switches, in which a broadcast would go round for ever; leave it out")
+            let id = LinkId::new(index);
+            problems.add(Site::new(id, "ends"), || LinkProblem::LoopOfSwitches {
+                link: topology.link_label(id),
             });
         }
         parent[a.max(b)] = a.min(b);
@@ -216,12 +217,9 @@ pub(crate) fn interface_names(
     for port in &stack.interfaces {
         if let Some(name) = asked(port).filter(|name| !taken.insert(name.to_string())) {
             let site = Site::new(port.link, port.side.letter());
-            let node = show(&topology.end_name(topology.ends(port.link)[port.side]));
-            problems.add(Kind::Conflict, site, || {
-                format!(
-                    "node {node} has two interfaces named {}; each needs its own",
-                    show(name)
-                )
+            problems.add(site, || LinkProblem::InterfaceNameTwice {
+                node: topology.end_name(topology.ends(port.link)[port.side]),
+                name: name.to_owned(),
             });
         }
     }

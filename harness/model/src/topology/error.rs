@@ -2,9 +2,9 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
 
 use super::id::{LinkId, NodeId, PodId, SwitchId};
+use super::problem::{TopologyErrorKind, TopologyProblem};
 
 /// Number of problems that an error lists; further ones are only counted.
 const KEPT: usize = 20;
@@ -26,33 +26,8 @@ const KEPT: usize = 20;
 pub struct TopologyError {
     file: Option<String>,
     /// At least one.
-    problems: Vec<Problem>,
+    problems: Vec<PlacedProblem>,
     more: usize,
-}
-
-/// The kind of a problem with a topology.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TopologyErrorKind {
-    /// A value that cannot be: not written as its kind is, out of range, or without meaning.
-    Invalid,
-    /// Two parts that ask for the same name, address, subnet or MAC address, or for what excludes
-    /// one another.
-    Conflict,
-    /// A part that is referred to or needed, and is not there.
-    Missing,
-    /// A setting of a part that another part decides, such as the sysctls of a container.
-    Misplaced,
-    /// A link whose ends cannot be joined.
-    Wiring,
-    /// More than the limits of a topology, an address pool or the machine allow.
-    TooLarge,
-    /// A change of a link that a running lab has in use.
-    InUse,
-    /// A text that is no TOML, or has a field that no topology has.
-    Syntax,
-    /// A file that cannot be read. Its error is the source.
-    Unreadable,
 }
 
 /// The part of a topology that a problem is about.
@@ -96,31 +71,14 @@ impl From<LinkId> for TopologySubject {
     }
 }
 
-#[derive(Clone)]
-struct Problem {
-    kind: TopologyErrorKind,
+/// A problem with its place.
+#[derive(Clone, PartialEq, Eq)]
+struct PlacedProblem {
+    problem: TopologyProblem,
     site: Site,
-    text: String,
     /// Line and column in the TOML.
     position: Option<(usize, usize)>,
-    source: Option<Arc<dyn Error + Send + Sync>>,
 }
-
-/// Two problems are the same if they say the same. Their text has what their source says.
-impl PartialEq for Problem {
-    fn eq(&self, other: &Self) -> bool {
-        let Self {
-            kind,
-            site,
-            text,
-            position,
-            source: _,
-        } = self;
-        (*kind, *site, text, *position) == (other.kind, other.site, &other.text, other.position)
-    }
-}
-
-impl Eq for Problem {}
 
 /// The part of a topology that a problem is about, with the field of its TOML.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,14 +105,12 @@ impl Site {
     }
 }
 
-impl Problem {
-    fn new(kind: TopologyErrorKind, site: Site, text: String) -> Self {
+impl PlacedProblem {
+    fn new(site: Site, problem: impl Into<TopologyProblem>) -> Self {
         Self {
-            kind,
+            problem: problem.into(),
             site,
-            text,
             position: None,
-            source: None,
         }
     }
 }
@@ -162,47 +118,21 @@ impl Problem {
 /// Problems as they are found.
 #[derive(Default)]
 pub(crate) struct Problems {
-    found: Vec<Problem>,
+    found: Vec<PlacedProblem>,
     more: usize,
 }
 
 impl Problems {
-    /// Adds a problem; the text is only made if there is room for the problem.
-    pub(crate) fn add(
+    /// Adds a problem, which is only made if there is room for it.
+    pub(crate) fn add<P: Into<TopologyProblem>>(
         &mut self,
-        kind: TopologyErrorKind,
         site: Site,
-        text: impl FnOnce() -> String,
+        problem: impl FnOnce() -> P,
     ) {
         if self.found.len() < KEPT {
-            self.found.push(Problem::new(kind, site, text()));
+            self.found.push(PlacedProblem::new(site, problem()));
         } else {
             self.more += 1;
-        }
-    }
-
-    /// Adds a value that its own type refuses.
-    pub(crate) fn add_refused(
-        &mut self,
-        site: Site,
-        whose: &str,
-        source: impl Error + Send + Sync + 'static,
-    ) {
-        let kind = TopologyErrorKind::Invalid;
-        self.add_caused(kind, site, source, |source| format!("{whose}: {source}"));
-    }
-
-    /// Adds a problem that another error has caused, from which the text is made.
-    pub(crate) fn add_caused<E: Error + Send + Sync + 'static>(
-        &mut self,
-        kind: TopologyErrorKind,
-        site: Site,
-        source: E,
-        text: impl FnOnce(&E) -> String,
-    ) {
-        self.add(kind, site, || text(&source));
-        if let (0, Some(problem)) = (self.more, self.found.last_mut()) {
-            problem.source = Some(Arc::new(source));
         }
     }
 
@@ -220,18 +150,12 @@ impl Problems {
 }
 
 impl TopologyError {
-    pub(crate) fn one(kind: TopologyErrorKind, site: Site, text: impl Into<String>) -> Self {
+    pub(crate) fn one(site: Site, problem: impl Into<TopologyProblem>) -> Self {
         Self {
             file: None,
-            problems: vec![Problem::new(kind, site, text.into())],
+            problems: vec![PlacedProblem::new(site, problem)],
             more: 0,
         }
-    }
-
-    /// Adds the error that caused this one.
-    pub(crate) fn caused_by(mut self, source: impl Error + Send + Sync + 'static) -> Self {
-        self.problems[0].source = Some(Arc::new(source));
-        self
     }
 
     /// Adds the line and column of each problem.
@@ -252,7 +176,7 @@ impl TopologyError {
 
     /// Returns the kind of the first problem.
     pub fn kind(&self) -> TopologyErrorKind {
-        self.problems[0].kind
+        self.problems[0].problem.kind()
     }
 
     /// Returns the part of the topology that the first problem is about.
@@ -273,16 +197,17 @@ impl TopologyError {
         self.problems.iter().map(|problem| self.line(problem))
     }
 
-    fn line(&self, problem: &Problem) -> String {
-        match (&self.file, problem.position) {
+    fn line(&self, placed: &PlacedProblem) -> String {
+        let problem = &placed.problem;
+        match (&self.file, placed.position) {
             (Some(file), Some((line, column))) => {
-                format!("{file}:{line}:{column}: {}", problem.text)
+                format!("{file}:{line}:{column}: {problem}")
             }
-            (Some(file), None) => format!("{file}: {}", problem.text),
+            (Some(file), None) => format!("{file}: {problem}"),
             (None, Some((line, column))) => {
-                format!("line {line}, column {column}: {}", problem.text)
+                format!("line {line}, column {column}: {problem}")
             }
-            (None, None) => problem.text.clone(),
+            (None, None) => problem.to_string(),
         }
     }
 }
@@ -316,10 +241,7 @@ impl fmt::Debug for TopologyError {
 
 impl Error for TopologyError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        let source = self
-            .problems
-            .iter()
-            .find_map(|problem| problem.source.as_deref())?;
-        Some(source)
+        let mut problems = self.problems.iter();
+        problems.find_map(|placed| placed.problem.source())
     }
 }

@@ -20,12 +20,14 @@
 //! | `validate/` | what is wrong with a topology |
 //! | `text/` | topologies as TOML, as a line of text and as a diagram |
 //! | `error` | the error of all these |
+//! | `problem/` | what can be wrong, as data, and its sentences |
 
 pub mod error;
 pub mod id;
 pub mod link;
 pub mod name;
 pub mod node;
+pub(crate) mod problem;
 pub mod regions;
 pub mod router;
 mod services;
@@ -38,10 +40,11 @@ mod text;
 pub(crate) mod validate;
 pub mod value;
 
-pub use error::{TopologyError, TopologyErrorKind, TopologySubject};
+pub use error::{TopologyError, TopologySubject};
 pub use id::{Endpoint, LinkId, NodeId, Owner, PodId, SwitchId};
 pub use link::{EndSpec, Engine, Families, LinkSpec, Mac, MacError, SwitchSpec};
 pub use node::{NodeSpec, PodSpec, StartCommand, Users};
+pub use problem::TopologyErrorKind;
 pub use regions::{RegionMap, Regions};
 pub use router::{
     CaptivePortal, Dscp, Ecn, Firewall, FirewallAction, FirewallProtocol, FirewallRule, Heading,

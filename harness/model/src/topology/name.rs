@@ -3,38 +3,114 @@
 //! The limits of the kernel (64 bytes of a hostname, 15 of an interface) and the habits of
 //! resolvers (`10` is the address 0.0.0.10) are checked here, so that no errno reports them later.
 
+use std::fmt;
+
+use snowglobe_text::counted;
+
 /// The longest label of a domain name.
 const LABEL: usize = 63;
 /// The longest name of an interface, in bytes (`IFNAMSIZ - 1`).
 pub(crate) const INTERFACE: usize = 15;
 pub(crate) const ALTNAME: usize = 127;
 
+/// The longest hostname, dots included (RFC 1035, section 2.3.4).
+const HOSTNAME: usize = 253;
+
 /// Returns a name for an error message: in backquotes, printable, and no longer than a line.
 pub(crate) fn show(name: &str) -> String {
+    format!("`{}`", clipped(name))
+}
+
+/// Returns a name as [`show`] does, without the backquotes.
+pub(crate) fn clipped(name: &str) -> String {
     let mut text: String = name.chars().take(40).flat_map(char::escape_debug).collect();
     if name.chars().nth(40).is_some() {
         text.push('…');
     }
-    format!("`{text}`")
+    text
 }
 
-/// Returns the fault of the name of a node, a pod or a switch, if there is one, as the rest of a
-/// sentence that starts with the name.
-pub(crate) fn wrong_label(name: &str) -> Option<String> {
+/// The reason why a part cannot have a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NameFault {
+    /// The name, or a label of it, is empty.
+    NoLabel,
+    /// A label has a character that none can have.
+    InLabel(char),
+    LongLabel(usize),
+    LongHostname(usize),
+    Hyphen,
+    Localhost,
+    /// Resolvers would read the name as an address.
+    Numeric,
+    InterfaceLength(usize),
+    /// The name of an interface or a volume has a character that none can have.
+    Odd(char),
+    ReservedByKernel,
+    Loopback,
+    EmptyVolume,
+    Directory,
+    LongVolume(usize),
+}
+
+/// Tells the fault as the rest of a sentence that begins with the name.
+impl fmt::Display for NameFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoLabel => {
+                write!(
+                    f,
+                    "is empty; a name has 1 to {LABEL} letters, digits and hyphens"
+                )
+            }
+            Self::InLabel(odd) => write!(
+                f,
+                "has `{}` in it; a name is made of letters a–z, digits and hyphens",
+                odd.escape_debug()
+            ),
+            Self::LongLabel(bytes) => {
+                write!(f, "has {bytes} bytes; a name has at most {LABEL}")
+            }
+            Self::LongHostname(bytes) => {
+                write!(f, "has {bytes} bytes; a hostname has at most {HOSTNAME}")
+            }
+            Self::Hyphen => f.write_str("starts or ends with a hyphen; resolvers refuse that"),
+            Self::Localhost => f.write_str("is reserved: every node is its own `localhost`"),
+            Self::Numeric => f.write_str("would be read as an address; start it with a letter"),
+            Self::InterfaceLength(bytes) => write!(
+                f,
+                "has {}; an interface name has 1 to {ALTNAME}",
+                counted(*bytes as u64, "byte")
+            ),
+            Self::Odd(odd) => write!(
+                f,
+                "has `{}` in it; use letters, digits, `-`, `_` and `.`",
+                odd.escape_debug()
+            ),
+            Self::ReservedByKernel => f.write_str("is reserved by the kernel"),
+            Self::Loopback => f.write_str("is reserved for the loopback interface"),
+            Self::EmptyVolume => f.write_str("is empty"),
+            Self::Directory => f.write_str("is a directory of its own meaning"),
+            Self::LongVolume(bytes) => {
+                write!(f, "has {bytes} bytes; a volume's name has at most {LABEL}")
+            }
+        }
+    }
+}
+
+/// Returns the fault of the name of a node, a pod or a switch, if there is one.
+pub(crate) fn wrong_label(name: &str) -> Option<NameFault> {
     wrong_part(name).or_else(|| match name.to_ascii_lowercase().as_str() {
-        "localhost" => Some("is reserved: every node is its own `localhost`".into()),
-        _ if is_numeric(name) => Some("would be read as an address; start it with a letter".into()),
+        "localhost" => Some(NameFault::Localhost),
+        _ if is_numeric(name) => Some(NameFault::Numeric),
         _ => None,
     })
 }
 
 /// Returns the fault of an alias, which is a hostname and may have dots.
-pub(crate) fn wrong_hostname(name: &str) -> Option<String> {
-    if name.len() > 253 {
-        return Some(format!(
-            "has {} bytes; a hostname has at most 253",
-            name.len()
-        ));
+pub(crate) fn wrong_hostname(name: &str) -> Option<NameFault> {
+    if name.len() > HOSTNAME {
+        return Some(NameFault::LongHostname(name.len()));
     }
     let last = name.rsplit('.').next().unwrap_or(name);
     name.split('.')
@@ -42,27 +118,18 @@ pub(crate) fn wrong_hostname(name: &str) -> Option<String> {
         .or_else(|| wrong_label(last))
 }
 
-fn wrong_part(label: &str) -> Option<String> {
+fn wrong_part(label: &str) -> Option<NameFault> {
+    let is_odd = |c: &char| !c.is_ascii_alphanumeric() && *c != '-';
     if label.is_empty() {
-        return Some("is empty; a name has 1 to 63 letters, digits and hyphens".into());
+        return Some(NameFault::NoLabel);
     }
-    if let Some(odd) = label
-        .chars()
-        .find(|c| !c.is_ascii_alphanumeric() && *c != '-')
-    {
-        return Some(format!(
-            "has `{}` in it; a name is made of letters a–z, digits and hyphens",
-            odd.escape_debug()
-        ));
+    if let Some(odd) = label.chars().find(is_odd) {
+        return Some(NameFault::InLabel(odd));
     }
     if label.len() > LABEL {
-        return Some(format!(
-            "has {} bytes; a name has at most {LABEL}",
-            label.len()
-        ));
+        return Some(NameFault::LongLabel(label.len()));
     }
-    (label.starts_with('-') || label.ends_with('-'))
-        .then(|| "starts or ends with a hyphen; resolvers refuse that".into())
+    (label.starts_with('-') || label.ends_with('-')).then_some(NameFault::Hyphen)
 }
 
 /// Returns whether resolvers take the name for an address, as `inet_aton(3)` does: `10`, `0x7f`.
@@ -77,43 +144,31 @@ fn is_numeric(label: &str) -> bool {
 }
 
 /// Returns the fault of the name of an interface, if there is one.
-pub(crate) fn wrong_interface(name: &str) -> Option<String> {
+pub(crate) fn wrong_interface(name: &str) -> Option<NameFault> {
     if name.is_empty() || name.len() > ALTNAME {
-        return Some(format!(
-            "has {} bytes; an interface name has 1 to {ALTNAME}",
-            name.len()
-        ));
+        return Some(NameFault::InterfaceLength(name.len()));
     }
     let odd = |c: &char| !c.is_ascii_graphic() || "/:%`\"'\\".contains(*c);
     if let Some(odd) = name.chars().find(odd) {
-        return Some(format!(
-            "has `{}` in it; use letters, digits, `-`, `_` and `.`",
-            odd.escape_debug()
-        ));
+        return Some(NameFault::Odd(odd));
     }
     match name {
-        "." | ".." | "all" | "default" => Some("is reserved by the kernel".into()),
-        "lo" => Some("is reserved for the loopback interface".into()),
+        "." | ".." | "all" | "default" => Some(NameFault::ReservedByKernel),
+        "lo" => Some(NameFault::Loopback),
         _ => None,
     }
 }
 
 /// Returns the fault of the name of a volume, which becomes the name of a directory.
-pub(crate) fn wrong_volume(name: &str) -> Option<String> {
+pub(crate) fn wrong_volume(name: &str) -> Option<NameFault> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if let Some(odd) = name.chars().find(|c| !plain(*c)) {
-        return Some(format!(
-            "has `{}` in it; use letters, digits, `-`, `_` and `.`",
-            odd.escape_debug()
-        ));
+        return Some(NameFault::Odd(odd));
     }
     match name {
-        "" => Some("is empty".into()),
-        "." | ".." => Some("is a directory of its own meaning".into()),
-        _ if name.len() > LABEL => Some(format!(
-            "has {} bytes; a volume's name has at most {LABEL}",
-            name.len()
-        )),
+        "" => Some(NameFault::EmptyVolume),
+        "." | ".." => Some(NameFault::Directory),
+        _ if name.len() > LABEL => Some(NameFault::LongVolume(name.len())),
         _ => None,
     }
 }

@@ -14,10 +14,12 @@ use snowglobe_text::Placed;
 
 use crate::direction::Direction;
 use crate::impair::Impairment;
-use crate::topology::error::{Problems, Site, TopologyError, TopologyErrorKind as Kind};
+use crate::topology::error::{Problems, Site, TopologyError};
 use crate::topology::id::{Endpoint, LinkId, NodeId, SwitchId};
 use crate::topology::link::LinkSpec;
-use crate::topology::name::show;
+#[cfg(feature = "toml")]
+use crate::topology::problem::DocumentProblem;
+use crate::topology::problem::RegionProblem;
 use crate::topology::router::RouterSpec;
 use crate::topology::value::Topology;
 
@@ -142,31 +144,22 @@ impl Regions {
         let known = |name: &str| self.regions.iter().any(|(own, _)| own == name);
         for (at, (name, _)) in self.regions.iter().enumerate() {
             if self.regions[..at].iter().any(|(other, _)| other == name) {
-                problems.add(Kind::Conflict, site, || {
-                    format!(
-                        "there are two regions {}; each needs its own name",
-                        show(name)
-                    )
+                problems.add(site, || RegionProblem::Twice {
+                    region: name.clone(),
                 });
             }
         }
         for (from, to, _) in &self.ways {
             for name in [from, to].into_iter().filter(|it| !known(it)) {
-                problems.add(Kind::Missing, site, || {
-                    format!(
-                        "the latency from {} to {}: there is no region {}",
-                        show(from),
-                        show(to),
-                        show(name)
-                    )
+                problems.add(site, || RegionProblem::UnknownInLatency {
+                    from: from.clone(),
+                    to: to.clone(),
+                    unknown: name.clone(),
                 });
             }
             if from == to {
-                problems.add(Kind::Invalid, site, || {
-                    format!(
-                        "the latency from {} to itself: nodes of a region are on one switch; impair their links",
-                        show(from)
-                    )
+                problems.add(site, || RegionProblem::LatencyWithin {
+                    region: from.clone(),
                 });
             }
         }
@@ -174,12 +167,9 @@ impl Regions {
             let [from, to] = [a, b].map(|at| self.regions[at].0.as_str());
             for (from, to) in [(from, to), (to, from)] {
                 if self.way(from, to).is_none() {
-                    problems.add(Kind::Missing, site, || {
-                        format!(
-                            "there is no latency from region {} to {}; give one, or one for all with `others`",
-                            show(from),
-                            show(to)
-                        )
+                    problems.add(site, || RegionProblem::NoLatency {
+                        from: from.to_owned(),
+                        to: to.to_owned(),
                     });
                 }
             }
@@ -347,31 +337,30 @@ impl RegionsText {
         names: &HashMap<String, Endpoint>,
         text: &str,
     ) -> Result<Regions, TopologyError> {
-        let missing = |name: &Placed<String>, what: String| {
+        let missing = |name: &Placed<String>, problem: DocumentProblem| {
             let at = crate::position::position(text, name.at);
-            TopologyError::one(Kind::Missing, REGIONS, what).locate(|_| Some(at))
+            TopologyError::one(REGIONS, problem).locate(|_| Some(at))
         };
         for LatencyText { between, .. } in &self.latency {
             let unknown = |it: &&Placed<String>| !self.places.contains_key(&it.value);
             if let Some(name) = between.iter().find(unknown) {
-                let what = format!(
-                    "the latency between {} and {}: there is no region {}",
-                    show(&between[0].value),
-                    show(&between[1].value),
-                    show(&name.value)
-                );
-                return Err(missing(name, what));
+                let problem = DocumentProblem::NoRegion {
+                    between: between.each_ref().map(|it| it.value.clone()),
+                    name: name.value.clone(),
+                };
+                return Err(missing(name, problem));
             }
         }
         let mut regions = Regions::new();
         for (region, nodes) in self.places {
             let find = |node: &Placed<String>| {
-                names.get(&node.value).copied().ok_or_else(|| {
-                    let name = show(&node.value);
-                    missing(
-                        node,
-                        format!("region {}: there is no node {name}", show(&region)),
-                    )
+                let found = names.get(&node.value).copied();
+                found.ok_or_else(|| {
+                    let problem = DocumentProblem::NoNodeOfRegion {
+                        region: region.clone(),
+                        name: node.value.clone(),
+                    };
+                    missing(node, problem)
                 })
             };
             let nodes = nodes.iter().map(find).collect::<Result<Vec<_>, _>>()?;

@@ -12,8 +12,6 @@ mod pool;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use snowglobe_text::counted;
-
 use crate::dhcp::AddressSource;
 use crate::ndp::host::autoconfigures;
 use crate::order::sort_by_key;
@@ -24,14 +22,13 @@ use crate::plan::routing::realms::{Realms, asks_at};
 use crate::plan::stack::Address;
 use crate::plan::wiring::{Segment, StackPort, Wiring};
 use crate::side::Side;
-use crate::topology::error::{Problems, TopologyError, TopologyErrorKind as Kind};
+use crate::topology::error::{Problems, TopologyError};
 use crate::topology::id::{LinkId, Owner};
 use crate::topology::link::Families;
+use crate::topology::problem::AddressProblem;
 use crate::topology::subnet::Subnet;
 use crate::topology::value::Topology;
-use parse::{
-    Given, families, given_address, given_subnets, place, segment_name, segment_site, site,
-};
+use parse::{Given, families, given_address, given_subnets, named_segment, segment_site, site};
 use pool::Pool;
 
 pub(crate) struct Allocation {
@@ -186,9 +183,11 @@ impl Asked {
                         continue;
                     }
                     if let Some(other) = known.iter().find(|other| other.overlaps(&subnet)) {
-                        problems.add(Kind::Conflict, site(port.link, port.side), || {
-                            let place = place(topology, port.link, port.side);
-                            format!("address `{ip}/{}` {place} does not fit subnet `{other}` there; write `{ip}/{}`", subnet.prefix(), other.prefix())
+                        problems.add(site(port.link, port.side), || AddressProblem::OtherSubnet {
+                            end: topology.link_end(port.link, port.side),
+                            ip: *ip,
+                            prefix: subnet.prefix(),
+                            subnet: *other,
                         });
                     } else {
                         known.push(subnet);
@@ -225,13 +224,12 @@ impl Asked {
             open.retain(|(other, _)| other.overlaps(&subnet));
             let apart = |by| realms[subnet.version().index()].may_overlap(by, segment);
             if let Some((other, by)) = open.iter().find(|(_, by)| !apart(*by)) {
-                let (a, b) = (
-                    segment_name(topology, wiring, *by),
-                    segment_name(topology, wiring, segment),
-                );
                 let site = segment_site(wiring, segment);
-                problems.add(Kind::Conflict, site, || {
-                    format!("subnet `{subnet}` of {b} overlaps `{other}` of {a}; choose another")
+                problems.add(site, || AddressProblem::SubnetsOverlap {
+                    segment: named_segment(topology, wiring, segment),
+                    subnet,
+                    other_segment: named_segment(topology, wiring, *by),
+                    other: *other,
                 });
             }
             open.push((subnet, segment));
@@ -263,11 +261,12 @@ impl Asked {
             let mut take = |public: bool, blocks: u128| {
                 let pool = &mut pools[usize::from(public)];
                 pool.take(blocks).ok_or_else(|| {
-                    let text = format!(
-                        "the address pools `{}` and `{}` are exhausted at {}; give larger ones with `{}`",
-                        pool.v4, pool.v6, segment_name(topology, wiring, id), pool.setter()
-                    );
-                    TopologyError::one(Kind::TooLarge, segment_site(wiring, id), text)
+                    let problem = AddressProblem::PoolsExhausted {
+                        segment: named_segment(topology, wiring, id),
+                        pools: [pool.v4, pool.v6],
+                        setter: pool.setter(),
+                    };
+                    TopologyError::one(segment_site(wiring, id), problem)
                 })
             };
             let of_v4 = if v4 {
@@ -293,40 +292,31 @@ impl Asked {
         let mut owners: HashMap<(SegmentId, IpAddr), (LinkId, Side)> = HashMap::new();
         for (stack, interfaces) in wiring.stacks.iter().zip(&mut self.given) {
             for (port, given) in stack.interfaces.iter().zip(interfaces) {
-                let place = || place(topology, port.link, port.side);
+                let end = || topology.link_end(port.link, port.side);
                 for (ip, prefix) in given {
+                    let ip = *ip;
                     let site = site(port.link, port.side);
                     let Some(subnet) = self.subnets[port.segment.index()]
                         .iter()
-                        .find(|subnet| subnet.contains(*ip))
+                        .find(|subnet| subnet.contains(ip))
                     else {
-                        problems.add(Kind::Invalid, site, || {
-                            format!(
-                                "address `{ip}` {} is in no subnet there; write it like `{ip}/24`",
-                                place()
-                            )
-                        });
+                        problems.add(site, || AddressProblem::InNoSubnet { end: end(), ip });
                         continue;
                     };
                     *prefix = Some(subnet.prefix());
                     let (first, last) = subnet.host_range();
-                    if !(first..=last).contains(&subnet.host_of(*ip)) {
-                        problems.add(Kind::Invalid, site, || {
-                            format!(
-                                "address `{ip}` {} is one that no interface can have in `{subnet}`",
-                                place()
-                            )
-                        });
+                    if !(first..=last).contains(&subnet.host_of(ip)) {
+                        let subnet = *subnet;
+                        let end = end();
+                        problems.add(site, || AddressProblem::OfNoInterface { end, ip, subnet });
                     }
                     if let Some((link, side)) =
-                        owners.insert((port.segment, *ip), (port.link, port.side))
+                        owners.insert((port.segment, ip), (port.link, port.side))
                     {
-                        problems.add(Kind::Conflict, site, || {
-                            format!(
-                                "address `{ip}` {} is taken {} already; choose another",
-                                place(),
-                                self::place(topology, link, side)
-                            )
+                        problems.add(site, || AddressProblem::AddressTaken {
+                            end: end(),
+                            ip,
+                            by: topology.link_end(link, side),
                         });
                     }
                 }
@@ -356,13 +346,12 @@ impl Asked {
                     |port: &StackPort| has_planned_addresses(topology, wiring, port, version);
                 if !self.number(segment, subnet, planned) {
                     let id = SegmentId::new(index);
-                    problems.add(Kind::TooLarge, segment_site(wiring, id), || {
-                        format!(
-                            "subnet `{subnet}` of {} has room for {}, but {} are plugged in; give a larger one",
-                            segment_name(topology, wiring, id),
-                            counted(subnet.capacity(), "interface"),
-                            segment.ports.len()
-                        )
+                    problems.add(segment_site(wiring, id), || {
+                        AddressProblem::SubnetTooSmall {
+                            segment: named_segment(topology, wiring, id),
+                            subnet,
+                            plugged: segment.ports.len(),
+                        }
                     });
                 }
             }

@@ -1,5 +1,4 @@
-//! Addresses and subnets given by hand, read from their texts, and the places that problems with
-//! them name.
+//! Addresses and subnets given by hand, read from their texts, and the sites of problems with them.
 
 use std::net::IpAddr;
 
@@ -7,12 +6,12 @@ use crate::plan::id::SegmentId;
 use crate::plan::stack::is_link_local;
 use crate::plan::wiring::{Segment, Wiring};
 use crate::side::Side;
-use crate::topology::error::{Problems, Site, TopologyErrorKind as Kind, TopologySubject};
+use crate::topology::error::{Problems, Site, TopologySubject};
 use crate::topology::id::LinkId;
 use crate::topology::link::Families;
-use crate::topology::name::show;
+use crate::topology::problem::{AddressFault, AddressProblem, LinkProblem, NamedPart};
 use crate::topology::subnet::{Subnet, parse_address};
-use crate::topology::value::{LinkEntry, Topology};
+use crate::topology::value::Topology;
 
 /// An address with the prefix length that it was given, if any.
 pub(crate) type Given = (IpAddr, Option<u8>);
@@ -32,12 +31,17 @@ pub(crate) fn given_subnets(
     });
     let mut subnets: Vec<Subnet> = Vec::new();
     for (text, site) in of_switches.chain(of_cable) {
-        let place = || stretch_name(topology, segment);
+        let segment = || named_stretch(topology, segment);
         match text.parse::<Subnet>() {
-            Err(wrong) => problems.add_refused(site, &format!("subnet of {}", place()), wrong),
+            Err(wrong) => problems.add(site, || AddressProblem::NotASubnet {
+                segment: segment(),
+                wrong,
+            }),
             Ok(subnet) => match unusable(subnet.network()) {
-                Some(why) => problems.add(Kind::Invalid, site, || {
-                    format!("subnet `{subnet}` of {} is {why}; choose another", place())
+                Some(fault) => problems.add(site, || AddressProblem::UnusableSubnet {
+                    segment: segment(),
+                    subnet,
+                    fault,
                 }),
                 None if subnets.contains(&subnet) => {}
                 None => subnets.push(subnet),
@@ -59,12 +63,8 @@ pub(crate) fn families(
         .filter_map(|id| Some((*id, topology[*id].families?)))
         .collect();
     if let Some((id, _)) = asked.iter().find(|(_, families)| *families != asked[0].1) {
-        problems.add(Kind::Conflict, Site::new(*id, "families"), || {
-            let (a, b) = (
-                show(topology[asked[0].0].name()),
-                show(topology[*id].name()),
-            );
-            format!("switches {a} and {b} are joined but ask for different families")
+        problems.add(Site::new(*id, "families"), || LinkProblem::FamiliesDiffer {
+            switches: [asked[0].0, *id].map(|switch| topology[switch].name().to_owned()),
         });
     }
     asked
@@ -81,31 +81,32 @@ pub(crate) fn given_address(
     text: &str,
     problems: &mut Problems,
 ) -> Option<Given> {
-    let wrong = match parse_address(text) {
-        None => format!(
-            "{} is not an address; write it like `10.9.0.1/24`",
-            show(text)
-        ),
-        Some(given) => match unusable(given.0) {
-            None => return Some(given),
-            Some(why) => format!("{} is {why}; choose another", show(text)),
-        },
-    };
-    problems.add(Kind::Invalid, site(link, side), || {
-        format!("address {}: {wrong}", place(topology, link, side))
+    let given = parse_address(text);
+    let fault = given.and_then(|(ip, _)| unusable(ip));
+    if given.is_some() && fault.is_none() {
+        return given;
+    }
+    problems.add(site(link, side), || {
+        let (end, text) = (topology.link_end(link, side), text.to_owned());
+        match fault {
+            None => AddressProblem::NotAnAddress { end, text },
+            Some(fault) => AddressProblem::UnusableAddress { end, text, fault },
+        }
     });
     None
 }
 
 /// Returns the reason why no interface can have the address, if there is one.
-pub(crate) fn unusable(ip: IpAddr) -> Option<&'static str> {
+pub(crate) fn unusable(ip: IpAddr) -> Option<AddressFault> {
     match ip {
-        _ if ip.is_unspecified() => Some("no address at all"),
-        _ if ip.is_loopback() => Some("every node's own loopback"),
-        _ if ip.is_multicast() => Some("for multicast"),
-        IpAddr::V4(ip) if ip.octets()[0] == 0 || ip.octets()[0] >= 240 => Some("reserved"),
-        IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some() => Some("an IPv4 address in disguise"),
-        _ if is_link_local(ip) => Some("link-local, which every interface has without being asked"),
+        _ if ip.is_unspecified() => Some(AddressFault::Unspecified),
+        _ if ip.is_loopback() => Some(AddressFault::Loopback),
+        _ if ip.is_multicast() => Some(AddressFault::Multicast),
+        IpAddr::V4(ip) if ip.octets()[0] == 0 || ip.octets()[0] >= 240 => {
+            Some(AddressFault::Reserved)
+        }
+        IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some() => Some(AddressFault::MappedIpv4),
+        _ if is_link_local(ip) => Some(AddressFault::LinkLocal),
         IpAddr::V4(_) | IpAddr::V6(_) => None,
     }
 }
@@ -114,24 +115,16 @@ pub(crate) fn site(link: LinkId, side: Side) -> Site {
     Site::new(link, side.letter())
 }
 
-pub(crate) fn place(topology: &Topology, link: LinkId, side: Side) -> String {
-    let LinkEntry { ends, .. } = &topology.links[link.index()];
-    format!(
-        "at {} of link {}",
-        show(&topology.end_name(ends[side])),
-        topology.shown_link(link)
-    )
+/// Returns a segment by its first switch, or by its cable.
+pub(crate) fn named_segment(topology: &Topology, wiring: &Wiring, segment: SegmentId) -> NamedPart {
+    named_stretch(topology, &wiring.segments[segment.index()])
 }
 
-pub(crate) fn segment_name(topology: &Topology, wiring: &Wiring, segment: SegmentId) -> String {
-    stretch_name(topology, &wiring.segments[segment.index()])
-}
-
-fn stretch_name(topology: &Topology, segment: &Segment) -> String {
+fn named_stretch(topology: &Topology, segment: &Segment) -> NamedPart {
     match (segment.switches.first(), segment.cable) {
-        (Some(id), _) => format!("switch {}", show(topology[*id].name())),
-        (None, Some(id)) => format!("link {}", topology.shown_link(id)),
-        (None, None) => "a segment".into(),
+        (Some(id), _) => topology.named(*id),
+        (None, Some(id)) => topology.named_link(id),
+        (None, None) => NamedPart::Segment,
     }
 }
 

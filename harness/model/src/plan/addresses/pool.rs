@@ -2,7 +2,8 @@
 
 use super::parse::unusable;
 use crate::packet::ip::IpVersion;
-use crate::topology::error::{Site, TopologyError, TopologyErrorKind as Kind, TopologySubject};
+use crate::topology::error::{Site, TopologyError, TopologySubject};
+use crate::topology::problem::{AddressProblem, PoolFault};
 use crate::topology::subnet::Subnet;
 use crate::topology::value::Topology;
 
@@ -29,25 +30,19 @@ impl Pool {
         taken: impl Iterator<Item = &'a Subnet>,
     ) -> Result<Pool, TopologyError> {
         let read = |text: &str, version: IpVersion, block: u8, field| {
-            let refuse = |wrong: String| {
-                TopologyError::one(
-                    Kind::Invalid,
-                    Site::new(TopologySubject::Settings, field),
-                    format!("address pool {wrong}"),
-                )
+            let refuse = |fault| {
+                let site = Site::new(TopologySubject::Settings, field);
+                TopologyError::one(site, AddressProblem::Pool { fault })
             };
             let subnet: Subnet = text
                 .parse()
-                .map_err(|wrong| refuse(format!("of the topology: {wrong}")))?;
-            if let Some(why) = unusable(subnet.network()) {
-                return Err(refuse(format!("`{subnet}` is {why}; choose another")));
+                .map_err(|wrong| refuse(PoolFault::NotASubnet(wrong)))?;
+            if let Some(fault) = unusable(subnet.network()) {
+                return Err(refuse(PoolFault::Unusable { subnet, fault }));
             }
             let fits = subnet.version() == version && subnet.prefix() <= block;
-            fits.then_some(subnet).ok_or_else(|| {
-                refuse(format!(
-                    "`{subnet}` is too small, or of the other family; it must hold a /{block}"
-                ))
-            })
+            fits.then_some(subnet)
+                .ok_or_else(|| refuse(PoolFault::TooSmall { subnet, block }))
         };
         let settings = &topology.settings;
         let (v4, v6, fields) = if public {

@@ -6,9 +6,9 @@ use super::check::whose;
 use super::realms::{network, owner_name};
 use crate::plan::stack::{Address, RoutePlan, SourceRule, StackPlan};
 use crate::plan::wiring::{Attachment, Wiring};
-use crate::topology::error::{Problems, Site, TopologyError, TopologyErrorKind as Kind};
+use crate::topology::error::{Problems, Site, TopologyError};
 use crate::topology::id::Owner;
-use crate::topology::name::show;
+use crate::topology::problem::{RouteFault, RouterProblem};
 use crate::topology::router::RouteSpec;
 use crate::topology::subnet::Subnet;
 use crate::topology::validate::firewall::network_of;
@@ -29,16 +29,18 @@ pub(crate) fn add_routes_by_hand(
     for (index, stack) in stacks.iter_mut().enumerate() {
         let owner = wiring.stacks[index].owner;
         for (number, asked) in network(topology, owner).routes.iter().enumerate() {
-            let (name, subject) = whose(topology, owner);
+            let (part, subject) = whose(topology, owner);
             match route(topology, wiring, addresses, index, asked) {
                 Ok(found) => add(stack, found),
-                Err((kind, wrong)) => {
+                Err(fault) => {
                     let site = Site {
                         item: Some(number),
                         ..Site::new(subject, "routes")
                     };
-                    problems.add(kind, site, || {
-                        format!("the route of {name} to {} {wrong}", show(&asked.to))
+                    problems.add(site, || RouterProblem::Route {
+                        part,
+                        to: asked.to.clone(),
+                        fault,
                     });
                 }
             }
@@ -62,27 +64,19 @@ fn route(
     addresses: &[Vec<Vec<Address>>],
     stack: usize,
     asked: &RouteSpec,
-) -> Result<HandRoute, (Kind, String)> {
+) -> Result<HandRoute, RouteFault> {
     let RouteSpec {
         to,
         via,
         from,
         metric,
     } = asked;
-    let read = |text: &str| {
-        let wrong = || {
-            format!(
-                "has {}, which is no network; write it like `10.0.0.0/8`",
-                show(text)
-            )
-        };
-        network_of(text).ok_or_else(|| (Kind::Invalid, wrong()))
-    };
+    let read =
+        |text: &str| network_of(text).ok_or_else(|| RouteFault::NotANetwork(text.to_owned()));
     let to = read(to)?;
     let from = from.as_deref().map(read).transpose()?;
     if from.is_some_and(|from| from.is_ipv6() != to.is_ipv6()) {
-        let wrong = "comes from a network of the other family; give both of one family";
-        return Err((Kind::Invalid, wrong.into()));
+        return Err(RouteFault::FamiliesDiffer);
     }
     let wanted: Option<IpAddr> = via.parse().ok();
     let is_wanted = |owner: Owner, ip: IpAddr| match wanted {
@@ -109,36 +103,32 @@ fn route(
             }
         }
     }
-    let networks = neighbours_of(topology, wiring, &wiring.stacks[stack].interfaces, stack);
-    let family = if to.is_ipv6() { "IPv6" } else { "IPv4" };
-    let wrong = format!(
-        "cannot exist: it leads over {}, which is no neighbour with an {family} address; neighbours are {networks}",
-        show(via)
-    );
-    Err((Kind::Missing, wrong))
+    Err(RouteFault::NoNeighbour {
+        via: via.clone(),
+        version: to.version(),
+        neighbours: neighbours_of(topology, wiring, &wiring.stacks[stack].interfaces, stack),
+    })
 }
 
-/// Returns the names of neighbours, for an error.
+/// Returns the names of the first neighbours, for an error.
 fn neighbours_of(
     topology: &Topology,
     wiring: &Wiring,
     ports: &[Attachment],
     stack: usize,
-) -> String {
+) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for port in ports {
         for other in &wiring.segments[port.segment.index()].ports {
             let owner = wiring.stacks[other.stack.index()].owner;
-            let name = show(owner_name(topology, owner));
-            if other.stack.index() != stack && !names.contains(&name) && names.len() < 8 {
-                names.push(name);
+            let name = owner_name(topology, owner);
+            let is_known = names.iter().any(|known| known == name);
+            if other.stack.index() != stack && !is_known && names.len() < 8 {
+                names.push(name.to_owned());
             }
         }
     }
-    match &names[..] {
-        [] => "none".into(),
-        names => names.join(", "),
-    }
+    names
 }
 
 /// Gives a stack a route, in place of automatic ones to the same network.

@@ -5,16 +5,16 @@ use std::net::IpAddr;
 use super::defaults::Gateways;
 use super::realms::{Realms, has_routers, is_uplink, network};
 use crate::nat::{NatEngine, NatSpec};
+use crate::packet::ip::IpVersion;
 use crate::plan::id::StackId;
 use crate::plan::plan::Plan;
 use crate::plan::stack::{InterfacePlan, StackPlan};
 use crate::plan::wiring::{Attachment, Wiring};
-use crate::topology::error::{
-    Problems, Site, TopologyError, TopologyErrorKind as Kind, TopologySubject,
-};
+use crate::topology::error::{Problems, Site, TopologyError, TopologySubject};
 use crate::topology::id::Owner;
 use crate::topology::link::Engine;
-use crate::topology::name::show;
+use crate::topology::problem::{NamedPart, RouterProblem};
+use crate::topology::router::RouterSettings;
 use crate::topology::value::Topology;
 
 /// Refuses a translation without an uplink, and networks that are in front of themselves.
@@ -32,65 +32,84 @@ pub(crate) fn check_realms(
                 .as_ref()
                 .is_some_and(|it| it.portal.is_some())
             {
-                let (name, subject) = whose(topology, stack.owner);
-                problems.add(Kind::Misplaced, Site::new(subject, "firewall"), || {
-                    format!("{name} has a captive portal but is no router; give it to `topology.router(…)`, in a file to a `[[router]]`")
-                });
+                let (part, subject) = whose(topology, stack.owner);
+                let site = Site::new(subject, "firewall");
+                problems.add(site, || RouterProblem::PortalWithoutRouter { part });
             }
             continue;
         };
-        let (name, subject) = whose(topology, stack.owner);
+        let (named, subject) = whose(topology, stack.owner);
+        let router_name = || named.clone();
         let ports = stack.interfaces.iter();
         let (up, down): (Vec<&Attachment>, Vec<_>) =
             ports.partition(|port| is_uplink(topology, port));
         let nat = router.nat.as_ref();
         let translation = if nat.is_some() { "nat" } else { "nat_v6" };
         if (nat.is_some() || router.nat_v6.separates()) && up.is_empty() {
-            problems.add(Kind::Missing, Site::new(subject, translation), || {
-                format!("{name} translates addresses but has no uplink; add one with `topology.uplink(router, internet)`, in a file with `uplink = true` at a `[[link]]`")
+            let site = Site::new(subject, translation);
+            problems.add(site, || RouterProblem::NatWithoutUplink {
+                router: router_name(),
             });
         }
         if network.firewall.is_some() && up.is_empty() {
-            problems.add(Kind::Missing, Site::new(subject, "firewall"), || {
-                format!("{name} has a firewall, which stands at uplinks of a router, but no uplink; add one with `topology.uplink(router, internet)`, in a file with `uplink = true` at a `[[link]]`")
+            let site = Site::new(subject, "firewall");
+            problems.add(site, || RouterProblem::FirewallWithoutUplink {
+                router: router_name(),
             });
         }
         let on_wire = [nat.map(NatSpec::carried_by), router.nat_v6.carried_by()]
             .contains(&Some(NatEngine::Userspace));
         for port in &up {
             if on_wire && topology[port.link].engine == Engine::Netem {
-                problems.add(Kind::Conflict, Site::new(port.link, "engine"), || {
-                    format!("the NAT of {name} works on a wire, and its uplink is to be carried by netem; take `Engine::Auto` or `Engine::Wire`")
+                let site = Site::new(port.link, "engine");
+                problems.add(site, || RouterProblem::NatOnNetem {
+                    router: router_name(),
                 });
             }
         }
-        if let Some(Err(why)) = nat.map(NatSpec::validate) {
-            problems.add(Kind::Invalid, Site::new(subject, "nat"), || {
-                format!("the NAT of {name} cannot be: {why}")
-            });
-        }
-        if let Some(served) = &router.port_mapping {
-            if nat.is_none() {
-                problems.add(Kind::Missing, Site::new(subject, "port_mapping"), || {
-                    format!("{name} gives ports to hosts that ask, and translates no addresses; give it a NAT with `RouterSpec::nat`, or leave `port_mapping` out")
-                });
-            }
-            if let Err(why) = served.validate() {
-                problems.add(Kind::Invalid, Site::new(subject, "port_mapping"), || {
-                    format!("the port mapping of {name} cannot be: {why}")
-                });
-            }
-        }
+        check_translation(router, &named, subject, &mut problems);
         let circular =
             |port: &Attachment| realms.iter().any(|realms| realms.is_circular(port.segment));
         let translates = nat.is_some() || router.nat_v6.separates();
         if translates && down.into_iter().any(circular) {
-            problems.add(Kind::Wiring, Site::new(subject, translation), || {
-                format!("{name} translates addresses between networks that are joined elsewhere too; let one way lead out, or leave the translation out")
+            let site = Site::new(subject, translation);
+            problems.add(site, || RouterProblem::NatGoneRound {
+                router: router_name(),
             });
         }
     }
     problems.check()
+}
+
+/// Refuses a translation, or a service that gives ports of it, whose values cannot be.
+fn check_translation(
+    settings: &RouterSettings,
+    named: &NamedPart,
+    subject: TopologySubject,
+    problems: &mut Problems,
+) {
+    let router_name = || named.clone();
+    let (nat, port_mapping) = (&settings.nat, &settings.port_mapping);
+    if let Some(Err(wrong)) = nat.as_ref().map(NatSpec::validate) {
+        problems.add(Site::new(subject, "nat"), || RouterProblem::Nat {
+            router: router_name(),
+            wrong,
+        });
+    }
+    if let Some(served) = port_mapping {
+        let site = Site::new(subject, "port_mapping");
+        if nat.is_none() {
+            problems.add(site, || RouterProblem::PortMappingWithoutNat {
+                router: router_name(),
+            });
+        }
+        if let Err(wrong) = served.validate() {
+            problems.add(site, || RouterProblem::PortMapping {
+                router: router_name(),
+                wrong,
+            });
+        }
+    }
 }
 
 /// Refuses uplinks that lead to no router or in a circle, and two default routes with the same
@@ -110,7 +129,7 @@ pub(crate) fn check_uplinks(
     let mut has_circle = false;
     for (index, stack) in wiring.stacks.iter().enumerate() {
         let id = StackId::new(index);
-        let (name, subject) = whose(topology, stack.owner);
+        let (named, subject) = whose(topology, stack.owner);
         let planned = stack.interfaces.iter().zip(&stacks[index].interfaces);
         // What a running lab has lost leads nowhere, and is no mistake of the topology.
         for (port, _) in planned.filter(|(_, it)| it.uplink && !it.gone) {
@@ -118,19 +137,21 @@ pub(crate) fn check_uplinks(
                 .iter()
                 .all(|family| family.beyond(id, port).is_none())
             {
-                problems.add(Kind::Missing, Site::new(port.link, "ends"), || {
-                    format!("the uplink of {name} over link {} leads to no router; lead it to `topology.router(…)` (in a file: `[[router]]`) or `topology.internet()`, or to a switch that has one", topology.shown_link(port.link))
+                let site = Site::new(port.link, "ends");
+                problems.add(site, || RouterProblem::UplinkToNoRouter {
+                    router: named.clone(),
+                    link: topology.link_label(port.link),
                 });
             }
         }
         let circular = ways_out.iter().filter(|(_, ways_out)| !ways_out[index]);
-        let circular: Vec<&str> = circular.map(|(version, _)| version.name()).collect();
-        if !has_circle && !circular.is_empty() {
+        let versions: Vec<IpVersion> = circular.map(|(version, _)| *version).collect();
+        if !has_circle && !versions.is_empty() {
             // Only the first router of a circle is reported, since all of them have the same cause.
             has_circle = true;
-            problems.add(Kind::Wiring, Site::new(subject, "network"), || {
-                let versions = circular.join(" and ");
-                format!("the uplinks of {name} lead in a circle without a way out for {versions}; give a router of the circle an uplink with {versions} to `topology.internet()`, or make one uplink of the circle a `topology.link(…)`")
+            let router = named.clone();
+            problems.add(Site::new(subject, "network"), || {
+                RouterProblem::CircleOfUplinks { router, versions }
             });
         }
         for family in families {
@@ -142,8 +163,9 @@ pub(crate) fn check_uplinks(
             metrics.sort_unstable();
             if let Some(same) = metrics.windows(2).find(|two| two[0] == two[1]) {
                 let metric = same[0].unwrap_or_default();
-                problems.add(Kind::Conflict, Site::new(subject, "network"), || {
-                    format!("{name} has two default routes with metric {metric}; give one of its links another metric")
+                let part = named;
+                problems.add(Site::new(subject, "network"), || {
+                    RouterProblem::SameMetric { part, metric }
                 });
                 break;
             }
@@ -159,12 +181,13 @@ pub(crate) fn check_pools(topology: &Topology, plan: &Plan, problems: &mut Probl
         let Some(nat) = settings.and_then(|it| it.nat.as_ref()) else {
             continue;
         };
-        let (name, subject) = whose(topology, stack.owner);
+        let (named, subject) = whose(topology, stack.owner);
         let site = Site::new(subject, "nat");
-        for address in nat.pool.iter().map(|it| IpAddr::from(*it)) {
-            let Some(uplink) = plan.uplink_to(stack, address) else {
-                problems.add(Kind::Invalid, site, || {
-                    format!("the NAT of {name} has `{address}` in its pool, which is in no subnet of an uplink of the router, so that no packet would find it; take addresses of the uplink's network")
+        for address in nat.pool.iter().copied() {
+            let Some(uplink) = plan.uplink_to(stack, address.into()) else {
+                problems.add(site, || RouterProblem::PoolBesideUplinks {
+                    router: named.clone(),
+                    address,
                 });
                 continue;
             };
@@ -173,21 +196,25 @@ pub(crate) fn check_pools(topology: &Topology, plan: &Plan, problems: &mut Probl
                 let mut own = it.addresses.iter();
                 it.segment == uplink.segment
                     && (it.link, it.side) != (uplink.link, uplink.side)
-                    && own.any(|it| it.ip == address)
+                    && own.any(|it| it.ip == IpAddr::from(address))
             };
             if let Some(other) = others.find(has) {
-                problems.add(Kind::Conflict, site, || {
-                    format!("the NAT of {name} has `{address}` in its pool, which interface {} at link {} has already; choose another", other.name, topology.shown_link(other.link))
+                problems.add(site, || RouterProblem::PoolTaken {
+                    router: named.clone(),
+                    address,
+                    interface: other.name.clone(),
+                    link: topology.link_label(other.link),
                 });
             }
         }
     }
 }
 
-/// Returns the node or pod of a stack, as a text and as the subject of an error.
-pub(crate) fn whose(topology: &Topology, owner: Owner) -> (String, TopologySubject) {
-    match owner {
-        Owner::Node(id) => (format!("node {}", show(&topology.node_name(id))), id.into()),
-        Owner::Pod(id) => (format!("pod {}", show(&topology[id].name)), id.into()),
-    }
+/// Returns the node or pod of a stack, as sentences name it and as the subject of an error.
+pub(crate) fn whose(topology: &Topology, owner: Owner) -> (NamedPart, TopologySubject) {
+    let subject = match owner {
+        Owner::Node(id) => id.into(),
+        Owner::Pod(id) => id.into(),
+    };
+    (topology.named_owner(owner), subject)
 }

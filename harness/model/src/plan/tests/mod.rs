@@ -4,6 +4,7 @@ mod addresses;
 mod bad;
 mod diffs;
 mod plans;
+mod problems;
 #[cfg(feature = "toml")]
 mod router_text;
 mod routes;

@@ -12,11 +12,12 @@ use snowglobe_text::{FromTree, Tree, TreeError};
 
 use crate::impair::{Asymmetric, Impairment, preset};
 use crate::position::position;
-use crate::topology::error::{Site, TopologyError, TopologyErrorKind as Kind, TopologySubject};
+use crate::topology::error::{Site, TopologyError, TopologySubject};
 use crate::topology::id::{Endpoint, LinkId, NodeId, PodId};
 use crate::topology::link::{EndSpec, Engine, Families, LinkSpec, SwitchSpec};
 use crate::topology::name::show;
 use crate::topology::node::{NodeSpec, PodSpec, is_default};
+use crate::topology::problem::{DocumentProblem, ReadFailure};
 use crate::topology::regions::RegionsText;
 use crate::topology::shape::ShapeText;
 use crate::topology::text::router::RouterText;
@@ -174,10 +175,8 @@ impl Topology {
         let file = path.display().to_string();
         let text = crate::files::read(path);
         let text = text.map_err(|error| {
-            let text = format!("failed to read the topology: {error}");
-            TopologyError::one(Kind::Unreadable, Site::TOPOLOGY, text)
-                .caused_by(error)
-                .in_file(&file)
+            let problem = DocumentProblem::Unreadable(ReadFailure::new(error));
+            TopologyError::one(Site::TOPOLOGY, problem).in_file(&file)
         })?;
         Topology::from_toml(&text).map_err(|error| error.in_file(file))
     }
@@ -197,10 +196,8 @@ impl Topology {
     /// ```
     pub fn to_toml(&self) -> Result<String, TopologyError> {
         let document = TopologyDocument::from_topology(self);
-        Tree::write_toml(&document).map_err(|error| {
-            let text = format!("failed to write the topology as TOML: {error}");
-            TopologyError::one(Kind::Invalid, Site::TOPOLOGY, text).caused_by(error)
-        })
+        Tree::write_toml(&document)
+            .map_err(|error| TopologyError::one(Site::TOPOLOGY, DocumentProblem::Unwritable(error)))
     }
 }
 
@@ -275,11 +272,8 @@ impl TopologyDocument {
                 Some(name) => {
                     let pod = pods.get(&name).copied();
                     let pod = pod.ok_or_else(|| {
-                        TopologyError::one(
-                            Kind::Missing,
-                            site,
-                            format!("there is no pod named {}", show(&name)),
-                        )
+                        let name = name.clone();
+                        TopologyError::one(site, DocumentProblem::NoPod { name })
                     })?;
                     topology.container(pod, spec)
                 }
@@ -296,15 +290,15 @@ impl TopologyDocument {
             let index = topology.links.len();
             let find = |end: usize| {
                 let name = &text.ends[end];
-                let unknown = || format!("there is no node, pod or switch named {}", show(name));
                 let site = Site {
                     item: Some(end),
                     ..Site::new(LinkId::new(index), "ends")
                 };
-                names
-                    .get(name)
-                    .copied()
-                    .ok_or_else(|| TopologyError::one(Kind::Missing, site, unknown()))
+                let found = names.get(name).copied();
+                found.ok_or_else(|| {
+                    let name = name.clone();
+                    TopologyError::one(site, DocumentProblem::NoEnd { name })
+                })
             };
             let (first, second) = (find(0)?, find(1)?);
             topology.link_with(first, second, text.spec());
@@ -372,9 +366,7 @@ fn endpoints(topology: &Topology) -> HashMap<String, Endpoint> {
 
 fn syntax(text: &str, error: &TreeError) -> TopologyError {
     let at = position(text, error.at().unwrap_or(0));
-    TopologyError::one(Kind::Syntax, Site::TOPOLOGY, error.to_string())
-        .locate(|_| Some(at))
-        .caused_by(error.clone())
+    TopologyError::one(Site::TOPOLOGY, DocumentProblem::Syntax(error.clone())).locate(|_| Some(at))
 }
 
 /// The places of the parts of a topology in its text.

@@ -1,6 +1,7 @@
 //! Checks of firewalls.
 
 use crate::packet::ip::IpVersion;
+use crate::topology::problem::{FirewallFault, RuleFault};
 use crate::topology::router::{Firewall, FirewallRule};
 use crate::topology::subnet::{Subnet, parse_address};
 
@@ -12,40 +13,34 @@ const RULES: usize = 1000;
 const NAME: usize = 100;
 
 /// Returns the fault of a firewall, if it has one.
-pub(super) fn wrong_firewall(firewall: &Firewall) -> Option<String> {
-    if firewall.rules.len() > RULES {
-        let count = firewall.rules.len();
-        return Some(format!("has {count} rules; it can have at most {RULES}"));
+pub(super) fn wrong_firewall(firewall: &Firewall) -> Option<FirewallFault> {
+    let count = firewall.rules.len();
+    if count > RULES {
+        return Some(FirewallFault::TooManyRules { count, most: RULES });
     }
-    firewall.rules.iter().find_map(wrong_rule)
+    firewall.rules.iter().find_map(|rule| {
+        let fault = wrong_rule(rule)?;
+        let rule = Box::new(rule.clone());
+        Some(FirewallFault::Rule { rule, fault })
+    })
 }
 
-fn wrong_rule(rule: &FirewallRule) -> Option<String> {
+fn wrong_rule(rule: &FirewallRule) -> Option<RuleFault> {
     use crate::topology::router::FirewallProtocol::{Tcp, Udp};
-    let fault = |why: String| Some(format!("has the rule `{rule}`, {why}"));
     if !rule.ports.is_empty() && !matches!(rule.protocol, Some(Tcp | Udp)) {
-        return fault("which has ports but neither TCP nor UDP; add `.tcp()` or `.udp()`".into());
+        return Some(RuleFault::PortsWithoutProtocol);
     }
     if let Some([first, last]) = rule.ports.iter().find(|[a, b]| *a == 0 || a > b) {
-        return fault(format!(
-            "whose ports {first} to {last} are none; ports are 1 to 65535, the first before the last"
-        ));
+        let (first, last) = (*first, *last);
+        return Some(RuleFault::Ports { first, last });
     }
-    for network in [&rule.from, &rule.to].into_iter().flatten() {
-        if network_of(network).is_none() {
-            return fault(format!(
-                "whose network `{}` is none; write it like `10.0.0.0/8`",
-                network.escape_debug()
-            ));
-        }
+    let mut networks = [&rule.from, &rule.to].into_iter().flatten();
+    if let Some(network) = networks.find(|network| network_of(network).is_none()) {
+        return Some(RuleFault::Network(network.clone()));
     }
     let label = rule.label();
-    if label.is_empty() || label.len() > NAME || label.contains('\0') {
-        return fault(format!(
-            "whose name does not have 1 to {NAME} bytes; give it a shorter one with `.name(…)`"
-        ));
-    }
-    None
+    let wrong_length = label.is_empty() || label.len() > NAME || label.contains('\0');
+    wrong_length.then_some(RuleFault::NameLength { most: NAME })
 }
 
 /// Reads a network, or a single address.

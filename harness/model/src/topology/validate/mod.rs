@@ -1,6 +1,7 @@
 //! Checks that need no allocation of addresses: names, references, mounts, MTUs.
 
 pub(crate) mod firewall;
+mod named;
 pub(crate) mod stack;
 
 use std::collections::hash_map::Entry;
@@ -9,13 +10,16 @@ use std::collections::{HashMap, HashSet};
 use self::stack::{check_beginnings, check_commands, check_mounts, check_stack, wrong_tree};
 use crate::dhcp::AddressSource;
 use crate::direction::Direction;
-use crate::topology::error::{
-    Problems, Site, TopologyError, TopologyErrorKind as Kind, TopologySubject,
-};
+use crate::impair::Impairment;
+use crate::side::Side;
+use crate::topology::error::{Problems, Site, TopologyError, TopologySubject};
 use crate::topology::id::{Endpoint, LinkId, NodeId, PodId, SwitchId};
-use crate::topology::link::{Families, LinkSpec, Mac};
-use crate::topology::name::{self, show};
+use crate::topology::link::{EndSpec, Families, LinkSpec, Mac};
+use crate::topology::name;
 use crate::topology::node::{NodeSpec, StackSpec, Users};
+use crate::topology::problem::{
+    FilesProblem, LinkProblem, NameProblem, NamedPart, OfThePod, PartKind, StackProblem,
+};
 use crate::topology::value::{LinkEntry, Topology};
 
 /// The least and the largest MTU that a veth pair takes, and the least that IPv6 needs (RFC 8200,
@@ -48,7 +52,7 @@ impl Topology {
                 self[id].mtu,
                 self[id].families,
                 site,
-                || format!("switch {}", show(&self[id].name)),
+                || self.named(id),
                 &mut problems,
             );
         }
@@ -60,30 +64,28 @@ impl Topology {
 
     /// Refuses ids that this topology never gave, and containers without a pod.
     fn check_references(&self, problems: &mut Problems) {
-        let foreign = "that this topology does not have; ids belong to the topology that gave them";
         let pods = self.pods.len();
         for (index, node) in self.nodes.iter().enumerate() {
             if node.pod.is_some_and(|pod| pod.index() >= pods) {
-                let name = show(&node.spec.name);
-                problems.add(Kind::Missing, Site::new(NodeId::new(index), "pod"), || {
-                    format!("container {name} is in a pod {foreign}")
+                problems.add(Site::new(NodeId::new(index), "pod"), || {
+                    NameProblem::ForeignPod {
+                        container: node.spec.name.clone(),
+                    }
                 });
             }
         }
         for (index, link) in self.links.iter().enumerate() {
             for end in link.ends {
                 let (id, known, kind) = match end {
-                    Endpoint::Node(id) => (id.index(), self.nodes.len(), "node"),
-                    Endpoint::Pod(id) => (id.index(), pods, "pod"),
-                    Endpoint::Switch(id) => (id.index(), self.switches.len(), "switch"),
+                    Endpoint::Node(id) => (id.index(), self.nodes.len(), PartKind::Node),
+                    Endpoint::Pod(id) => (id.index(), pods, PartKind::Pod),
+                    Endpoint::Switch(id) => (id.index(), self.switches.len(), PartKind::Switch),
                 };
                 if id >= known {
-                    let site = Site::new(LinkId::new(index), "ends");
-                    problems.add(Kind::Missing, site, || {
-                        format!(
-                            "link {} joins a {kind} {foreign}",
-                            self.shown_link(LinkId::new(index))
-                        )
+                    let link = LinkId::new(index);
+                    problems.add(Site::new(link, "ends"), || NameProblem::ForeignEnd {
+                        link: self.link_label(link),
+                        kind,
                     });
                 }
             }
@@ -91,74 +93,45 @@ impl Topology {
     }
 
     fn check_names(&self, problems: &mut Problems) {
-        if let Some(wrong) = name::wrong_hostname(&self.settings.domain) {
-            let domain = show(&self.settings.domain);
-            problems.add(
-                Kind::Invalid,
-                Site::new(TopologySubject::Settings, "domain"),
-                || format!("domain {domain} {wrong}"),
-            );
+        let domain = &self.settings.domain;
+        if let Some(fault) = name::wrong_hostname(domain) {
+            let site = Site::new(TopologySubject::Settings, "domain");
+            problems.add(site, || NameProblem::Domain {
+                domain: domain.clone(),
+                fault,
+            });
         }
         let mut taken = HashMap::new();
-        let mut claim = |scope: Option<PodId>,
-                         name: &str,
-                         kind: &'static str,
-                         site: Site,
-                         problems: &mut Problems| {
-            if let Some(wrong) = name::wrong_label(name) {
-                return problems.add(Kind::Invalid, site, || {
-                    format!("{kind} name {} {wrong}", show(name))
-                });
+        let mut claim = |scope: Option<PodId>, name: &str, kind: PartKind, site: Site| {
+            let own = || name.to_owned();
+            if let Some(fault) = name::wrong_label(name) {
+                let name = own();
+                return problems.add(site, || NameProblem::Label { kind, name, fault });
             }
             match taken.entry((scope, name.to_ascii_lowercase())) {
                 Entry::Vacant(free) => drop(free.insert(kind)),
                 Entry::Occupied(other) => {
-                    let other = *other.get();
-                    let whose = if other == kind {
-                        "another".into()
-                    } else {
-                        format!("a {other}")
-                    };
-                    problems.add(Kind::Conflict, site, || {
-                        format!(
-                            "{kind} {} has the name of {whose}; each needs its own",
-                            show(name)
-                        )
-                    });
+                    let by = *other.get();
+                    let name = own();
+                    problems.add(site, || NameProblem::Taken { kind, name, by });
                 }
             }
         };
         for (index, node) in self.nodes.iter().enumerate() {
-            let kind = if node.pod.is_some() {
-                "container"
-            } else {
-                "node"
+            let kind = match node.pod {
+                Some(_) => PartKind::Container,
+                None => PartKind::Node,
             };
-            claim(
-                node.pod,
-                &node.spec.name,
-                kind,
-                Site::new(NodeId::new(index), "name"),
-                problems,
-            );
+            let site = Site::new(NodeId::new(index), "name");
+            claim(node.pod, &node.spec.name, kind, site);
         }
         for (index, pod) in self.pods.iter().enumerate() {
-            claim(
-                None,
-                &pod.name,
-                "pod",
-                Site::new(PodId::new(index), "name"),
-                problems,
-            );
+            let site = Site::new(PodId::new(index), "name");
+            claim(None, &pod.name, PartKind::Pod, site);
         }
         for (index, switch) in self.switches.iter().enumerate() {
-            claim(
-                None,
-                &switch.name,
-                "switch",
-                Site::new(SwitchId::new(index), "name"),
-                problems,
-            );
+            let site = Site::new(SwitchId::new(index), "name");
+            claim(None, &switch.name, PartKind::Switch, site);
         }
         self.check_aliases(problems);
     }
@@ -198,18 +171,24 @@ impl Topology {
                     item: Some(number),
                     ..site
                 };
-                if let Some(wrong) = name::wrong_hostname(alias) {
-                    problems.add(Kind::Invalid, site, || {
-                        format!("alias {} of {} {wrong}", show(alias), show(owner))
+                let owned = || [alias, owner].map(String::clone);
+                if let Some(fault) = name::wrong_hostname(alias) {
+                    problems.add(site, || {
+                        let [alias, owner] = owned();
+                        NameProblem::Alias {
+                            alias,
+                            owner,
+                            fault,
+                        }
                     });
                 } else if let Some(other) = taken.insert(alias.to_ascii_lowercase(), owner) {
-                    problems.add(Kind::Conflict, site, || {
-                        format!(
-                            "alias {} of {} is a name of {} already; take another",
-                            show(alias),
-                            show(owner),
-                            show(other)
-                        )
+                    problems.add(site, || {
+                        let [alias, owner] = owned();
+                        NameProblem::AliasTaken {
+                            alias,
+                            owner,
+                            by: other.to_owned(),
+                        }
                     });
                 }
             }
@@ -237,30 +216,38 @@ impl Topology {
             clat: _,
             faulty_clock: _,
         } = &self[id];
-        let node = || format!("node {}", show(&self.node_name(id)));
-        if self.pod_of(id).is_some() && *network != StackSpec::default() {
-            problems.add(Kind::Misplaced, Site::new(id, "network"), || {
-                format!("{} is a container; aliases, hosts, sysctls and forwarding are its pod's: ask them of the pod", node())
+        let node = || self.named(id);
+        let in_pod = self.pod_of(id).is_some();
+        let refuse = |field, setting, problems: &mut Problems| {
+            problems.add(Site::new(id, field), || {
+                let node = node();
+                StackProblem::Container { node, setting }
             });
+        };
+        if in_pod && *network != StackSpec::default() {
+            refuse("network", OfThePod::Network, problems);
         } else {
             check_stack(network, Site::new(id, "network"), &node, problems);
         }
-        self.check_users(id, users, problems);
-        if let Some(wrong) = rootfs.as_ref().and_then(wrong_tree) {
-            problems.add(Kind::Invalid, Site::new(id, "rootfs"), || {
-                format!("root filesystem of {}: {wrong}", node())
+        if in_pod && *users != Users::Trial {
+            refuse("users", OfThePod::Users, problems);
+        }
+        if matches!(users, Users::Range(0)) {
+            problems.add(Site::new(id, "users"), || StackProblem::EmptyRangeOfUsers {
+                node: node(),
+            });
+        }
+        if let Some(fault) = rootfs.as_ref().and_then(wrong_tree) {
+            problems.add(Site::new(id, "rootfs"), || {
+                let node = node();
+                FilesProblem::Rootfs { node, fault }
             });
         }
         check_mounts(mounts, Site::new(id, "mounts"), &node, problems);
         check_commands(commands, Site::new(id, "commands"), &node, problems);
         if let Some(dns) = dns {
-            if self.pod_of(id).is_some() {
-                problems.add(Kind::Misplaced, Site::new(id, "dns"), || {
-                    format!(
-                        "{} is a container, and cannot be a name server; ask it of a node",
-                        node()
-                    )
-                });
+            if in_pod {
+                refuse("dns", OfThePod::NameServer, problems);
             }
             crate::dns::check::check(dns, Site::new(id, "dns"), &node(), problems);
         }
@@ -280,39 +267,17 @@ impl Topology {
             || *autoconfigure
             || sources.contains(&&AddressSource::Dhcp)
             || sources.contains(&&AddressSource::Program);
-        if self.pod_of(id).is_some() && of_a_host {
-            problems.add(Kind::Misplaced, Site::new(id, "dhcp"), || {
-                format!(
-                    "{} is a container, whose addresses are its pod's; ask for DHCP and advertisements at a node",
-                    node()
-                )
-            });
-        }
-    }
-
-    fn check_users(&self, id: NodeId, users: &Users, problems: &mut Problems) {
-        let node = || format!("node {}", show(&self.node_name(id)));
-        if self.pod_of(id).is_some() && *users != Users::Trial {
-            problems.add(Kind::Misplaced, Site::new(id, "users"), || {
-                format!("{} is a container, and cannot have users of its own: its network is its pod's, whose users are the trial's", node())
-            });
-        }
-        if matches!(users, Users::Range(0)) {
-            problems.add(Kind::Invalid, Site::new(id, "users"), || {
-                format!("{} maps a range of no ids; 65536 is usual", node())
-            });
+        if in_pod && of_a_host {
+            refuse("dhcp", OfThePod::Addresses, problems);
         }
     }
 
     fn check_pod(&self, id: PodId, inhabited: bool, problems: &mut Problems) {
-        let pod = || format!("pod {}", show(&self[id].name));
+        let pod = || self.named(id);
         check_stack(&self[id].network, Site::new(id, "network"), &pod, problems);
         if !inhabited {
-            problems.add(Kind::Missing, Site::new(id, "name"), || {
-                format!(
-                    "{} has no containers; add one with `topology.container(pod, \"app\")`, in a file with `[[node]]` and `pod = \"…\"`",
-                    pod()
-                )
+            problems.add(Site::new(id, "name"), || NameProblem::NoContainers {
+                pod: pod(),
             });
         }
     }
@@ -322,20 +287,22 @@ impl Topology {
         mtu: Option<u32>,
         families: Option<Families>,
         site: Site,
-        place: impl Fn() -> String,
+        part: impl Fn() -> NamedPart,
         problems: &mut Problems,
     ) {
         let Some(mtu) = mtu else { return };
         if !MTU.contains(&mtu) {
-            problems.add(Kind::Invalid, site, || {
-                format!(
-                    "MTU {mtu} of {} is out of range; it is 68 to 65535",
-                    place()
-                )
+            problems.add(site, || LinkProblem::Mtu {
+                part: part(),
+                mtu,
+                least: *MTU.start(),
+                most: *MTU.end(),
             });
         } else if mtu < MTU_V6 && families.unwrap_or(self.settings.families).has_v6() {
-            problems.add(Kind::Invalid, site, || {
-                format!("MTU {mtu} of {} is too small for IPv6, which needs {MTU_V6}; ask for Families::V4 there", place())
+            problems.add(site, || LinkProblem::MtuOfIpv6 {
+                part: part(),
+                mtu,
+                least: MTU_V6,
             });
         }
     }
@@ -357,42 +324,33 @@ impl Topology {
             cost: _,
         } = spec;
         let site = |field| Site::new(id, field);
-        let link = || format!("link {}", self.shown_link(id));
+        let link = || self.link_label(id);
         if let [Some(a), Some(b)] = ends.map(|end| self.stack_end(end))
             && a == b
         {
-            let what = format!(
-                "{} {}",
-                if matches!(a, Endpoint::Pod(_)) {
-                    "pod"
-                } else {
-                    "node"
-                },
-                show(&self.end_name(a))
-            );
-            problems.add(Kind::Wiring, site("ends"), || {
-                format!("{} joins {what} to itself; a cable needs two ends", link())
+            problems.add(site("ends"), || LinkProblem::JoinsItself {
+                link: link(),
+                part: self.named(a),
             });
         }
         let switches: Vec<SwitchId> = ends.iter().filter_map(|end| end.switch()).collect();
         if let [a, b] = switches[..]
             && a == b
         {
-            problems.add(Kind::Wiring, site("ends"), || {
-                format!("{} joins switch {} to itself", link(), show(&self[a].name))
+            problems.add(site("ends"), || LinkProblem::JoinsSwitchToItself {
+                link: link(),
+                switch: self[a].name.clone(),
             });
         }
         if !switches.is_empty() && (!subnets.is_empty() || families.is_some()) {
-            problems.add(Kind::Misplaced, site("subnets"), || {
-                format!(
-                    "{}: subnets and families are the switch's; ask them of {}",
-                    link(),
-                    show(&self[switches[0]].name)
-                )
+            problems.add(site("subnets"), || LinkProblem::SettingsOfSwitch {
+                link: link(),
+                switch: self[switches[0]].name.clone(),
             });
         }
         let families = families.or_else(|| switches.first().and_then(|id| self[*id].families));
-        self.check_mtu(*mtu, families, site("mtu"), link, problems);
+        let part = || self.named_link(id);
+        self.check_mtu(*mtu, families, site("mtu"), part, problems);
         self.check_impairments(id, problems);
         self.check_ends(id, problems);
     }
@@ -403,53 +361,44 @@ impl Topology {
         if there.is_none() && back.is_none() {
             return;
         }
-        let link = self.shown_link(id);
-        if there == back {
-            if let Err(wrong) = there.validate() {
-                problems.add_refused(site("impair"), &format!("link {link}"), wrong);
-            }
-            return;
-        }
-        for (direction, field, asked) in [
-            (Direction::AToB, "a_to_b", there),
-            (Direction::BToA, "b_to_a", back),
-        ] {
+        let mut refuse = |field, direction, asked: &Impairment| {
             if let Err(wrong) = asked.validate() {
-                problems.add_refused(site(field), &format!("link {link}, {direction}"), wrong);
+                problems.add(site(field), || LinkProblem::Impairment {
+                    link: self.link_label(id),
+                    direction,
+                    wrong,
+                });
             }
+        };
+        if there == back {
+            return refuse("impair", None, there);
         }
+        refuse("a_to_b", Some(Direction::AToB), there);
+        refuse("b_to_a", Some(Direction::BToA), back);
     }
 
     fn check_ends(&self, id: LinkId, problems: &mut Problems) {
         let LinkEntry { ends, spec } = &self.links[id.index()];
-        for (end, side) in [0, 1].map(|n| (n, ["a", "b"][n])) {
-            let site = Site::new(id, side);
-            let asked = &spec.ends[end];
-            let place = || {
-                format!(
-                    "{} of link {}",
-                    show(&self.end_name(ends[end])),
-                    self.shown_link(id)
-                )
-            };
-            if matches!(ends[end], Endpoint::Switch(_)) && *asked != Default::default() {
-                problems.add(Kind::Misplaced, site, || {
-                    format!(
-                        "{} is a switch, whose port has no name, MAC or address to ask for",
-                        place()
-                    )
-                });
+        for side in Side::BOTH {
+            let site = Site::new(id, side.letter());
+            let asked = &spec.ends[side];
+            let end = || self.link_end(id, side);
+            if matches!(ends[side], Endpoint::Switch(_)) && *asked != EndSpec::default() {
+                problems.add(site, || LinkProblem::PortOfSwitch { end: end() });
             }
-            if let Some(wrong) = asked.name.as_deref().and_then(name::wrong_interface) {
-                let name = show(asked.name.as_deref().unwrap_or_default());
-                problems.add(Kind::Invalid, site, || {
-                    format!("interface name {name} at {} {wrong}", place())
+            let name = asked.name.as_deref();
+            if let Some((name, fault)) =
+                name.and_then(|name| Some((name, name::wrong_interface(name)?)))
+            {
+                problems.add(site, || LinkProblem::InterfaceName {
+                    end: end(),
+                    name: name.to_owned(),
+                    fault,
                 });
             }
             if let Some(Err(wrong)) = asked.mac.as_deref().map(str::parse::<Mac>) {
-                problems.add(Kind::Invalid, site, || {
-                    format!("MAC at {}: {wrong}", place())
-                });
+                let end = end();
+                problems.add(site, || LinkProblem::Mac { end, wrong });
             }
         }
     }
@@ -460,20 +409,6 @@ impl Topology {
             Endpoint::Node(id) => Some(self.pod_of(id).map_or(end, Endpoint::Pod)),
             Endpoint::Pod(_) => Some(end),
             Endpoint::Switch(_) => None,
-        }
-    }
-
-    pub(crate) fn shown_link(&self, id: LinkId) -> String {
-        let LinkEntry { ends, spec } = &self.links[id.index()];
-        let clip = |name: String| show(&name).trim_matches('`').to_string();
-        match &spec.name {
-            Some(name) => show(name),
-            None if self.link_name(id).ends_with(')') => format!("`{}`", self.link_name(id)),
-            None => format!(
-                "`{}–{}`",
-                clip(self.end_name(ends[0])),
-                clip(self.end_name(ends[1]))
-            ),
         }
     }
 }

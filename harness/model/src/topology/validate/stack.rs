@@ -4,9 +4,12 @@ use std::collections::HashMap;
 use std::path::{Component, Path};
 
 use super::firewall::wrong_firewall;
-use crate::topology::error::{Problems, Site, TopologyErrorKind as Kind};
-use crate::topology::name::{self, show};
+use crate::topology::error::{Problems, Site};
+use crate::topology::name;
 use crate::topology::node::{PacketFilter, StackSpec, StartCommand};
+use crate::topology::problem::{
+    CommandProblem, FilesFault, FilesProblem, NamedPart, StackProblem, SysctlFault,
+};
 use crate::topology::router::{Dscp, LAST_DSCP};
 use crate::topology::storage::{Mount, MountSource, Rootfs, Volume};
 
@@ -26,7 +29,7 @@ const SYSCTLS: [&str; 6] = [
 pub(crate) fn check_stack(
     network: &StackSpec,
     site: Site,
-    place: &dyn Fn() -> String,
+    part: &dyn Fn() -> NamedPart,
     problems: &mut Problems,
 ) {
     let at = |field| Site {
@@ -35,40 +38,39 @@ pub(crate) fn check_stack(
     };
     for (address, host) in &network.hosts {
         if address.parse::<std::net::IpAddr>().is_err() {
-            problems.add(Kind::Invalid, at("hosts"), || {
-                format!("hosts of {}: {} is not an address", place(), show(address))
+            problems.add(at("hosts"), || StackProblem::HostAddress {
+                part: part(),
+                address: address.clone(),
             });
         }
-        if let Some(wrong) = name::wrong_hostname(host) {
-            problems.add(Kind::Invalid, at("hosts"), || {
-                format!("hosts of {}: name {} {wrong}", place(), show(host))
+        if let Some(fault) = name::wrong_hostname(host) {
+            problems.add(at("hosts"), || StackProblem::HostName {
+                part: part(),
+                name: host.clone(),
+                fault,
             });
         }
     }
-    if let Some(wrong) = wrong_filter(&network.drop_inbound) {
-        problems.add(Kind::Invalid, at("drop_inbound"), || {
-            format!("the packet filter of {} {wrong}", place())
-        });
-    }
-    if let Some(wrong) = network.firewall.as_ref().and_then(wrong_firewall) {
-        problems.add(Kind::Invalid, at("firewall"), || {
-            format!("the firewall of {} {wrong}", place())
-        });
+    check_filter(&network.drop_inbound, at("drop_inbound"), part, problems);
+    if let Some(fault) = network.firewall.as_ref().and_then(wrong_firewall) {
+        let part = part();
+        problems.add(at("firewall"), || StackProblem::Firewall { part, fault });
     }
     if let Some(Dscp::Set(point)) = network.router.as_ref().map(|router| router.dscp)
         && point > LAST_DSCP
     {
-        problems.add(Kind::Invalid, at("dscp"), || {
-            format!(
-                "{} sets the code point {point} of differentiated services, which is none; code points are 0 to {LAST_DSCP}",
-                place()
-            )
+        problems.add(at("dscp"), || StackProblem::CodePoint {
+            part: part(),
+            point,
+            last: LAST_DSCP,
         });
     }
     for (key, value) in &network.sysctls {
-        if let Some(wrong) = wrong_sysctl(key, value) {
-            problems.add(Kind::Invalid, at("sysctls"), || {
-                format!("sysctl {} of {} {wrong}", show(key), place())
+        if let Some(fault) = wrong_sysctl(key, value) {
+            problems.add(at("sysctls"), || StackProblem::Sysctl {
+                part: part(),
+                key: key.clone(),
+                fault,
             });
         }
     }
@@ -78,45 +80,55 @@ pub(crate) fn check_stack(
 /// other.
 const FILTERED: usize = 1000;
 
-fn wrong_filter(filter: &PacketFilter) -> Option<String> {
+fn check_filter(
+    filter: &PacketFilter,
+    site: Site,
+    part: &dyn Fn() -> NamedPart,
+    problems: &mut Problems,
+) {
     let PacketFilter { tcp, udp } = filter;
+    let ports = tcp.len() + udp.len();
     if tcp.contains(&0) || udp.contains(&0) {
-        return Some("has port 0, which no packet can be sent to; ports are 1 to 65535".into());
+        problems.add(site, || StackProblem::FilterOfPortZero { part: part() });
+    } else if ports > FILTERED {
+        problems.add(site, || StackProblem::FilterTooLong {
+            part: part(),
+            ports,
+            most: FILTERED,
+        });
     }
-    let count = tcp.len() + udp.len();
-    (count > FILTERED).then(|| format!("has {count} ports; a node can drop at most {FILTERED}"))
 }
 
-fn wrong_sysctl(key: &str, value: &str) -> Option<String> {
+fn wrong_sysctl(key: &str, value: &str) -> Option<SysctlFault> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
     if !key.chars().all(plain) || key.split(['.', '/']).any(str::is_empty) {
-        return Some("is not a key; write it like `net.ipv4.ip_forward`".into());
+        return Some(SysctlFault::NotAKey);
     }
     if !SYSCTLS
         .iter()
         .any(|prefix| key.replace('/', ".").starts_with(prefix))
     {
-        return Some("is the whole machine's, which tests cannot change; only those of a namespace, such as `net.…`, can be set".into());
+        return Some(SysctlFault::OfTheMachine);
     }
-    (value.is_empty() || value.contains('\0')).then(|| "has no value".into())
+    (value.is_empty() || value.contains('\0')).then_some(SysctlFault::NoValue)
 }
 
-fn wrong_mounted_volume(volume: &Volume) -> Option<String> {
+fn wrong_volume_name(name: &str) -> Option<FilesFault> {
+    name::wrong_volume(name).map(|fault| FilesFault::VolumeName {
+        name: name.to_owned(),
+        fault,
+    })
+}
+
+fn wrong_mounted_volume(volume: &Volume) -> Option<FilesFault> {
     match volume {
-        Volume::Named(name) => {
-            name::wrong_volume(name).map(|w| format!("volume name {} {w}", show(name)))
-        }
+        Volume::Named(name) => wrong_volume_name(name),
         Volume::Clone { of, name } => {
-            let wrong_name = name.as_ref().and_then(|name| {
-                name::wrong_volume(name).map(|w| format!("volume name {} {w}", show(name)))
-            });
+            let wrong_name = name.as_deref().and_then(wrong_volume_name);
             wrong_name.or_else(|| wrong_tree(of))
         }
-        Volume::Tmpfs(size) => (size.as_bytes() == 0).then(|| "a tmpfs of no size".into()),
-        Volume::Faulty { of, .. } if of.name().is_none() => Some(
-            "a volume with faults needs a name; use `Volume::named` or `Volume::named_clone`"
-                .into(),
-        ),
+        Volume::Tmpfs(size) => (size.as_bytes() == 0).then_some(FilesFault::EmptyTmpfs),
+        Volume::Faulty { of, .. } if of.name().is_none() => Some(FilesFault::FaultyWithoutName),
         Volume::Faulty { of, .. } => wrong_mounted_volume(of),
     }
 }
@@ -124,7 +136,7 @@ fn wrong_mounted_volume(volume: &Volume) -> Option<String> {
 pub(crate) fn check_mounts(
     mounts: &[Mount],
     site: Site,
-    place: &dyn Fn() -> String,
+    part: &dyn Fn() -> NamedPart,
     problems: &mut Problems,
 ) {
     let mut taken = HashMap::new();
@@ -135,11 +147,13 @@ pub(crate) fn check_mounts(
         };
         let wrong = wrong.or_else(|| wrong_mount_point(at)).or_else(|| {
             let before = taken.insert(normal(at), ());
-            before.map(|()| "something is mounted there already".into())
+            before.map(|()| FilesFault::MountedTwice)
         });
-        if let Some(wrong) = wrong {
-            problems.add(Kind::Invalid, site, || {
-                format!("mount {} of {}: {wrong}", show(at), place())
+        if let Some(fault) = wrong {
+            problems.add(site, || FilesProblem::Mount {
+                part: part(),
+                at: at.clone(),
+                fault,
             });
         }
     }
@@ -169,11 +183,8 @@ pub(crate) fn check_beginnings<'a>(
         };
         owners.entry(name).or_insert(None);
         if *beginnings.entry(name).or_insert(beginning) != beginning {
-            problems.add(Kind::Conflict, site, || {
-                format!(
-                    "volume {} begins with other files where it was mounted before; give every mount of the name the same clone, or the volumes different names",
-                    show(name)
-                )
+            problems.add(site, || FilesProblem::Beginnings {
+                volume: name.clone(),
             });
         }
     }
@@ -190,11 +201,8 @@ fn check_one_owner<'a>(
         return;
     };
     if owners.insert(name, Some(site)).is_some() {
-        problems.add(Kind::Conflict, site, || {
-            format!(
-                "volume {} has faults, and is mounted more than once; a disk with faults is one machine's, so give each node a volume of its own",
-                show(name)
-            )
+        problems.add(site, || FilesProblem::SharedFaulty {
+            volume: name.to_owned(),
         });
     }
 }
@@ -207,57 +215,48 @@ pub(crate) fn normal(at: &str) -> String {
         .fold(String::new(), |path, part| path + "/" + part)
 }
 
-fn wrong_mount_point(at: &str) -> Option<String> {
+fn wrong_mount_point(at: &str) -> Option<FilesFault> {
     let path = normal(at);
     if !at.starts_with('/') || at.contains('\0') || at.split('/').any(|part| part == "..") {
-        return Some("a mount point is an absolute path without `..`".into());
+        return Some(FilesFault::NotAbsolute);
     }
     if path.is_empty() {
-        return Some(
-            "the root is not a mount point; ask for a root filesystem with `rootfs`".into(),
-        );
+        return Some(FilesFault::MountedRoot);
     }
-    let own = OWN
-        .iter()
-        .find(|own| path == **own || path.starts_with(&format!("{own}/")));
-    own.map(|own| format!("every node has a `{own}` of its own"))
+    let mut own = OWN.iter();
+    let own = own.find(|own| path == **own || path.starts_with(&format!("{own}/")));
+    own.copied().map(FilesFault::Own)
 }
 
 /// Returns the fault of a tree of files that a node is given.
-pub(crate) fn wrong_tree(tree: &Rootfs) -> Option<String> {
+pub(crate) fn wrong_tree(tree: &Rootfs) -> Option<FilesFault> {
     match tree {
-        Rootfs::Fixture(name) if name.is_empty() => Some("a fixture without a name".into()),
+        Rootfs::Fixture(name) if name.is_empty() => Some(FilesFault::FixtureWithoutName),
         Rootfs::Path(path) => wrong_workspace_path(path),
         Rootfs::Fixture(_) => None,
     }
 }
 
 /// Returns the fault of a path of the workspace.
-pub(crate) fn wrong_workspace_path(path: &Path) -> Option<String> {
+pub(crate) fn wrong_workspace_path(path: &Path) -> Option<FilesFault> {
     let text = path.to_string_lossy();
     if text.is_empty() || text.contains('\0') {
-        return Some("the path to it is empty or has a NUL in it".into());
+        return Some(FilesFault::NoPath);
     }
     let up = path.components().any(|part| part == Component::ParentDir);
-    up.then(|| {
-        format!(
-            "{} leads upwards; only what is in the workspace can be mounted",
-            show(&text)
-        )
-    })
+    up.then(|| FilesFault::LeadsUpwards(text.into_owned()))
 }
 
 pub(crate) fn check_commands(
     commands: &[StartCommand],
     site: Site,
-    place: &dyn Fn() -> String,
+    part: &dyn Fn() -> NamedPart,
     problems: &mut Problems,
 ) {
     for command in commands {
+        let named = || (part(), command.program.clone());
         if command.program.is_empty() {
-            problems.add(Kind::Invalid, site, || {
-                format!("a command of {} has no program", place())
-            });
+            problems.add(site, || CommandProblem::NoProgram { part: part() });
         }
         let env = command.env.iter().flat_map(|(key, value)| [key, value]);
         if [&command.program]
@@ -266,12 +265,9 @@ pub(crate) fn check_commands(
             .chain(env)
             .any(|word| word.contains('\0'))
         {
-            problems.add(Kind::Invalid, site, || {
-                format!(
-                    "command {} of {} has a NUL in it",
-                    show(&command.program),
-                    place()
-                )
+            problems.add(site, || {
+                let (part, program) = named();
+                CommandProblem::NulByte { part, program }
             });
         }
         if command
@@ -279,21 +275,15 @@ pub(crate) fn check_commands(
             .keys()
             .any(|key| key.is_empty() || key.contains('='))
         {
-            problems.add(Kind::Invalid, site, || {
-                format!(
-                    "command {} of {}: a variable has an odd name",
-                    show(&command.program),
-                    place()
-                )
+            problems.add(site, || {
+                let (part, program) = named();
+                CommandProblem::VariableName { part, program }
             });
         }
         if [command.ready_port, command.ready_udp_port].contains(&Some(0)) {
-            problems.add(Kind::Invalid, site, || {
-                format!(
-                    "command {} of {} cannot be ready on port 0",
-                    show(&command.program),
-                    place()
-                )
+            problems.add(site, || {
+                let (part, program) = named();
+                CommandProblem::ReadyOnPortZero { part, program }
             });
         }
     }

@@ -1,0 +1,26 @@
+//! Kinds of problems with a topology, for callers that tell them apart without reading sentences.
+
+/// The kind of a problem with a topology.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TopologyErrorKind {
+    /// A value that cannot be: not written as its kind is, out of range, or without meaning.
+    Invalid,
+    /// Two parts that ask for the same name, address, subnet or MAC address, or for what excludes
+    /// one another.
+    Conflict,
+    /// A part that is referred to or needed, and is not there.
+    Missing,
+    /// A setting of a part that another part decides, such as the sysctls of a container.
+    Misplaced,
+    /// A link whose ends cannot be joined.
+    Wiring,
+    /// More than the limits of a topology, an address pool or the machine allow.
+    TooLarge,
+    /// A change of a link that a running lab has in use.
+    InUse,
+    /// A text that is no TOML, or has a field that no topology has.
+    Syntax,
+    /// A file that cannot be read. Its error is the source.
+    Unreadable,
+}

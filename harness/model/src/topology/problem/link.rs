@@ -1,0 +1,232 @@
+//! Links that cannot be, and changes of what a running lab has in use.
+
+use std::error::Error;
+use std::fmt;
+
+use super::kind::TopologyErrorKind;
+use super::part::{LinkEnd, LinkLabel, NamedPart};
+use crate::direction::Direction;
+use crate::impair::ImpairmentError;
+use crate::topology::link::{Mac, MacError};
+use crate::topology::name::{NameFault, show};
+
+/// A mistake in a link or an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LinkProblem {
+    /// Both ends are in one network stack.
+    JoinsItself {
+        link: LinkLabel,
+        part: NamedPart,
+    },
+    JoinsSwitchToItself {
+        link: LinkLabel,
+        switch: String,
+    },
+    LoopOfSwitches {
+        link: LinkLabel,
+    },
+    /// A link into a switch asks for subnets or families.
+    SettingsOfSwitch {
+        link: LinkLabel,
+        switch: String,
+    },
+    FamiliesDiffer {
+        switches: [String; 2],
+    },
+    Mtu {
+        part: NamedPart,
+        mtu: u32,
+        least: u32,
+        most: u32,
+    },
+    MtuOfIpv6 {
+        part: NamedPart,
+        mtu: u32,
+        least: u32,
+    },
+    Impairment {
+        link: LinkLabel,
+        /// The direction, unless both are impaired alike.
+        direction: Option<Direction>,
+        wrong: ImpairmentError,
+    },
+    /// The end in a switch asks for a name or an address.
+    PortOfSwitch {
+        end: LinkEnd,
+    },
+    InterfaceName {
+        end: LinkEnd,
+        name: String,
+        fault: NameFault,
+    },
+    InterfaceNameTwice {
+        node: String,
+        name: String,
+    },
+    Mac {
+        end: LinkEnd,
+        wrong: MacError,
+    },
+    MacTwice {
+        links: [LinkLabel; 2],
+        mac: Mac,
+    },
+}
+
+impl LinkProblem {
+    pub(crate) fn kind(&self) -> TopologyErrorKind {
+        match self {
+            Self::JoinsItself { .. }
+            | Self::JoinsSwitchToItself { .. }
+            | Self::LoopOfSwitches { .. } => TopologyErrorKind::Wiring,
+            Self::SettingsOfSwitch { .. } | Self::PortOfSwitch { .. } => {
+                TopologyErrorKind::Misplaced
+            }
+            Self::FamiliesDiffer { .. }
+            | Self::InterfaceNameTwice { .. }
+            | Self::MacTwice { .. } => TopologyErrorKind::Conflict,
+            Self::Mtu { .. }
+            | Self::MtuOfIpv6 { .. }
+            | Self::Impairment { .. }
+            | Self::InterfaceName { .. }
+            | Self::Mac { .. } => TopologyErrorKind::Invalid,
+        }
+    }
+
+    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Impairment { wrong, .. } => Some(wrong),
+            Self::Mac { wrong, .. } => Some(wrong),
+            Self::JoinsItself { .. }
+            | Self::JoinsSwitchToItself { .. }
+            | Self::LoopOfSwitches { .. }
+            | Self::SettingsOfSwitch { .. }
+            | Self::FamiliesDiffer { .. }
+            | Self::Mtu { .. }
+            | Self::MtuOfIpv6 { .. }
+            | Self::PortOfSwitch { .. }
+            | Self::InterfaceName { .. }
+            | Self::InterfaceNameTwice { .. }
+            | Self::MacTwice { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for LinkProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::JoinsItself { link, part } => write!(
+                f,
+                "link {link} joins {part} to itself; a cable needs two ends"
+            ),
+            Self::JoinsSwitchToItself { link, switch } => {
+                write!(f, "link {link} joins switch {} to itself", show(switch))
+            }
+            Self::LoopOfSwitches { link } => write!(
+                f,
+                "link {link} closes a loop of switches, in which a broadcast would go round for \
+                 ever; leave it out"
+            ),
+            Self::SettingsOfSwitch { link, switch } => write!(
+                f,
+                "link {link}: subnets and families are the switch's; ask them of {}",
+                show(switch)
+            ),
+            Self::FamiliesDiffer { switches: [a, b] } => write!(
+                f,
+                "switches {} and {} are joined but ask for different families",
+                show(a),
+                show(b)
+            ),
+            Self::Mtu {
+                part,
+                mtu,
+                least,
+                most,
+            } => write!(
+                f,
+                "MTU {mtu} of {part} is out of range; it is {least} to {most}"
+            ),
+            Self::MtuOfIpv6 { part, mtu, least } => write!(
+                f,
+                "MTU {mtu} of {part} is too small for IPv6, which needs {least}; ask for \
+                 Families::V4 there"
+            ),
+            Self::Impairment {
+                link,
+                direction: None,
+                wrong,
+            } => write!(f, "link {link}: {wrong}"),
+            Self::Impairment {
+                link,
+                direction: Some(direction),
+                wrong,
+            } => write!(f, "link {link}, {direction}: {wrong}"),
+            Self::PortOfSwitch { end } => write!(
+                f,
+                "{end} is a switch, whose port has no name, MAC or address to ask for"
+            ),
+            Self::InterfaceName { end, name, fault } => {
+                write!(f, "interface name {} at {end} {fault}", show(name))
+            }
+            Self::InterfaceNameTwice { node, name } => write!(
+                f,
+                "node {} has two interfaces named {}; each needs its own",
+                show(node),
+                show(name)
+            ),
+            Self::Mac { end, wrong } => write!(f, "MAC at {end}: {wrong}"),
+            Self::MacTwice { links: [a, b], mac } => write!(
+                f,
+                "links {a} and {b} both have an interface with MAC `{mac}` on the same segment; \
+                 choose another"
+            ),
+        }
+    }
+}
+
+/// A change of what a running lab has in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ChangeProblem {
+    /// A running lab has the link.
+    Link { link: String },
+    /// A running node has a NAT64 or a client of 464XLAT, or is to get one.
+    Translation { node: String },
+    /// A running node has a DHCPv6 server, or is to get one.
+    Dhcp6 { node: String },
+}
+
+impl ChangeProblem {
+    pub(crate) fn kind(&self) -> TopologyErrorKind {
+        match self {
+            Self::Link { .. } | Self::Translation { .. } | Self::Dhcp6 { .. } => {
+                TopologyErrorKind::InUse
+            }
+        }
+    }
+
+    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
+        None
+    }
+}
+
+impl fmt::Display for ChangeProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link { link } => write!(
+                f,
+                "link `{link}` is in use and cannot change; add another link beside it"
+            ),
+            Self::Translation { node } => write!(
+                f,
+                "node `{node}` runs, and its NAT64 and its client of 464XLAT cannot change; start \
+                 another lab with other ones"
+            ),
+            Self::Dhcp6 { node } => write!(
+                f,
+                "node `{node}` runs, and cannot begin or cease to have a DHCPv6 server; start \
+                 another lab"
+            ),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Names that cannot be, that two parts have, or that lead to nothing.
+
+use std::error::Error;
+use std::fmt;
+
+use super::kind::TopologyErrorKind;
+use super::part::{LinkLabel, NamedPart, PartKind};
+use crate::topology::name::{NameFault, show};
+
+/// A mistake in a name or in an id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NameProblem {
+    /// A container is in a pod of another topology.
+    ForeignPod {
+        container: String,
+    },
+    /// A link has an end in a part of another topology.
+    ForeignEnd {
+        link: LinkLabel,
+        kind: PartKind,
+    },
+    Domain {
+        domain: String,
+        fault: NameFault,
+    },
+    Label {
+        kind: PartKind,
+        name: String,
+        fault: NameFault,
+    },
+    Taken {
+        kind: PartKind,
+        name: String,
+        by: PartKind,
+    },
+    Alias {
+        alias: String,
+        owner: String,
+        fault: NameFault,
+    },
+    AliasTaken {
+        alias: String,
+        owner: String,
+        by: String,
+    },
+    NoContainers {
+        pod: NamedPart,
+    },
+}
+
+impl NameProblem {
+    pub(crate) fn kind(&self) -> TopologyErrorKind {
+        match self {
+            Self::ForeignPod { .. } | Self::ForeignEnd { .. } | Self::NoContainers { .. } => {
+                TopologyErrorKind::Missing
+            }
+            Self::Domain { .. } | Self::Label { .. } | Self::Alias { .. } => {
+                TopologyErrorKind::Invalid
+            }
+            Self::Taken { .. } | Self::AliasTaken { .. } => TopologyErrorKind::Conflict,
+        }
+    }
+
+    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
+        None
+    }
+}
+
+impl fmt::Display for NameProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const FOREIGN: &str =
+            "that this topology does not have; ids belong to the topology that gave them";
+        match self {
+            Self::ForeignPod { container } => {
+                write!(f, "container {} is in a pod {FOREIGN}", show(container))
+            }
+            Self::ForeignEnd { link, kind } => write!(f, "link {link} joins a {kind} {FOREIGN}"),
+            Self::Domain { domain, fault } => write!(f, "domain {} {fault}", show(domain)),
+            Self::Label { kind, name, fault } => write!(f, "{kind} name {} {fault}", show(name)),
+            Self::Taken { kind, name, by } => {
+                let name = show(name);
+                let whose = match kind == by {
+                    true => "another".to_owned(),
+                    false => format!("a {by}"),
+                };
+                write!(
+                    f,
+                    "{kind} {name} has the name of {whose}; each needs its own"
+                )
+            }
+            Self::Alias {
+                alias,
+                owner,
+                fault,
+            } => write!(f, "alias {} of {} {fault}", show(alias), show(owner)),
+            Self::AliasTaken { alias, owner, by } => write!(
+                f,
+                "alias {} of {} is a name of {} already; take another",
+                show(alias),
+                show(owner),
+                show(by)
+            ),
+            Self::NoContainers { pod } => write!(
+                f,
+                "{pod} has no containers; add one with `topology.container(pod, \"app\")`, in a \
+                 file with `[[node]]` and `pod = \"…\"`"
+            ),
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Uplinks that lead nowhere, translations of IPv4 and routes that cannot be.
+
+use std::error::Error;
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use super::kind::TopologyErrorKind;
+use super::part::{LinkLabel, NamedPart};
+use crate::nat::NatProblem;
+use crate::packet::ip::IpVersion;
+use crate::portmap::PortMappingProblem;
+use crate::topology::name::show;
+
+/// A mistake in a router, or in the way from a stack to others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RouterProblem {
+    PortalWithoutRouter {
+        part: NamedPart,
+    },
+    NatWithoutUplink {
+        router: NamedPart,
+    },
+    FirewallWithoutUplink {
+        router: NamedPart,
+    },
+    /// A NAT that works on the wire has an uplink that netem is to carry.
+    NatOnNetem {
+        router: NamedPart,
+    },
+    Nat {
+        router: NamedPart,
+        wrong: NatProblem,
+    },
+    PortMappingWithoutNat {
+        router: NamedPart,
+    },
+    PortMapping {
+        router: NamedPart,
+        wrong: PortMappingProblem,
+    },
+    /// The networks on both sides of a translation are joined elsewhere.
+    NatGoneRound {
+        router: NamedPart,
+    },
+    UplinkToNoRouter {
+        router: NamedPart,
+        link: LinkLabel,
+    },
+    CircleOfUplinks {
+        router: NamedPart,
+        /// The families that have no way out.
+        versions: Vec<IpVersion>,
+    },
+    SameMetric {
+        part: NamedPart,
+        metric: u32,
+    },
+    PoolBesideUplinks {
+        router: NamedPart,
+        address: Ipv4Addr,
+    },
+    PoolTaken {
+        router: NamedPart,
+        address: Ipv4Addr,
+        interface: String,
+        link: LinkLabel,
+    },
+    /// A route that was given by hand.
+    Route {
+        part: NamedPart,
+        to: String,
+        fault: RouteFault,
+    },
+}
+
+/// A mistake in a route that was given by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RouteFault {
+    NotANetwork(String),
+    FamiliesDiffer,
+    NoNeighbour {
+        via: String,
+        version: IpVersion,
+        /// Some of the neighbours that there are.
+        neighbours: Vec<String>,
+    },
+}
+
+impl RouterProblem {
+    pub(crate) fn kind(&self) -> TopologyErrorKind {
+        match self {
+            Self::PortalWithoutRouter { .. } => TopologyErrorKind::Misplaced,
+            Self::NatWithoutUplink { .. }
+            | Self::FirewallWithoutUplink { .. }
+            | Self::PortMappingWithoutNat { .. }
+            | Self::UplinkToNoRouter { .. } => TopologyErrorKind::Missing,
+            Self::NatOnNetem { .. } | Self::SameMetric { .. } | Self::PoolTaken { .. } => {
+                TopologyErrorKind::Conflict
+            }
+            Self::Nat { .. } | Self::PortMapping { .. } | Self::PoolBesideUplinks { .. } => {
+                TopologyErrorKind::Invalid
+            }
+            Self::NatGoneRound { .. } | Self::CircleOfUplinks { .. } => TopologyErrorKind::Wiring,
+            Self::Route { fault, .. } => match fault {
+                RouteFault::NotANetwork(_) | RouteFault::FamiliesDiffer => {
+                    TopologyErrorKind::Invalid
+                }
+                RouteFault::NoNeighbour { .. } => TopologyErrorKind::Missing,
+            },
+        }
+    }
+
+    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Nat { wrong, .. } => Some(wrong),
+            Self::PortMapping { wrong, .. } => Some(wrong),
+            Self::PortalWithoutRouter { .. }
+            | Self::NatWithoutUplink { .. }
+            | Self::FirewallWithoutUplink { .. }
+            | Self::PortMappingWithoutNat { .. }
+            | Self::UplinkToNoRouter { .. }
+            | Self::NatOnNetem { .. }
+            | Self::SameMetric { .. }
+            | Self::PoolTaken { .. }
+            | Self::PoolBesideUplinks { .. }
+            | Self::NatGoneRound { .. }
+            | Self::CircleOfUplinks { .. }
+            | Self::Route { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for RouterProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PortalWithoutRouter { part } => write!(
+                f,
+                "{part} has a captive portal but is no router; give it to `topology.router(…)`, in \
+                 a file to a `[[router]]`"
+            ),
+            Self::NatWithoutUplink { router } => {
+                write!(
+                    f,
+                    "{router} translates addresses but has no uplink; {UPLINK}"
+                )
+            }
+            Self::FirewallWithoutUplink { router } => write!(
+                f,
+                "{router} has a firewall, which stands at uplinks of a router, but no uplink; \
+                 {UPLINK}"
+            ),
+            Self::NatOnNetem { router } => write!(
+                f,
+                "the NAT of {router} works on a wire, and its uplink is to be carried by netem; \
+                 take `Engine::Auto` or `Engine::Wire`"
+            ),
+            Self::Nat { router, wrong } => write!(f, "the NAT of {router} cannot be: {wrong}"),
+            Self::PortMappingWithoutNat { router } => write!(
+                f,
+                "{router} gives ports to hosts that ask, and translates no addresses; give it a \
+                 NAT with `RouterSpec::nat`, or leave `port_mapping` out"
+            ),
+            Self::PortMapping { router, wrong } => {
+                write!(f, "the port mapping of {router} cannot be: {wrong}")
+            }
+            Self::NatGoneRound { router } => write!(
+                f,
+                "{router} translates addresses between networks that are joined elsewhere too; let \
+                 one way lead out, or leave the translation out"
+            ),
+            Self::UplinkToNoRouter { router, link } => write!(
+                f,
+                "the uplink of {router} over link {link} leads to no router; lead it to \
+                 `topology.router(…)` (in a file: `[[router]]`) or `topology.internet()`, or to a \
+                 switch that has one"
+            ),
+            Self::CircleOfUplinks { router, versions } => {
+                let versions = versions.iter().map(|it| it.name());
+                let versions = versions.collect::<Vec<_>>().join(" and ");
+                write!(
+                    f,
+                    "the uplinks of {router} lead in a circle without a way out for {versions}; \
+                     give a router of the circle an uplink with {versions} to \
+                     `topology.internet()`, or make one uplink of the circle a `topology.link(…)`"
+                )
+            }
+            Self::SameMetric { part, metric } => write!(
+                f,
+                "{part} has two default routes with metric {metric}; give one of its links another \
+                 metric"
+            ),
+            Self::PoolBesideUplinks { router, address } => write!(
+                f,
+                "the NAT of {router} has `{address}` in its pool, which is in no subnet of an \
+                 uplink of the router, so that no packet would find it; take addresses of the \
+                 uplink's network"
+            ),
+            Self::PoolTaken {
+                router,
+                address,
+                interface,
+                link,
+            } => write!(
+                f,
+                "the NAT of {router} has `{address}` in its pool, which interface {interface} at \
+                 link {link} has already; choose another"
+            ),
+            Self::Route { part, to, fault } => {
+                write!(f, "the route of {part} to {} {fault}", show(to))
+            }
+        }
+    }
+}
+
+/// The way to give a router an uplink.
+const UPLINK: &str = "add one with `topology.uplink(router, internet)`, in a file with \
+                      `uplink = true` at a `[[link]]`";
+
+/// Tells the mistake as the rest of a sentence that begins with the route.
+impl fmt::Display for RouteFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotANetwork(text) => write!(
+                f,
+                "has {}, which is no network; write it like `10.0.0.0/8`",
+                show(text)
+            ),
+            Self::FamiliesDiffer => {
+                f.write_str("comes from a network of the other family; give both of one family")
+            }
+            Self::NoNeighbour {
+                via,
+                version,
+                neighbours,
+            } => {
+                let neighbours: Vec<_> = neighbours.iter().map(|name| show(name)).collect();
+                let neighbours = match &neighbours[..] {
+                    [] => "none".to_owned(),
+                    some => some.join(", "),
+                };
+                write!(
+                    f,
+                    "cannot exist: it leads over {}, which is no neighbour with an {} address; \
+                     neighbours are {neighbours}",
+                    show(via),
+                    version.name()
+                )
+            }
+        }
+    }
+}

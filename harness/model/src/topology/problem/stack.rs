@@ -1,0 +1,221 @@
+//! Settings of one network stack, and of the node whose stack it is, that cannot be.
+
+use std::error::Error;
+use std::fmt;
+
+use super::kind::TopologyErrorKind;
+use super::part::NamedPart;
+use crate::topology::name::{NameFault, show};
+use crate::topology::router::FirewallRule;
+
+/// A mistake in a setting of a node or a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StackProblem {
+    /// A container is to have what its pod decides.
+    Container {
+        node: NamedPart,
+        setting: OfThePod,
+    },
+    EmptyRangeOfUsers {
+        node: NamedPart,
+    },
+    HostAddress {
+        part: NamedPart,
+        address: String,
+    },
+    HostName {
+        part: NamedPart,
+        name: String,
+        fault: NameFault,
+    },
+    FilterOfPortZero {
+        part: NamedPart,
+    },
+    FilterTooLong {
+        part: NamedPart,
+        ports: usize,
+        most: usize,
+    },
+    Firewall {
+        part: NamedPart,
+        fault: FirewallFault,
+    },
+    /// A router sets a code point that no header can have.
+    CodePoint {
+        part: NamedPart,
+        point: u8,
+        last: u8,
+    },
+    Sysctl {
+        part: NamedPart,
+        key: String,
+        fault: SysctlFault,
+    },
+}
+
+/// A setting that a container cannot have, since it shares the network stack of its pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OfThePod {
+    Network,
+    Users,
+    NameServer,
+    Addresses,
+    Clat,
+}
+
+/// A mistake in a firewall.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FirewallFault {
+    TooManyRules {
+        count: usize,
+        most: usize,
+    },
+    Rule {
+        rule: Box<FirewallRule>,
+        fault: RuleFault,
+    },
+}
+
+/// A mistake in a rule of a firewall.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RuleFault {
+    PortsWithoutProtocol,
+    Ports { first: u16, last: u16 },
+    Network(String),
+    NameLength { most: usize },
+}
+
+/// A mistake in a sysctl.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SysctlFault {
+    NotAKey,
+    /// The setting is that of the machine, not of a namespace.
+    OfTheMachine,
+    NoValue,
+}
+
+impl StackProblem {
+    pub(crate) fn kind(&self) -> TopologyErrorKind {
+        match self {
+            Self::Container { .. } => TopologyErrorKind::Misplaced,
+            Self::EmptyRangeOfUsers { .. }
+            | Self::HostAddress { .. }
+            | Self::HostName { .. }
+            | Self::FilterOfPortZero { .. }
+            | Self::FilterTooLong { .. }
+            | Self::Firewall { .. }
+            | Self::CodePoint { .. }
+            | Self::Sysctl { .. } => TopologyErrorKind::Invalid,
+        }
+    }
+
+    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
+        None
+    }
+}
+
+impl fmt::Display for StackProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Container { node, setting } => write!(f, "{node} is a container{setting}"),
+            Self::EmptyRangeOfUsers { node } => {
+                write!(f, "{node} maps a range of no ids; 65536 is usual")
+            }
+            Self::HostAddress { part, address } => {
+                write!(f, "hosts of {part}: {} is not an address", show(address))
+            }
+            Self::HostName { part, name, fault } => {
+                write!(f, "hosts of {part}: name {} {fault}", show(name))
+            }
+            Self::FilterOfPortZero { part } => write!(
+                f,
+                "the packet filter of {part} has port 0, which no packet can be sent to; ports are \
+                 1 to 65535"
+            ),
+            Self::FilterTooLong { part, ports, most } => write!(
+                f,
+                "the packet filter of {part} has {ports} ports; a node can drop at most {most}"
+            ),
+            Self::Firewall { part, fault } => write!(f, "the firewall of {part} {fault}"),
+            Self::CodePoint { part, point, last } => write!(
+                f,
+                "{part} sets the code point {point} of differentiated services, which is none; \
+                 code points are 0 to {last}"
+            ),
+            Self::Sysctl { part, key, fault } => {
+                write!(f, "sysctl {} of {part} {fault}", show(key))
+            }
+        }
+    }
+}
+
+/// Tells the setting as the rest of a sentence that ends with "is a container" so far.
+impl fmt::Display for OfThePod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Network => {
+                "; aliases, hosts, sysctls and forwarding are its pod's: ask them of the pod"
+            }
+            Self::Users => {
+                ", and cannot have users of its own: its network is its pod's, whose users are the \
+                 trial's"
+            }
+            Self::NameServer => ", and cannot be a name server; ask it of a node",
+            Self::Addresses => {
+                ", whose addresses are its pod's; ask for DHCP and advertisements at a node"
+            }
+            Self::Clat => ", and cannot be a client of 464XLAT; ask it of a node",
+        })
+    }
+}
+
+/// Tells the mistake as the rest of a sentence that begins with the firewall.
+impl fmt::Display for FirewallFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManyRules { count, most } => {
+                write!(f, "has {count} rules; it can have at most {most}")
+            }
+            Self::Rule { rule, fault } => write!(f, "has the rule `{rule}`, {fault}"),
+        }
+    }
+}
+
+/// Tells the mistake as a clause about the rule.
+impl fmt::Display for RuleFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PortsWithoutProtocol => {
+                f.write_str("which has ports but neither TCP nor UDP; add `.tcp()` or `.udp()`")
+            }
+            Self::Ports { first, last } => write!(
+                f,
+                "whose ports {first} to {last} are none; ports are 1 to 65535, the first before \
+                 the last"
+            ),
+            Self::Network(text) => write!(
+                f,
+                "whose network `{}` is none; write it like `10.0.0.0/8`",
+                text.escape_debug()
+            ),
+            Self::NameLength { most } => write!(
+                f,
+                "whose name does not have 1 to {most} bytes; give it a shorter one with `.name(…)`"
+            ),
+        }
+    }
+}
+
+/// Tells the mistake as the rest of a sentence that begins with the sysctl.
+impl fmt::Display for SysctlFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAKey => "is not a key; write it like `net.ipv4.ip_forward`",
+            Self::OfTheMachine => {
+                "is the whole machine's, which tests cannot change; only those of a namespace, \
+                 such as `net.…`, can be set"
+            }
+            Self::NoValue => "has no value",
+        })
+    }
+}

@@ -1,0 +1,151 @@
+//! What a node cannot start with: mounts, volumes, trees of files and commands.
+
+use std::error::Error;
+use std::fmt;
+
+use super::kind::TopologyErrorKind;
+use super::part::NamedPart;
+use crate::topology::name::{NameFault, show};
+
+/// A mistake in the files of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FilesProblem {
+    Rootfs {
+        node: NamedPart,
+        fault: FilesFault,
+    },
+    Mount {
+        part: NamedPart,
+        at: String,
+        fault: FilesFault,
+    },
+    /// Two mounts of a volume, which begins with other files at each.
+    Beginnings {
+        volume: String,
+    },
+    /// A volume with faults has two mounts.
+    SharedFaulty {
+        volume: String,
+    },
+}
+
+/// A mistake in one mount or tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FilesFault {
+    VolumeName { name: String, fault: NameFault },
+    EmptyTmpfs,
+    FaultyWithoutName,
+    FixtureWithoutName,
+    NoPath,
+    LeadsUpwards(String),
+    NotAbsolute,
+    MountedRoot,
+    Own(&'static str),
+    MountedTwice,
+}
+
+impl FilesProblem {
+    pub(crate) fn kind(&self) -> TopologyErrorKind {
+        match self {
+            Self::Rootfs { .. } | Self::Mount { .. } => TopologyErrorKind::Invalid,
+            Self::Beginnings { .. } | Self::SharedFaulty { .. } => TopologyErrorKind::Conflict,
+        }
+    }
+
+    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
+        None
+    }
+}
+
+impl fmt::Display for FilesProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rootfs { node, fault } => write!(f, "root filesystem of {node}: {fault}"),
+            Self::Mount { part, at, fault } => {
+                write!(f, "mount {} of {part}: {fault}", show(at))
+            }
+            Self::Beginnings { volume } => write!(
+                f,
+                "volume {} begins with other files where it was mounted before; give every mount \
+                 of the name the same clone, or the volumes different names",
+                show(volume)
+            ),
+            Self::SharedFaulty { volume } => write!(
+                f,
+                "volume {} has faults, and is mounted more than once; a disk with faults is one \
+                 machine's, so give each node a volume of its own",
+                show(volume)
+            ),
+        }
+    }
+}
+
+impl fmt::Display for FilesFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::VolumeName { name, fault } => write!(f, "volume name {} {fault}", show(name)),
+            Self::EmptyTmpfs => f.write_str("a tmpfs of no size"),
+            Self::FaultyWithoutName => f.write_str(
+                "a volume with faults needs a name; use `Volume::named` or `Volume::named_clone`",
+            ),
+            Self::FixtureWithoutName => f.write_str("a fixture without a name"),
+            Self::NoPath => f.write_str("the path to it is empty or has a NUL in it"),
+            Self::LeadsUpwards(path) => write!(
+                f,
+                "{} leads upwards; only what is in the workspace can be mounted",
+                show(path)
+            ),
+            Self::NotAbsolute => f.write_str("a mount point is an absolute path without `..`"),
+            Self::MountedRoot => f.write_str(
+                "the root is not a mount point; ask for a root filesystem with `rootfs`",
+            ),
+            Self::Own(directory) => write!(f, "every node has a `{directory}` of its own"),
+            Self::MountedTwice => f.write_str("something is mounted there already"),
+        }
+    }
+}
+
+/// A mistake in a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CommandProblem {
+    NoProgram { part: NamedPart },
+    NulByte { part: NamedPart, program: String },
+    VariableName { part: NamedPart, program: String },
+    ReadyOnPortZero { part: NamedPart, program: String },
+}
+
+impl CommandProblem {
+    pub(crate) fn kind(&self) -> TopologyErrorKind {
+        match self {
+            Self::NoProgram { .. }
+            | Self::NulByte { .. }
+            | Self::VariableName { .. }
+            | Self::ReadyOnPortZero { .. } => TopologyErrorKind::Invalid,
+        }
+    }
+
+    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
+        None
+    }
+}
+
+impl fmt::Display for CommandProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoProgram { part } => write!(f, "a command of {part} has no program"),
+            Self::NulByte { part, program } => {
+                write!(f, "command {} of {part} has a NUL in it", show(program))
+            }
+            Self::VariableName { part, program } => write!(
+                f,
+                "command {} of {part}: a variable has an odd name",
+                show(program)
+            ),
+            Self::ReadyOnPortZero { part, program } => write!(
+                f,
+                "command {} of {part} cannot be ready on port 0",
+                show(program)
+            ),
+        }
+    }
+}
