@@ -8,6 +8,7 @@
 use proc_macro::TokenStream;
 
 use crate::function::{Attribute, AttributeMeta, Function, all_tokens, type_of};
+use crate::rustc::{OWN_NAME, Rustc};
 use crate::tokens::{Result, SourceError, comma, fill};
 
 /// Names of attributes that make tests.
@@ -183,7 +184,8 @@ pub(crate) fn is_plain_test(attribute: &Attribute) -> bool {
 /// Returns whether the attribute is ours.
 pub(crate) fn is_ours(attribute: &Attribute) -> bool {
     let path = &attribute.path;
-    is_named(attribute, &["test"]) && path.len() > 1 && path[0] == "snowglobe"
+    let is_crate = |name: &String| name == OWN_NAME || name == Rustc::name_of_snowglobe();
+    is_named(attribute, &["test"]) && path.len() > 1 && is_crate(&path[0])
 }
 
 /// Returns whether the last part of the attribute's path is among `names`.

@@ -5,12 +5,16 @@
 //! not `--test`, to rustc (measured with cargo 1.95).
 
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 /// Environment variable that is set where this crate has started the compiler again, to learn which
 /// tests of other macros there are.
 const LOOKING: &str = "SNOWGLOBE_LOOKS_FOR_TESTS";
+
+/// Name of the crate whose macros these are.
+pub(crate) const OWN_NAME: &str = "snowglobe";
 
 /// Command line of a compiler.
 pub(crate) struct Rustc {
@@ -59,6 +63,32 @@ impl Rustc {
     pub(crate) fn links(&self) -> bool {
         let mut kinds = self.values("--emit");
         kinds.any(|kinds| kinds.to_string_lossy().split(',').any(is_link))
+    }
+
+    /// Returns the name by which the source that is compiled now knows the crate `snowglobe`: a
+    /// manifest may give a dependency another name (The Cargo Book, "Renaming dependencies in
+    /// `Cargo.toml`").
+    pub(crate) fn name_of_snowglobe() -> &'static str {
+        static NAME: OnceLock<String> = OnceLock::new();
+        NAME.get_or_init(|| {
+            let names: Vec<&str> = Self::present().names_of(OWN_NAME).collect();
+            match names.first() {
+                Some(name) if !names.contains(&OWN_NAME) => (*name).to_owned(),
+                _ => OWN_NAME.to_owned(),
+            }
+        })
+    }
+
+    /// Returns the names that the command line gives to the library of a crate, as in
+    /// `--extern priv:NAME=/path/libCRATE-4a1f.rlib` (the rustc book, "`--extern`").
+    fn names_of<'a>(&'a self, library: &'a str) -> impl Iterator<Item = &'a str> {
+        self.values("--extern").filter_map(move |value| {
+            let (name, path) = value.to_str()?.split_once('=')?;
+            let file = Path::new(path).file_name()?.to_str()?;
+            let rest = file.strip_prefix("lib")?.strip_prefix(library)?;
+            let is_it = rest.starts_with(['-', '.']);
+            is_it.then(|| name.rsplit(':').next().unwrap_or(name))
+        })
     }
 
     /// Returns the values of an option, which stand behind `=` or are the next argument.
@@ -129,6 +159,16 @@ mod tests {
         assert!(!rustc("a.rs --emit=dep-info,metadata --cfg test").drops_tests());
         assert!(!rustc("a.rs --emit=link --cfg feature=\"test\"").drops_tests());
         assert!(rustc("a.rs --emit dep-info,link=x --cfg=test").drops_tests());
+    }
+
+    #[test]
+    fn a_library_is_found_under_another_name() {
+        let line = "a.rs --extern other=/x/libsnowglobe_macros-1.so --extern sg=/x/libsnowglobe-1f.rlib \
+                    --extern=priv:third=/x/libsnowglobe.rmeta --extern plain";
+        let rustc = rustc(line);
+        let names: Vec<&str> = rustc.names_of("snowglobe").collect();
+        assert_eq!(names, ["sg", "third"]);
+        assert_eq!(rustc.names_of("none").count(), 0);
     }
 
     #[test]

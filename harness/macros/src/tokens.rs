@@ -9,6 +9,8 @@ use std::iter::once;
 
 use proc_macro::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
 
+use crate::rustc::{OWN_NAME, Rustc};
+
 pub(crate) type Result<T> = std::result::Result<T, SourceError>;
 
 /// A mistake in the source, with its place.
@@ -54,16 +56,25 @@ impl SourceError {
     }
 }
 
-/// Returns the tokens of a template, in which each name of `parts` stands for tokens.
+/// Returns the tokens of a template, in which each name of `parts` stands for tokens, and
+/// `::snowglobe` for the crate by whatever name the user's source has it.
 pub(crate) fn fill(template: &str, parts: &[(&str, &TokenStream)]) -> TokenStream {
-    let tokens = template.parse().expect("a template is a list of tokens");
-    replace(tokens, parts, None)
+    replace(tokens_of(template), parts, None)
 }
 
 /// Returns the tokens of a template, which are reported at the `span`.
 pub(crate) fn fill_at(span: Span, template: &str, parts: &[(&str, &TokenStream)]) -> TokenStream {
-    let tokens = template.parse().expect("a template is a list of tokens");
-    replace(tokens, parts, Some(span))
+    replace(tokens_of(template), parts, Some(span))
+}
+
+fn tokens_of(template: &str) -> TokenStream {
+    let tokens = match Rustc::name_of_snowglobe() {
+        OWN_NAME => template.parse(),
+        other => template
+            .replace("::snowglobe::", &format!("::{other}::"))
+            .parse(),
+    };
+    tokens.expect("a template is a list of tokens")
 }
 
 fn replace(tokens: TokenStream, parts: &[(&str, &TokenStream)], span: Option<Span>) -> TokenStream {

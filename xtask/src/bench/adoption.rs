@@ -21,13 +21,15 @@ const TEMPLATE_MIB: usize = 300;
 
 /// Measures the rows of the group.
 pub(super) fn adoption(rounds: usize, rows: &mut MeasuredRows) -> Result<(), String> {
-    rows.add("a first build", first_build());
+    let command = static_command();
+    let first_builds = command.clone().and_then(|command| first_build(&command));
+    rows.add("a first build", first_builds);
     rows.add("a clone of 300 MB", template(rounds));
     if !nextest_runs() {
         eprintln!("note: cargo-nextest is not installed, so its rows are left out");
         return Ok(());
     }
-    let command = static_command()?;
+    let command = command?;
     rows.add(
         "1,000 tests under nextest in `exec`",
         wrapper(&command, rounds),

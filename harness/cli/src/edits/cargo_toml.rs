@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value, value};
 
-pub(super) const TABLE: &str = "dev-dependencies";
+use super::entry::{self, PACKAGE};
+
+const TABLE: &str = "dev-dependencies";
 
 /// Origin of the dependency.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,28 +22,35 @@ pub(crate) enum Dependency {
 }
 
 /// Returns the text of a manifest with snowglobe as a dev-dependency, and with a test target that
-/// snowglobe runs. What is there already, and everything else, stays as it is.
+/// snowglobe runs; `root` is the manifest of the workspace. What is there already, and everything
+/// else, stays as it is.
 ///
 /// # Errors
 /// The manifest has something else where these belong.
 pub(crate) fn with_snowglobe(
     text: &str,
+    root: &str,
     dependency: &Dependency,
     target: &str,
 ) -> Result<String, String> {
     let mut manifest = parse(text)?;
-    add_dependency(&mut manifest, dependency)?;
+    add_dependency(&mut manifest, &parse(root)?, dependency)?;
     add_target(&mut manifest, target)?;
     Ok(manifest.to_string())
 }
 
-/// Returns the text of a manifest with snowglobe as a dev-dependency.
+/// Returns the text of a manifest with snowglobe as a dev-dependency; `root` is the manifest of the
+/// workspace.
 ///
 /// # Errors
 /// The manifest has something else where the dependency belongs.
-pub(crate) fn with_dependency(text: &str, dependency: &Dependency) -> Result<String, String> {
+pub(crate) fn with_dependency(
+    text: &str,
+    root: &str,
+    dependency: &Dependency,
+) -> Result<String, String> {
     let mut manifest = parse(text)?;
-    add_dependency(&mut manifest, dependency)?;
+    add_dependency(&mut manifest, &parse(root)?, dependency)?;
     Ok(manifest.to_string())
 }
 
@@ -50,13 +59,24 @@ pub(crate) fn with_dependency(text: &str, dependency: &Dependency) -> Result<Str
 ///
 /// # Errors
 /// The text is no manifest.
-pub(crate) fn dependency(text: &str) -> Result<Option<Dependency>, String> {
-    let manifest = parse(text)?;
-    let item = manifest.get(TABLE).and_then(|it| it.get("snowglobe"));
+pub(crate) fn dependency(text: &str, root: &str) -> Result<Option<Dependency>, String> {
+    let (manifest, root) = (parse(text)?, parse(root)?);
+    let item = entry::find(&manifest, &root).map(|it| it.item);
     if item.is_some_and(|it| it.get("workspace").is_some()) {
         return Ok(Some(Dependency::Inherited));
     }
     Ok(item.and_then(place))
+}
+
+/// Returns the name by which the sources of a package know the crate snowglobe: the name of the
+/// dependency, and the name of the crate if there is none.
+///
+/// # Errors
+/// The text is no manifest.
+pub(crate) fn name_in_sources(text: &str, root: &str) -> Result<String, String> {
+    let (manifest, root) = (parse(text)?, parse(root)?);
+    let name = entry::find(&manifest, &root).map_or(PACKAGE, |it| it.name);
+    Ok(name.replace('-', "_"))
 }
 
 /// Returns the place from which the members of a workspace inherit snowglobe, if the manifest of
@@ -66,9 +86,7 @@ pub(crate) fn dependency(text: &str) -> Result<Option<Dependency>, String> {
 /// The text is no manifest.
 pub(crate) fn inherited(workspace: &str) -> Result<Option<Dependency>, String> {
     let manifest = parse(workspace)?;
-    let dependencies = (manifest.get("workspace")).and_then(|it| it.get("dependencies"));
-    let item = dependencies.and_then(|it| it.get("snowglobe"));
-    Ok(item.and_then(place))
+    Ok(entry::inherited(&manifest).and_then(|it| place(it.item)))
 }
 
 /// Returns the place that a dependency names.
@@ -81,15 +99,17 @@ fn place(item: &Item) -> Option<Dependency> {
     }
 }
 
-/// Returns the text of a manifest without snowglobe as a dev-dependency.
+/// Returns the text of a manifest without snowglobe as a dev-dependency; `root` is the manifest of
+/// the workspace.
 ///
 /// # Errors
 /// The text is no manifest.
-pub(crate) fn without_dependency(text: &str) -> Result<String, String> {
+pub(crate) fn without_dependency(text: &str, root: &str) -> Result<String, String> {
     let mut manifest = parse(text)?;
+    let name = entry::find(&manifest, &parse(root)?).map(|it| it.name.to_owned());
     let table = manifest.get_mut(TABLE).and_then(Item::as_table_like_mut);
-    if let Some(table) = table
-        && table.remove("snowglobe").is_some()
+    if let (Some(table), Some(name)) = (table, name)
+        && table.remove(&name).is_some()
     {
         if table.is_empty() {
             manifest.remove(TABLE);
@@ -198,14 +218,18 @@ pub(super) fn parse(text: &str) -> Result<DocumentMut, String> {
     text.parse().map_err(|error| format!("{error}"))
 }
 
-fn add_dependency(manifest: &mut DocumentMut, dependency: &Dependency) -> Result<(), String> {
+fn add_dependency(
+    manifest: &mut DocumentMut,
+    root: &DocumentMut,
+    dependency: &Dependency,
+) -> Result<(), String> {
+    if entry::find(manifest, root).is_some() {
+        return Ok(());
+    }
     let table = manifest.entry(TABLE).or_insert(Item::Table(Table::new()));
     let table = table
         .as_table_like_mut()
         .ok_or_else(|| format!("`{TABLE}` is no table; write it as one"))?;
-    if table.contains_key("snowglobe") {
-        return Ok(());
-    }
     let what = match dependency {
         Dependency::Published => {
             let version = env!("CARGO_PKG_VERSION").split('.').take(2);
@@ -216,7 +240,7 @@ fn add_dependency(manifest: &mut DocumentMut, dependency: &Dependency) -> Result
         // Only a manifest that names snowglobe has this origin, and such a manifest stays.
         Dependency::Inherited => return Ok(()),
     };
-    table.insert("snowglobe", what);
+    table.insert(PACKAGE, what);
     Ok(())
 }
 
@@ -250,7 +274,7 @@ mod tests {
     use super::*;
 
     fn added(text: &str) -> String {
-        with_snowglobe(text, &Dependency::Published, "world").unwrap()
+        with_snowglobe(text, "", &Dependency::Published, "world").unwrap()
     }
 
     #[test]
@@ -298,7 +322,7 @@ mod tests {
             ),
         ] {
             let text = format!("[dev-dependencies]\n{line}\n");
-            assert_eq!(dependency(&text).unwrap(), known, "{line}");
+            assert_eq!(dependency(&text, "").unwrap(), known, "{line}");
         }
     }
 
@@ -309,10 +333,10 @@ mod tests {
             "[package]\nname = \"a\"\n\n[dev-dependencies]\nserde = \"1\" # why\n",
             "[package]\nname = \"a\"\n\n[dev-dependencies.serde]\nversion = \"1\"\n",
         ] {
-            let with = with_dependency(text, &Dependency::Published).unwrap();
+            let with = with_dependency(text, "", &Dependency::Published).unwrap();
             assert!(with.contains("snowglobe = \"0.1\"\n"), "{with}");
-            assert_eq!(without_dependency(&with).unwrap(), text);
-            assert_eq!(without_dependency(text).unwrap(), text);
+            assert_eq!(without_dependency(&with, "").unwrap(), text);
+            assert_eq!(without_dependency(text, "").unwrap(), text);
         }
     }
 
@@ -352,7 +376,7 @@ mod tests {
 
     #[test]
     fn a_list_that_is_none_is_refused() {
-        let wrong = with_snowglobe("test = 1\n", &Dependency::Published, "world");
+        let wrong = with_snowglobe("test = 1\n", "", &Dependency::Published, "world");
         assert!(wrong.unwrap_err().contains("[[test]]"));
     }
 }

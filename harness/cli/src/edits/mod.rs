@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `project` | the package in whose directory the command was given |
 //! | `cargo_toml` | what changes in `Cargo.toml`: pure |
+//! | `entry` | the entry by which a manifest depends on snowglobe: pure |
 //! | `small_programs` | settings of the workspace by which test programs are small |
 //! | `origin` | the place from which a package is to have snowglobe |
 //! | `change` | one file that is to be written: its diff, and the writing |
@@ -11,6 +12,7 @@
 
 pub(crate) mod cargo_toml;
 pub(crate) mod change;
+pub(crate) mod entry;
 pub(crate) mod flags;
 pub(crate) mod origin;
 pub(crate) mod project;

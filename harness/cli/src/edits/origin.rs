@@ -25,7 +25,7 @@ impl Origin {
     /// # Errors
     /// Two places were named, or a directory without the crate; or `Cargo.toml` is no manifest.
     pub(crate) fn dependency(&self, project: &Project) -> Result<Dependency, String> {
-        if let Some(there) = cargo_toml::dependency(&project.text)? {
+        if let Some(there) = cargo_toml::dependency(&project.text, &project.root_text())? {
             return Ok(there);
         }
         match self {
@@ -63,7 +63,7 @@ impl Origin {
     /// Tells a user who has named no place how to name a repository, if other machines do not have
     /// the dependency that the package gets. A package that has the dependency already keeps it.
     pub(crate) fn mention_checkout(&self, dependency: &Dependency, project: &Project) {
-        if let Ok(Some(_)) = cargo_toml::dependency(&project.text) {
+        if let Ok(Some(_)) = cargo_toml::dependency(&project.text, &project.root_text()) {
             return;
         }
         if let Some(remark) = self.remark(dependency, Path::new(env!("CARGO_MANIFEST_DIR"))) {
@@ -121,8 +121,7 @@ impl Dependency {
 /// Returns what the package inherits from its workspace, as if the package named it itself.
 fn inherited(project: &Project) -> Option<Dependency> {
     let workspace = project.workspace();
-    let text = fs::read_to_string(workspace.join("Cargo.toml")).ok()?;
-    match cargo_toml::inherited(&text).ok()?? {
+    match cargo_toml::inherited(&project.root_text()).ok()?? {
         Dependency::Path(path) => {
             let directory = workspace.join(path).canonicalize().ok()?;
             Some(Dependency::Path(seen_from(project, directory)))

@@ -83,6 +83,16 @@ impl Project {
         workspaces.next().unwrap_or(&self.package).to_owned()
     }
 
+    /// Returns the text of the manifest of the workspace, which is the package's own if the package
+    /// is in no workspace. Returns nothing where the manifest cannot be read.
+    pub(crate) fn root_text(&self) -> String {
+        let path = self.workspace().join("Cargo.toml");
+        match path == self.manifest() {
+            true => self.text.clone(),
+            false => fs::read_to_string(path).unwrap_or_default(),
+        }
+    }
+
     /// Returns whether this directory is that of a workspace with the package. cargo refuses a
     /// package below a workspace that neither has nor excludes the package.
     fn is_member(&self, directory: &Path) -> bool {

@@ -10,8 +10,9 @@ use std::path::Path;
 
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 
-use super::cargo_toml::{TABLE, parse};
+use super::cargo_toml::parse;
 use super::change::Change;
+use super::entry;
 use super::project::Project;
 
 /// Path of the table with the settings of single dependencies.
@@ -78,13 +79,14 @@ pub(crate) fn add(project: &Project, manifest: String) -> Result<SmallPrograms, 
 /// A manifest is none, or cannot be read.
 pub(crate) fn remove(project: &Project, manifest: String) -> Result<SmallPrograms, String> {
     apply(project, manifest, |root, package| {
+        let (package, parsed) = (parse(package)?, parse(root)?);
         let text = without(root)?;
         if text == root {
             return Ok((text, None));
         }
-        let why = if let Some(table) = table_with_snowglobe(package) {
+        let why = if let Some(table) = entry::table(&package, &parsed) {
             format!("this package still has snowglobe in [{table}]")
-        } else if is_needed_elsewhere(project, &project.workspace()) {
+        } else if is_needed_elsewhere(project, &project.workspace(), &parsed) {
             "another package there has snowglobe too".to_owned()
         } else {
             return Ok((text, None));
@@ -127,12 +129,10 @@ fn apply(
 
 /// Returns those of [`PACKAGES`] that snowglobe has with the features that a package asks for.
 fn names(package: &DocumentMut, root: &DocumentMut) -> Vec<&'static str> {
-    let own = package.get(TABLE).and_then(|it| it.get("snowglobe"));
+    let own = entry::find(package, root).map(|it| it.item);
     let is_inherited = own.is_some_and(|it| it.get("workspace").is_some());
-    let inherited = root
-        .get("workspace")
-        .and_then(|it| it.get("dependencies")?.get("snowglobe"))
-        .filter(|_| is_inherited);
+    let inherited = entry::inherited(root).map(|it| it.item);
+    let inherited = inherited.filter(|_| is_inherited);
     let mut features: Vec<&str> = Vec::new();
     for item in [own, inherited].into_iter().flatten() {
         let list = item.get("features").and_then(Item::as_array);
@@ -218,11 +218,11 @@ fn remove_empty(table: &mut dyn TableLike, path: &[&str]) {
 
 /// Returns whether a package in this directory or below, other than that of the project, has
 /// snowglobe.
-fn is_needed_elsewhere(project: &Project, directory: &Path) -> bool {
+fn is_needed_elsewhere(project: &Project, directory: &Path, root: &DocumentMut) -> bool {
     let manifest = directory.join("Cargo.toml");
-    if manifest != project.manifest()
-        && fs::read_to_string(&manifest).is_ok_and(|text| table_with_snowglobe(&text).is_some())
-    {
+    let text = fs::read_to_string(&manifest).unwrap_or_default();
+    let parsed = parse(&text).unwrap_or_default();
+    if manifest != project.manifest() && entry::table(&parsed, root).is_some() {
         return true;
     }
     let folders = fs::read_dir(directory).into_iter().flatten().flatten();
@@ -231,29 +231,7 @@ fn is_needed_elsewhere(project: &Project, directory: &Path) -> bool {
         let is_source = name != "target" && !name.to_string_lossy().starts_with('.');
         is_source && entry.file_type().is_ok_and(|it| it.is_dir())
     });
-    folders.any(|folder| is_needed_elsewhere(project, &folder.path()))
-}
-
-/// Returns the table of a manifest by which its package depends on snowglobe, if there is one:
-/// `dependencies`, or `target.'cfg(unix)'.dev-dependencies`.
-fn table_with_snowglobe(text: &str) -> Option<String> {
-    let manifest = parse(text).unwrap_or_default();
-    if let Some(name) = kind_with_snowglobe(manifest.as_table()) {
-        return Some(name.to_owned());
-    }
-    let platforms = manifest.get("target").and_then(Item::as_table_like);
-    let mut platforms = platforms.into_iter().flat_map(TableLike::iter);
-    platforms.find_map(|(platform, tables)| {
-        let name = kind_with_snowglobe(tables.as_table_like()?)?;
-        Some(format!("target.'{platform}'.{name}"))
-    })
-}
-
-/// Returns the first kind of dependencies in a table with snowglobe among them.
-fn kind_with_snowglobe(table: &dyn TableLike) -> Option<&'static str> {
-    let kinds = ["dependencies", TABLE, "build-dependencies"];
-    let has = |kind: &&str| (table.get(kind)).is_some_and(|it| it.get("snowglobe").is_some());
-    kinds.into_iter().find(has)
+    folders.any(|folder| is_needed_elsewhere(project, &folder.path(), root))
 }
 
 #[cfg(test)]
@@ -290,27 +268,6 @@ mod tests {
         let own = "nix = { debug = 1 }\ntoml = { debug = false, opt-level = 1 }\n";
         let left = without(&format!("{ours}{own}")).unwrap();
         assert_eq!(left, format!("[profile.dev.package]\n{own}"));
-    }
-
-    #[test]
-    fn every_table_of_dependencies_counts() {
-        for table in [
-            "dependencies",
-            "dev-dependencies",
-            "build-dependencies",
-            "target.'cfg(target_os = \"linux\")'.dependencies",
-            "target.'cfg(unix)'.dev-dependencies",
-            "target.'x86_64-unknown-linux-gnu'.build-dependencies",
-        ] {
-            let text = format!("[{table}]\nsnowglobe = \"0.1\"\n");
-            assert_eq!(table_with_snowglobe(&text).as_deref(), Some(table));
-            let text = format!("[{table}.snowglobe]\npath = \"x\"\n");
-            assert_eq!(table_with_snowglobe(&text).as_deref(), Some(table));
-            let text = format!("[{table}]\nserde = \"1\"\n");
-            assert_eq!(table_with_snowglobe(&text), None);
-        }
-        let inherited = "[workspace.dependencies]\nsnowglobe = \"0.1\"\n";
-        assert_eq!(table_with_snowglobe(inherited), None);
     }
 
     #[test]

@@ -3,10 +3,15 @@
 use proc_macro2::{Delimiter, LineColumn, TokenStream, TokenTree};
 use syn::{Attribute, Meta};
 
-/// Our attribute as it is written above a test.
-pub(super) const OURS: &str = "#[snowglobe::test]";
-/// The same where the file is built without dev-dependencies too.
-pub(super) const OURS_IN_PACKAGE: &str = "#[cfg_attr(test, snowglobe::test)]";
+/// Our attribute as it is written above a test, in a package that knows snowglobe by this name.
+pub(super) fn ours(name: &str) -> String {
+    format!("#[{name}::test]")
+}
+
+/// Our attribute where the file is built without dev-dependencies too.
+pub(super) fn ours_in_package(name: &str) -> String {
+    format!("#[cfg_attr(test, {name}::test)]")
+}
 
 /// Last names of attributes that make tests, with which ours goes together: those that
 /// `snowglobe::test` knows (`harness/macros/src/company.rs`).
@@ -42,10 +47,10 @@ pub(super) enum Ours {
 }
 
 impl Ours {
-    /// Returns which attribute of ours this is, if it is one.
-    pub(super) fn of(path: &[String], arguments: &str) -> Option<Self> {
+    /// Returns which attribute of ours this is, if it is one; `name` is that of the crate.
+    pub(super) fn of(path: &[String], arguments: &str, name: &str) -> Option<Self> {
         let is = |names: &[&str]| path.iter().eq(names);
-        if is(&["snowglobe", "test"]) {
+        if is(&[name, "test"]) {
             return Some(match arguments.is_empty() {
                 true => Self::Plain,
                 false => Self::WithOptions,
@@ -55,9 +60,10 @@ impl Ours {
             return None;
         }
         let arguments: String = arguments.split_whitespace().collect();
-        match arguments.as_str() {
-            "test,snowglobe::test" => Some(Self::Plain),
-            other if other.contains("snowglobe::test") => Some(Self::WithOptions),
+        let ours = format!("{name}::test");
+        match arguments.strip_prefix("test,") {
+            Some(rest) if rest == ours => Some(Self::Plain),
+            _ if names_crate(&arguments, &ours) => Some(Self::WithOptions),
             _ => None,
         }
     }
@@ -118,12 +124,19 @@ pub(super) fn is_for_tests(attribute: &Attribute) -> bool {
     }
 }
 
-/// Returns whether the path is the one of our attribute of that name.
-pub(super) fn names_ours(path: &syn::Path, name: &str) -> bool {
+/// Returns whether the path is the one of the attribute `name` of this crate.
+pub(super) fn names_ours(path: &syn::Path, krate: &str, name: &str) -> bool {
     let segments = path.segments.iter();
-    segments
-        .map(|it| it.ident.to_string())
-        .eq(["snowglobe", name])
+    segments.map(|it| it.ident.to_string()).eq([krate, name])
+}
+
+/// Returns whether a text has these words, which begin with the name of a crate, and not behind
+/// other letters of a name: `msg::test` is nothing of the crate `sg`.
+pub(super) fn names_crate(text: &str, words: &str) -> bool {
+    text.match_indices(words).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        !before.is_some_and(|it| it.is_alphanumeric() || it == '_')
+    })
 }
 
 /// Finds functions with attributes that make tests in the tokens of a macro.

@@ -116,6 +116,7 @@ fn run(project: &Project, options: &FixOptions) -> Result<ExitCode, String> {
         Conversion::Back => None,
     };
     let FixPlan {
+        name: _,
         changes,
         lines,
         left,
@@ -153,6 +154,8 @@ fn run(project: &Project, options: &FixOptions) -> Result<ExitCode, String> {
 
 /// Everything that is to be written and said.
 struct FixPlan {
+    /// Name by which the sources know the crate snowglobe.
+    name: String,
     changes: Vec<Change>,
     /// Number of tests whose lines are written or taken away.
     lines: usize,
@@ -173,8 +176,9 @@ struct FixedFile {
 }
 
 impl FixedFile {
-    fn names_ours(&self) -> bool {
-        self.after.contains("snowglobe::")
+    /// Returns whether the file names something of our crate, which has this name there.
+    fn names_ours(&self, name: &str) -> bool {
+        attributes::names_crate(&self.after, &format!("{name}::"))
     }
 }
 
@@ -183,7 +187,9 @@ fn plan(
     options: &FixOptions,
     dependency: Option<&Dependency>,
 ) -> Result<FixPlan, String> {
+    let name = cargo_toml::name_in_sources(&project.text, &project.root_text())?;
     let mut plan = FixPlan {
+        name,
         changes: Vec::new(),
         lines: 0,
         left: Vec::new(),
@@ -222,7 +228,7 @@ impl FixPlan {
     /// Notes that a file which belongs to no program for Linux stays as it is, if the file has
     /// tests.
     fn leave_for_others(&mut self, project: &Project, file: &SourceFile) {
-        let converted = source::convert(&file.text, file.part, Conversion::There);
+        let converted = source::convert(&file.text, file.part, Conversion::There, &self.name);
         if converted.is_ok_and(|it| it.count > 0) {
             let shown = project.show(&file.path).display();
             self.left.push(format!("{shown} {}", systems::FOR_OTHERS));
@@ -241,14 +247,14 @@ impl FixPlan {
         let before = file.text;
         if way == Conversion::There
             && target.is_some_and(|it| it.has_own_main)
-            && !before.contains("snowglobe::main!")
+            && !attributes::names_crate(&before, &format!("{}::main!", self.name))
         {
             self.left.push(format!(
                 "{shown} has a `main` of its own, and stays as it is: on libtest-mimic write `snowglobe::mimic::trial`, or let `snowglobe exec --` run it"
             ));
             return None;
         }
-        let converted = match source::convert(&before, file.part, way) {
+        let converted = match source::convert(&before, file.part, way, &self.name) {
             Ok(converted) => converted,
             Err(error) => {
                 let line = error.span().start().line;
@@ -263,7 +269,11 @@ impl FixPlan {
             .left
             .iter()
             .all(|it| it.why == systems::FOR_OTHERS);
-        let sentence = |LeftTest { line, name, why }| format!("{shown}:{line}: `{name}` {why}");
+        let ours = format!("{}::", self.name);
+        let sentence = |LeftTest { line, name, why }| {
+            let [name, why] = [&name, why].map(|it| it.replace("snowglobe::", &ours));
+            format!("{shown}:{line}: `{name}` {why}")
+        };
         self.left.extend(converted.left.into_iter().map(sentence));
         Some(FixedFile {
             before,
@@ -288,16 +298,19 @@ impl FixPlan {
             text = match options.way {
                 Conversion::There if !options.main => text,
                 Conversion::There => self.give_main(project, text, target, files)?,
-                Conversion::Back => take_main(text, target, files)?,
+                Conversion::Back => take_main(text, target, files, &self.name)?,
             };
         }
-        let is_needed = files.iter().any(FixedFile::names_ours);
+        let root = project.root_text();
+        let is_needed = files.iter().any(|it| it.names_ours(&self.name));
         let settings = match (dependency, is_needed) {
-            (Some(dependency), true) => cargo_toml::with_dependency(&text, dependency)
+            (Some(dependency), true) => cargo_toml::with_dependency(&text, &root, dependency)
                 .and_then(|text| small_programs::add(project, text)),
             // Other files may need it where only some are converted back.
-            (None, false) if options.files.is_empty() => cargo_toml::without_dependency(&text)
-                .and_then(|text| small_programs::remove(project, text)),
+            (None, false) if options.files.is_empty() => {
+                cargo_toml::without_dependency(&text, &root)
+                    .and_then(|text| small_programs::remove(project, text))
+            }
             (Some(_), false) | (None, _) => return Ok(text),
         };
         let SmallPrograms {
@@ -320,7 +333,7 @@ impl FixPlan {
     ) -> Result<String, String> {
         let folder = suite::folder_of(target);
         let has = |it: &&FixedFile| it.path == target.file || it.path.starts_with(&folder);
-        let has_ours = files.iter().filter(has).any(FixedFile::names_ours);
+        let has_ours = files.iter().filter(has).any(|it| it.names_ours(&self.name));
         let is_whole = files.iter().filter(has).all(|it| it.is_whole);
         let root = files.iter_mut().find(|it| it.path == target.file);
         let (Some(root), true, false) = (root, has_ours, target.has_own_main) else {
@@ -328,7 +341,7 @@ impl FixPlan {
         };
         let why = match (is_whole, root.may_be_empty) {
             (true, false) => {
-                root.after = own_main::with_main(&root.after);
+                root.after = own_main::with_main(&root.after, &self.name);
                 return cargo_toml::without_harness(&manifest, &target.name);
             }
             (false, _) => "some of its tests are no trials, see above",
@@ -348,12 +361,13 @@ fn take_main(
     manifest: String,
     target: &TestTarget,
     files: &mut [FixedFile],
+    name: &str,
 ) -> Result<String, String> {
     let root = files.iter_mut().find(|it| it.path == target.file);
     let Some(root) = root.filter(|it| target.has_own_main && it.is_whole) else {
         return Ok(manifest);
     };
-    let Some(text) = own_main::without_main(&root.after) else {
+    let Some(text) = own_main::without_main(&root.after, name) else {
         return Ok(manifest);
     };
     root.after = text.to_owned();

@@ -5,18 +5,21 @@ use syn::{Attribute, Meta};
 /// Conditions that hold wherever a trial can run.
 const ALWAYS: [&str; 2] = ["unix", "target_os = \"linux\""];
 
-/// Ends of files that have a `main` of ours, for the two ends of a line, and for a file without an
-/// end of its last line.
-const ENDS: [&str; 4] = [
-    "\nsnowglobe::main!();\n",
-    "\r\nsnowglobe::main!();\r\n",
-    "\n\nsnowglobe::main!();",
-    "\r\n\r\nsnowglobe::main!();",
-];
+/// Returns the ends of files that have a `main` of ours, for the two ends of a line, and for a file
+/// without an end of its last line; `name` is that of the crate.
+fn ends(name: &str) -> [String; 4] {
+    let main = format!("{name}::main!();");
+    [
+        format!("\n{main}\n"),
+        format!("\r\n{main}\r\n"),
+        format!("\n\n{main}"),
+        format!("\r\n\r\n{main}"),
+    ]
+}
 
 /// Returns the text of a test program with a `main` of ours at its end.
-pub(super) fn with_main(text: &str) -> String {
-    let [unix, dos, unix_open, dos_open] = ENDS;
+pub(super) fn with_main(text: &str, name: &str) -> String {
+    let [unix, dos, unix_open, dos_open] = ends(name);
     let end = match (text.contains("\r\n"), text.ends_with('\n')) {
         (false, true) => unix,
         (true, true) => dos,
@@ -27,8 +30,9 @@ pub(super) fn with_main(text: &str) -> String {
 }
 
 /// Returns the text without the `main` that [`with_main`] has written, if it is there.
-pub(super) fn without_main(text: &str) -> Option<&str> {
-    ENDS.into_iter().find_map(|end| text.strip_suffix(end))
+pub(super) fn without_main<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let ends = ends(name);
+    ends.iter().find_map(|end| text.strip_suffix(end))
 }
 
 /// Returns whether an attribute at the top of a file may take the whole file away, and a `main`
@@ -55,10 +59,10 @@ mod tests {
             "//\r\nfn a() {}",
             "",
         ] {
-            let with = with_main(text);
-            assert!(with.contains("snowglobe::main!();"));
-            assert_eq!(without_main(&with), Some(text), "{with:?}");
-            assert_eq!(without_main(text), None);
+            let with = with_main(text, "sg");
+            assert!(with.contains("sg::main!();"));
+            assert_eq!(without_main(&with, "sg"), Some(text), "{with:?}");
+            assert_eq!(without_main(text, "sg"), None);
         }
     }
 

@@ -55,7 +55,7 @@ pub(super) struct LeftTest {
     pub(super) why: &'static str,
 }
 
-/// Converts the text of a source file.
+/// Converts the text of a source file, which knows the crate snowglobe by this name.
 ///
 /// # Errors
 /// The text is no Rust that is understood without the compiler.
@@ -63,11 +63,13 @@ pub(super) fn convert(
     text: &str,
     part: PackagePart,
     way: Conversion,
+    name: &str,
 ) -> Result<Converted, syn::Error> {
     let file = syn::parse_file(text)?;
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let mut search = TestSearch {
         way,
+        name,
         lines: &lines,
         edits: BTreeMap::new(),
         left: Vec::new(),
@@ -92,7 +94,7 @@ pub(super) fn convert(
 #[derive(Debug)]
 enum LineEdit {
     /// This text stands in a line of its own before it.
-    Before(&'static str),
+    Before(String),
     /// The line goes.
     Remove,
 }
@@ -104,7 +106,7 @@ fn edited(lines: &[&str], edits: &BTreeMap<usize, LineEdit>) -> String {
             Some(LineEdit::Before(new)) => {
                 let indent = &line[..line.len() - line.trim_start().len()];
                 let end = if line.ends_with("\r\n") { "\r\n" } else { "\n" };
-                text.extend([indent, new, end, line]);
+                text.extend([indent, new.as_str(), end, line]);
             }
             Some(LineEdit::Remove) => {}
             None => text += line,
@@ -115,6 +117,8 @@ fn edited(lines: &[&str], edits: &BTreeMap<usize, LineEdit>) -> String {
 
 struct TestSearch<'a> {
     way: Conversion,
+    /// Name by which the source knows our crate.
+    name: &'a str,
     lines: &'a [&'a str],
     /// Changes by the number of the line, from 1 on.
     edits: BTreeMap<usize, LineEdit>,
@@ -138,7 +142,7 @@ impl TestSearch<'_> {
     /// Looks at the items of a module; `is_test` says whether it is built with the dev-dependencies
     /// only.
     fn items(&mut self, items: &[Item], is_test: bool) {
-        if let Some(line) = items.iter().find_map(import_of_ours) {
+        if let Some(line) = items.iter().find_map(|it| import_of_ours(it, self.name)) {
             // The attribute of every test below is ours already.
             self.leave_by_hand(line, "use snowglobe::test;");
             return;
@@ -164,13 +168,15 @@ impl TestSearch<'_> {
         match item {
             Item::Fn(function) => {
                 let is_test = is_test || function.attrs.iter().any(attributes::is_for_tests);
-                let test = of_function(&function.sig.ident.to_string(), &function.attrs);
-                self.test(test, is_test);
+                let found = of_function(&function.sig.ident.to_string(), &function.attrs);
+                self.test(found.into_test(self.name), is_test);
             }
             Item::Mod(module) => {
                 let attrs = &module.attrs;
                 let is_test = is_test || attrs.iter().any(attributes::is_for_tests);
-                let isolate = attrs.iter().find(|it| names_ours(it.path(), "isolate"));
+                let isolate = attrs
+                    .iter()
+                    .find(|it| names_ours(it.path(), self.name, "isolate"));
                 if let Some(isolate) = isolate {
                     let line = start(isolate).line;
                     self.leave_by_hand(line, "#[snowglobe::isolate]");
@@ -199,6 +205,7 @@ impl TestSearch<'_> {
     ) {
         let mut search = TestSearch {
             way: self.way,
+            name: self.name,
             lines: self.lines,
             edits: BTreeMap::new(),
             left: Vec::new(),
@@ -246,7 +253,7 @@ impl TestSearch<'_> {
             );
         }
         for found in tests {
-            self.test(found.into_test(), is_test);
+            self.test(found.into_test(self.name), is_test);
         }
     }
 
@@ -265,9 +272,9 @@ impl TestSearch<'_> {
         match (self.way, maker, ours) {
             (Conversion::There, Some(at), None) => {
                 let new = if is_test {
-                    attributes::OURS
+                    attributes::ours(self.name)
                 } else {
-                    attributes::OURS_IN_PACKAGE
+                    attributes::ours_in_package(self.name)
                 };
                 if self.stands_first(at) {
                     self.edits.insert(at.line, LineEdit::Before(new));
@@ -319,11 +326,12 @@ impl TestSearch<'_> {
     /// Returns whether the line has our attribute as we write it, and nothing else.
     fn stands_alone(&self, at: LineColumn) -> bool {
         let line = self.lines.get(at.line - 1).copied().unwrap_or_default();
-        [attributes::OURS, attributes::OURS_IN_PACKAGE].contains(&line.trim())
+        let ours = [attributes::ours, attributes::ours_in_package];
+        ours.iter().any(|ours| line.trim() == ours(self.name))
     }
 }
 
-fn of_function(name: &str, attrs: &[Attribute]) -> FoundTest {
+fn of_function(name: &str, attrs: &[Attribute]) -> attributes::FoundFunction {
     let found = |it: &Attribute| {
         let path: Vec<String> = segments(it.path());
         let arguments = match &it.meta {
@@ -336,11 +344,11 @@ fn of_function(name: &str, attrs: &[Attribute]) -> FoundTest {
         name: name.to_owned(),
         attributes: attrs.iter().map(found).collect(),
     }
-    .into_test()
 }
 
 impl attributes::FoundFunction {
-    fn into_test(self) -> FoundTest {
+    /// Looks at the attributes; `krate` is the name of our crate in the source.
+    fn into_test(self, krate: &str) -> FoundTest {
         let Self { name, attributes } = self;
         let mut test = FoundTest {
             name,
@@ -350,7 +358,7 @@ impl attributes::FoundFunction {
             at_times: None,
         };
         for ((path, arguments), at) in attributes {
-            if let Some(ours) = Ours::of(&path, &arguments) {
+            if let Some(ours) = Ours::of(&path, &arguments, krate) {
                 test.ours = test.ours.or(Some((ours, at)));
             } else if let Some(why) = attributes::foreign(&path) {
                 test.foreign = Some((why, at));
@@ -374,7 +382,7 @@ fn start(attribute: &Attribute) -> LineColumn {
 }
 
 /// Returns the line of `use snowglobe::test;`.
-fn import_of_ours(item: &Item) -> Option<usize> {
+fn import_of_ours(item: &Item, name: &str) -> Option<usize> {
     let Item::Use(item) = item else {
         return None;
     };
@@ -382,7 +390,7 @@ fn import_of_ours(item: &Item) -> Option<usize> {
         return None;
     };
     let imports_test = |tree: &UseTree| matches!(tree, UseTree::Name(it) if it.ident == "test");
-    let is_ours = path.ident == "snowglobe"
+    let is_ours = path.ident == name
         && match &*path.tree {
             UseTree::Group(group) => group.items.iter().any(imports_test),
             tree => imports_test(tree),

@@ -42,6 +42,11 @@ pub(super) const FIXTURES: &str = r#"# Programs and files that tests need from o
 # packages = ["nginx-light | nginx"]
 "#;
 
+/// Returns a text in which the crate has the name that the sources of the package give it.
+pub(super) fn named(text: &str, name: &str) -> String {
+    text.replace("snowglobe::", &format!("{name}::"))
+}
+
 /// Returns a workflow for a package in this directory of its repository; one with fixtures
 /// installs the program that provisions them by the command `installation`.
 pub(super) fn workflow(package: &Path, installation: Option<&str>) -> String {

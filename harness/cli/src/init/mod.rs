@@ -138,11 +138,12 @@ fn plan(
     dependency: &Dependency,
 ) -> Result<InitPlan, String> {
     let manifest = project.manifest();
+    let name = cargo_toml::name_in_sources(&project.text, &project.root_text())?;
     let SmallPrograms {
         manifest: after,
         workspace,
         remark,
-    } = cargo_toml::with_snowglobe(&project.text, dependency, TARGET)
+    } = cargo_toml::with_snowglobe(&project.text, &project.root_text(), dependency, TARGET)
         .and_then(|text| small_programs::add(project, text))
         .map_err(|error| format!("{}: {error}", manifest.display()))?;
     let mut changes = Vec::new();
@@ -152,12 +153,12 @@ fn plan(
     changes.extend(workspace);
     let mut new = vec![(
         project.package.join(format!("tests/{TARGET}.rs")),
-        files::TEST.to_owned(),
+        files::named(files::TEST, &name),
     )];
     if options.fixtures {
         new.push((
             project.package.join("fixtures.toml"),
-            files::FIXTURES.to_owned(),
+            files::named(files::FIXTURES, &name),
         ));
     }
     // Without fixtures the workflow does not install the program `snowglobe`.

@@ -145,6 +145,88 @@ fn the_place_of_the_dependency_is_the_one_that_was_named() {
 }
 
 #[test]
+fn a_dependency_of_another_name_is_known_by_it() {
+    let renamed = format!(
+        "{MANIFEST}\n[dev-dependencies]\nsg = {{ package = \"snowglobe\", path = \"{}\" }} # mine\n",
+        crate::harness()
+    );
+    let project = suite();
+    write(&project, "Cargo.toml", &renamed);
+    // Neither is of snowglobe.
+    write(
+        &project,
+        "tests/other.rs",
+        "use msg::test;\n#[test]\nfn a() {}\n",
+    );
+    let done = snowglobe(project.path(), &["fix", "--yes", "--main"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    says(&text(&done.stderr), &["5 tests are trials now. Next"]);
+    let manifest = read(&project, "Cargo.toml");
+    assert!(manifest.starts_with(&renamed), "{manifest}");
+    assert!(!manifest.contains("\nsnowglobe = { path"), "{manifest}");
+    let library = read(&project, "src/lib.rs");
+    says(
+        &library,
+        &["#[cfg_attr(test, sg::test)]\n#[test]\nfn outside"],
+    );
+    let net = read(&project, "tests/net.rs");
+    says(
+        &net,
+        &["#[sg::test]\n#[test]\n#[should", "\nsg::main!();\n"],
+    );
+    assert!(!net.contains("snowglobe"), "{net}");
+    let again = snowglobe(project.path(), &["fix", "--yes", "--main"]);
+    says(&text(&again.stderr), &["nothing to write"]);
+    let options = net.replacen("#[sg::test]", "#[sg::test(timeout = \"1s\")]", 1);
+    write(&project, "tests/net.rs", &options);
+    let some = snowglobe(project.path(), &["fix", "--undo", "--dry-run"]);
+    says(
+        &text(&some.stderr),
+        &["`one` has an attribute", "take `#[sg::test]` away"],
+    );
+    write(&project, "tests/net.rs", &net);
+
+    let undone = snowglobe(project.path(), &["fix", "--undo", "--yes"]);
+    assert!(undone.status.success(), "{}", text(&undone.stderr));
+    says(&text(&undone.stderr), &["5 tests are as they were"]);
+    assert_eq!(read(&project, "tests/net.rs"), SUITE);
+    assert_eq!(read(&project, "src/lib.rs"), LIBRARY);
+    assert_eq!(read(&project, "Cargo.toml"), MANIFEST);
+
+    write(&project, "Cargo.toml", &renamed);
+    let written = snowglobe(project.path(), &["init", "--yes", "--fixtures"]);
+    assert!(written.status.success(), "{}", text(&written.stderr));
+    let test = read(&project, "tests/world.rs");
+    says(&test, &["use sg::TestResult;", "\nsg::main!();\n"]);
+    assert!(!test.contains("snowglobe::"), "{test}");
+    says(
+        &read(&project, "fixtures.toml"),
+        &["`snowglobe provision`", "`sg::Fixture::"],
+    );
+    assert!(read(&project, "Cargo.toml").starts_with(&renamed));
+}
+
+#[test]
+fn a_dependency_for_some_platforms_or_of_the_package_itself_stays_alone() {
+    for table in [
+        "target.'cfg(target_os = \"linux\")'.dev-dependencies",
+        "dependencies",
+    ] {
+        let own = format!("{MANIFEST}\n[{table}]\nsnowglobe.git = \"https://mine\"\n");
+        for command in ["fix", "init"] {
+            let project = suite();
+            write(&project, "Cargo.toml", &own);
+            let done = snowglobe(project.path(), &[command, "--yes"]);
+            assert!(done.status.success(), "{}", text(&done.stderr));
+            let manifest = read(&project, "Cargo.toml");
+            assert!(manifest.starts_with(&own), "{manifest}");
+            assert!(!manifest.contains("\n[dev-dependencies]"), "{manifest}");
+            says(&manifest, &["snowglobe = { debug = false }"]);
+        }
+    }
+}
+
+#[test]
 fn new_tests_of_a_suite_with_a_main_of_ours_are_converted() {
     let project = suite();
     let target = format!("{MANIFEST}\n[[test]]\nname = \"net\"\nharness = false\n");

@@ -55,3 +55,47 @@ fn the_first_test_passes_and_a_suite_that_fought_over_a_port() {
     assert!(test.status.success(), "{said}{}", text(&test.stderr));
     says(&said, &["each in user, net, mnt", "2 passed"]);
 }
+
+/// A manifest may give snowglobe another name; every macro writes that name then.
+#[test]
+#[ignore = "builds snowglobe anew, which takes a minute"]
+fn the_macros_know_a_dependency_of_another_name() {
+    let project = suite();
+    let path = crate::harness();
+    let dependency = format!("sg = {{ package = \"snowglobe\", path = \"{path}\" }}");
+    let manifest = format!("{}\n[dev-dependencies]\n{dependency}\n", crate::MANIFEST);
+    crate::write(&project, "Cargo.toml", &manifest);
+    for (path, text) in [
+        (
+            "tests/imported.rs",
+            "use sg::test;\n#[test]\nfn imported() {}\n",
+        ),
+        (
+            "tests/isolated.rs",
+            "macro_rules! made { ($name:ident) => { #[test] fn $name() {} } }\n\
+             #[sg::isolate]\nmod all {\n#[test]\nfn plain() {}\nmade!(by_a_macro);\n}\n",
+        ),
+    ] {
+        crate::write(&project, path, text);
+    }
+    for words in [
+        &["init", "--yes"][..],
+        &["fix", "--yes", "src", "tests/net.rs", "--main"],
+    ] {
+        let output = snowglobe(project.path(), words);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    let test = cargo(project.path(), &["test", "--offline"]);
+    let said = text(&test.stdout);
+    assert!(test.status.success(), "{said}{}", text(&test.stderr));
+    for name in [
+        "imported",
+        "all::plain",
+        "all::by_a_macro",
+        "outside",
+        "one",
+    ] {
+        says(&said, &[&format!("test {name} ... ok")]);
+    }
+    says(&said, &["port_80_is_mine"]);
+}

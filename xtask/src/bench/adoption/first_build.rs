@@ -8,34 +8,25 @@ use std::time::{Instant, SystemTime};
 use crate::bench::row::BenchRow;
 use crate::cargo::cargo;
 
-/// A project with one test, in a workspace of its own.
+/// A project in a workspace of its own, to which `snowglobe init` adds what a first test needs.
 const MANIFEST: &str = r#"[package]
 name = "first-build"
 version = "0.1.0"
 edition = "2024"
 
-[dev-dependencies]
-snowglobe = { path = "HARNESS" }
-
-# As `snowglobe init` has it.
-[profile.dev.package."*"]
-debug = false
-
 [workspace]
 "#;
 
-const TEST: &str = "#[snowglobe::test]
-fn a_trial_is_alone() {
-    std::net::TcpListener::bind(\"127.0.0.1:80\").unwrap();
-}
-";
+/// Name of the test program that `snowglobe init` adds.
+const TEST: &str = "world";
 
-/// Measures the rows: once each, since a clean build takes a while.
+/// Measures the rows: once each, since a clean build takes a while. `command` is the program
+/// `snowglobe`.
 ///
 /// # Errors
 /// The error is the text to show.
-pub(super) fn first_build() -> Result<Vec<BenchRow>, String> {
-    let project = Project::make()?;
+pub(super) fn first_build(command: &Path) -> Result<Vec<BenchRow>, String> {
+    let project = Project::make(command)?;
     let build = || {
         let mut command = project.cargo(&["test", "--no-run", "--quiet"]);
         // A dependency from a registry is compiled without incremental files.
@@ -61,7 +52,12 @@ pub(super) fn first_build() -> Result<Vec<BenchRow>, String> {
     let row =
         |name: &str, unit, figure, most| BenchRow::within("adoption", name, unit, figure, most);
     Ok(vec![
-        row("a clean debug build with one test; 18 s", "s", clean, 18.0),
+        row(
+            "a clean debug build with the first test; 18 s",
+            "s",
+            clean,
+            18.0,
+        ),
         row(
             "that build after a touch of the test; 0.3 s",
             "s",
@@ -81,30 +77,30 @@ pub(super) fn first_build() -> Result<Vec<BenchRow>, String> {
 struct Project(tempfile::TempDir);
 
 impl Project {
-    fn make() -> Result<Self, String> {
+    fn make(command: &Path) -> Result<Self, String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let explain = |error| format!("cannot write a project: {error}");
         let harness = root.join("harness").canonicalize().map_err(explain)?;
         let directory = tempfile::tempdir_in(root.join("target")).map_err(explain)?;
         let project = Self(directory);
-        for folder in ["src", "tests"] {
-            fs::create_dir(project.0.path().join(folder)).map_err(explain)?;
-        }
-        let manifest = MANIFEST.replace("HARNESS", &harness.display().to_string());
-        for (file, text) in [
-            ("Cargo.toml", manifest.as_str()),
-            ("src/lib.rs", ""),
-            ("tests/net.rs", TEST),
-        ] {
-            fs::write(project.0.path().join(file), text).map_err(explain)?;
-        }
+        let inside = |file: &str| project.0.path().join(file);
+        fs::create_dir(inside("src")).map_err(explain)?;
+        fs::write(inside("src/lib.rs"), "").map_err(explain)?;
+        fs::write(inside("Cargo.toml"), MANIFEST).map_err(explain)?;
+        let mut init = Command::new(command);
+        init.args(["init", "--yes", "--no-github", "--path"])
+            .arg(harness)
+            .current_dir(project.0.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        run(&mut init)?;
         // With the versions of this repository, which are there already.
-        fs::copy(root.join("Cargo.lock"), project.0.path().join("Cargo.lock")).map_err(explain)?;
+        fs::copy(root.join("Cargo.lock"), inside("Cargo.lock")).map_err(explain)?;
         Ok(project)
     }
 
     fn test(&self) -> PathBuf {
-        self.0.path().join("tests/net.rs")
+        self.0.path().join("tests").join(TEST).with_extension("rs")
     }
 
     fn cargo(&self, arguments: &[&str]) -> Command {
@@ -124,7 +120,8 @@ impl Project {
         let sizes = programs.flatten().filter(|file| {
             let name = file.file_name();
             let name = name.to_string_lossy();
-            name.starts_with("net-") && !name.ends_with(".d")
+            let rest = name.strip_prefix(TEST);
+            rest.is_some_and(|it| it.starts_with('-')) && !name.ends_with(".d")
         });
         let size = |file: fs::DirEntry| file.metadata().map_or(0, |found| found.len());
         Ok(sizes.map(size).max().unwrap_or_default() as f64)
@@ -134,7 +131,7 @@ impl Project {
 fn run(command: &mut Command) -> Result<(), String> {
     match command.status() {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("the project does not build ({status})")),
-        Err(error) => Err(format!("cargo does not run: {error}")),
+        Ok(status) => Err(format!("{command:?} failed ({status})")),
+        Err(error) => Err(format!("{command:?} does not run: {error}")),
     }
 }

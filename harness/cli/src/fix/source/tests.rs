@@ -4,11 +4,11 @@ use super::*;
 
 #[track_caller]
 fn there_and_back(text: &str, part: PackagePart, expected: &str) {
-    let there = convert(text, part, Conversion::There).unwrap();
+    let there = convert(text, part, Conversion::There, "snowglobe").unwrap();
     assert_eq!(there.text, expected);
-    let again = convert(&there.text, part, Conversion::There).unwrap();
+    let again = convert(&there.text, part, Conversion::There, "snowglobe").unwrap();
     assert_eq!((again.text.as_str(), again.count), (expected, 0));
-    let back = convert(&there.text, part, Conversion::Back).unwrap();
+    let back = convert(&there.text, part, Conversion::Back, "snowglobe").unwrap();
     assert_eq!((back.text.as_str(), back.count), (text, there.count));
 }
 
@@ -43,7 +43,7 @@ fn tests_that_macros_make_are_found() {
 
 #[track_caller]
 fn left(text: &str, way: Conversion, line: usize, name: &str, why: &str) {
-    let converted = convert(text, PackagePart::Package, way).unwrap();
+    let converted = convert(text, PackagePart::Package, way, "snowglobe").unwrap();
     assert_eq!(converted.text, text);
     let [left] = &converted.left[..] else {
         panic!("{converted:?}");
@@ -132,7 +132,7 @@ fn tests_that_are_ours_already_are_left_alone() {
         "use snowglobe::{TestResult, test};\n#[test]\nfn a() {}\n",
         "#[snowglobe::isolate]\nmod tests {\n#[test]\nfn a() {}\n}\n",
     ] {
-        let converted = convert(text, PackagePart::Test, Conversion::There).unwrap();
+        let converted = convert(text, PackagePart::Test, Conversion::There, "snowglobe").unwrap();
         assert_eq!((converted.text.as_str(), converted.count), (text, 0));
         assert_eq!(converted.left, []);
     }
@@ -194,11 +194,11 @@ fn tests_for_other_systems_stay_and_come_back() {
         left(text, There, line, name, "another system");
         // An earlier version has converted such tests like this.
         let converted = text.replace("#[test]", "#[snowglobe::test]\n#[test]");
-        let back = convert(&converted, PackagePart::Test, Back).unwrap();
+        let back = convert(&converted, PackagePart::Test, Back, "snowglobe").unwrap();
         assert_eq!(back.text, text);
     }
     // Nothing is said where there are no tests.
     let none = "#[cfg(windows)]\nmod m {\nfn a() {}\n}\n#[cfg(windows)]\nfn b() {}\n";
-    let converted = convert(none, PackagePart::Test, There).unwrap();
+    let converted = convert(none, PackagePart::Test, There, "snowglobe").unwrap();
     assert_eq!(converted.left, []);
 }
