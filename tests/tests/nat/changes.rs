@@ -77,7 +77,11 @@ fn a_router_gets_other_behaviours_and_another_engine_while_it_runs() -> TestResu
 /// Checks that two sockets behind a full cone reach one another at its external address if it
 /// hairpins: at that of the uplink, or at another one that the router is given.
 pub(crate) fn check_hairpins(has_other_address: bool) -> TestResult {
-    for hairpinning in [Hairpinning::ExternalSource, Hairpinning::Off] {
+    for hairpinning in [
+        Hairpinning::ExternalSource,
+        Hairpinning::ToRouter,
+        Hairpinning::Off,
+    ] {
         let world = World::new(NatSpec {
             hairpinning,
             ..preset::full_cone()
@@ -96,7 +100,7 @@ pub(crate) fn check_hairpins(has_other_address: bool) -> TestResult {
         // router has decided on the first.
         server.sees(&one, [0, 0]);
         let expected = match hairpinning {
-            Hairpinning::Off => {
+            Hairpinning::ToRouter | Hairpinning::Off => {
                 server.send([0, 0], outside_2);
                 server.at(0, 0)
             }

@@ -3,6 +3,8 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddrV4, TcpListener, TcpStream};
+use std::thread;
+use std::time::Instant;
 
 use snowglobe::lab::{Lab, Node};
 use snowglobe::prelude::*;
@@ -150,36 +152,88 @@ fn a_hairpin_keeps_the_source_where_that_is_asked_for() -> TestResult {
     Ok(())
 }
 
+/// Returns the NAT of [`Home`] that hairpins as asked, with its forwarded ports.
+fn forwarding(engine: NatEngine, hairpinning: Hairpinning) -> NatSpec {
+    carried(engine, hairpinning)
+        .forward(NatProtocol::Udp, OUTSIDE[0], INSIDE)
+        .forward(NatProtocol::Tcp, OUTSIDE[1], INSIDE)
+}
+
 #[snowglobe::test]
-fn without_hairpinning_the_router_refuses() -> TestResult {
+fn hairpins_are_switched_to_the_router_itself_and_back() -> TestResult {
     for engine in ENGINES {
         let mut home = Home::new(carried(engine, Hairpinning::ExternalSource), None)?;
         let (udp, tcp) = (home.at(OUTSIDE[0]), home.at(OUTSIDE[1]));
         home.by_tcp(&home.lab[home.other])?;
-        // Switched off while the lab runs, and on again.
-        for hairpinning in [Hairpinning::Off, Hairpinning::ExternalSource] {
-            let nat = carried(engine, hairpinning)
-                .forward(NatProtocol::Udp, OUTSIDE[0], INSIDE)
-                .forward(NatProtocol::Tcp, OUTSIDE[1], INSIDE);
-            home.lab
-                .change_router(home.router, |router| router.nat(nat))?;
-            let other = &home.lab[home.other];
-            if hairpinning == Hairpinning::ExternalSource {
-                assert_eq!(home.by_udp(other)?, udp.ip(), "{engine}");
-                continue;
-            }
-            // Nobody listens in the router itself, and its kernel says so.
-            let asker = socket(other, Ipv4Addr::UNSPECIFIED, 0);
-            asker.connect(udp)?;
-            asker.send(b"ping")?;
-            let error = asker.recv(&mut [0; 10]).expect_err("refused");
-            assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{engine}");
-            let error = other.run(|| TcpStream::connect_timeout(&tcp, PATIENCE));
-            assert_eq!(
-                error.expect_err("refused").kind(),
-                ErrorKind::ConnectionRefused
-            );
+        let nat = forwarding(engine, Hairpinning::ToRouter);
+        home.lab.change_router(home.router, |it| it.nat(nat))?;
+        let other = &home.lab[home.other];
+        // Nobody listens in the router itself, and its kernel says so.
+        let asker = socket(other, Ipv4Addr::UNSPECIFIED, 0);
+        asker.connect(udp)?;
+        asker.send(b"ping")?;
+        let error = asker.recv(&mut [0; 10]).expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{engine}");
+        let error = other.run(|| TcpStream::connect_timeout(&tcp, PATIENCE));
+        let error = error.expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{engine}");
+        let nat = forwarding(engine, Hairpinning::ExternalSource);
+        home.lab.change_router(home.router, |it| it.nat(nat))?;
+        assert_eq!(home.by_udp(&home.lab[home.other])?, udp.ip(), "{engine}");
+    }
+    Ok(())
+}
+
+/// Waits until the router has dropped a number of packets of hosts inside to its external address.
+fn wait_for_drops(router: &Node, wanted: u64) -> TestResult {
+    let dropped = || -> TestResult<u64> {
+        let counters = router.firewall_counters()?;
+        let hairpins = counters.iter().filter(|it| it.rule == "nat-hairpin");
+        Ok(hairpins.map(|it| it.packets).sum())
+    };
+    let until = Instant::now() + PATIENCE;
+    while dropped()? < wanted {
+        assert!(Instant::now() < until, "{wanted} packets are dropped");
+        thread::yield_now();
+    }
+    Ok(())
+}
+
+#[snowglobe::test]
+fn without_hairpinning_packets_to_the_external_address_vanish() -> TestResult {
+    for engine in ENGINES {
+        let mut home = Home::new(carried(engine, Hairpinning::ExternalSource), None)?;
+        let (udp, tcp) = (home.at(OUTSIDE[0]), home.at(OUTSIDE[1]));
+        home.by_tcp(&home.lab[home.other])?;
+        let nat = forwarding(engine, Hairpinning::Off);
+        home.lab.change_router(home.router, |it| it.nat(nat))?;
+        let (other, router) = (&home.lab[home.other], &home.lab[home.router]);
+        let service = router.run(|| TcpListener::bind(("0.0.0.0", 80)))?;
+        let asker = socket(other, Ipv4Addr::UNSPECIFIED, 0);
+        asker.connect(udp)?;
+        asker.send(b"ping")?;
+        wait_for_drops(router, 1)?;
+        for to in [tcp, SocketAddr::new(tcp.ip(), 80)] {
+            let patience = Duration::from_millis(50);
+            let error = other.run(|| TcpStream::connect_timeout(&to, patience));
+            assert_eq!(error.expect_err("silence").kind(), ErrorKind::TimedOut);
         }
+        wait_for_drops(router, 3)?;
+        // A refusal of the datagram would have come before the answer to the next question.
+        let inside = SocketAddr::new(Ipv4Addr::new(192, 168, 7, 1).into(), 80);
+        other.run(|| TcpStream::connect_timeout(&inside, PATIENCE))?;
+        service.accept()?;
+        assert!(asker.take_error()?.is_none(), "{engine}");
+        // The router reaches its own address, and is reached from outside, where nothing else has
+        // the port.
+        let own = SocketAddr::new(tcp.ip(), 80);
+        router.run(|| TcpStream::connect_timeout(&own, PATIENCE))?;
+        let stranger = &home.lab[home.stranger];
+        assert_eq!(home.by_udp(stranger)?, stranger.ip(), "{engine}");
+        // Switched on again, all is as it was.
+        let nat = forwarding(engine, Hairpinning::ExternalSource);
+        home.lab.change_router(home.router, |it| it.nat(nat))?;
+        assert_eq!(home.by_udp(&home.lab[home.other])?, udp.ip(), "{engine}");
     }
     Ok(())
 }

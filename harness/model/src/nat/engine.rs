@@ -237,7 +237,9 @@ impl Nat {
         sums: Checksums,
         now: u64,
     ) -> NatOutcome {
-        if self.spec.hairpinning == Hairpinning::Off {
+        // The kernel of the router takes in what is for the address of the uplink. Here are the
+        // other external addresses, which the router itself does not have.
+        if !self.spec.hairpinning.is_on() {
             return NatOutcome::Drop(NatDrop::Hairpin);
         }
         let number = match self.mapping_for(packet, protocol, false, now) {

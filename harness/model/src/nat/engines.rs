@@ -5,7 +5,7 @@ use std::fmt;
 use snowglobe_derive::{Deserialize, Serialize};
 
 use super::preset;
-use super::spec::{Dependence, Hairpinning, NatSpec, PortAssignment, UnknownFlow, Unsolicited};
+use super::spec::{Dependence, NatSpec, PortAssignment, UnknownFlow, Unsolicited};
 
 /// The mechanism that carries a NAT.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ impl NatSpec {
     /// are forwarded, or that a host has asked for. [`NatEngine::Nftables`], which is asked for by
     /// name, does that.
     pub fn kernel_lacks(&self) -> Option<&'static str> {
-        let hairpins = self.hairpinning != Hairpinning::Off;
+        let hairpins = self.hairpinning.is_on();
         self.nftables_lacks().or(hairpins
             .then_some("`hairpinning`: Linux has it for forwarded and requested ports alone"))
     }

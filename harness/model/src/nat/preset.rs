@@ -74,7 +74,7 @@ pub fn symmetric_port_preserving() -> NatSpec {
     NatSpec {
         ports: PortAssignment::Overloading,
         unknown_flow: UnknownFlow::Adopt,
-        hairpinning: Hairpinning::Off,
+        hairpinning: Hairpinning::ToRouter,
         timeouts: NatTimeouts {
             udp: Duration::from_secs(120),
             tcp_transitory: Duration::from_secs(120),
@@ -111,7 +111,7 @@ pub fn office() -> NatSpec {
     NatSpec {
         ports: PortAssignment::Random,
         port_range: [50_001, 65_535],
-        hairpinning: Hairpinning::Off,
+        hairpinning: Hairpinning::ToRouter,
         timeouts: NatTimeouts {
             udp: Duration::from_secs(60),
             tcp_transitory: Duration::from_secs(30),

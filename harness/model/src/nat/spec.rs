@@ -88,8 +88,8 @@ pub enum Exhausted {
 ///
 /// Hairpinning works at all external addresses: that of the uplink, those of the pool, and one that
 /// the NAT was rebound to. A packet to the address of the uplink for which there is no mapping
-/// reaches the router itself. nftables hairpins only forwarded ports and ports that a host has
-/// asked for.
+/// reaches the router itself, unless hairpinning is [`Off`](Hairpinning::Off). nftables hairpins
+/// only forwarded ports and ports that a host has asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Hairpinning {
@@ -99,8 +99,22 @@ pub enum Hairpinning {
     /// The packet comes back with the source that it had. Some old routers do this; a host then
     /// gets answers from an address that it has not asked.
     InternalSource,
-    /// The packet is dropped.
+    /// The router itself gets the packet: a service of the router may answer, or its kernel
+    /// refuses. Linux and pf do this, which translate at the uplink alone.
+    ToRouter,
+    /// The packet is dropped silently, whatever the router itself serves there: hosts inside reach
+    /// the router by its address inside.
     Off,
+}
+
+impl Hairpinning {
+    /// Returns whether packets from inside to a mapping come back inside.
+    pub fn is_on(self) -> bool {
+        match self {
+            Hairpinning::ExternalSource | Hairpinning::InternalSource => true,
+            Hairpinning::ToRouter | Hairpinning::Off => false,
+        }
+    }
 }
 
 /// Choice of the external address of a new mapping, where there are several (RFC 4787, REQ-2).

@@ -13,7 +13,7 @@ use crate::topology::{
 /// The group of nflog that hears of packets which a firewall does not let through.
 pub(super) const LOG_GROUP: u16 = 1;
 /// Index of the loopback interface in every network namespace (`net/core/net_namespace.c`).
-const LOOPBACK: u32 = 1;
+pub(super) const LOOPBACK: u32 = 1;
 /// The label of what a portal does.
 const PORTAL: &str = "captive portal";
 

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::BorrowedFd;
 
-use super::firewall;
+use super::firewall::{self, LOOPBACK};
 use crate::kernel::netlink::NetlinkError;
 use crate::kernel::nft::{
     FilterConversation, HookRule, IpFamily, RuleAction, RuleCounter, RuleHook, RuleMatch, state,
@@ -80,6 +80,10 @@ fn rules(planned: &NetfilterPlan) -> Vec<HookRule> {
             }));
         }
         (_, None) => {}
+    }
+    if asked.is_some_and(|nat| nat.hairpinning == Hairpinning::Off) {
+        let external = external.iter().map(|(_, address)| *address);
+        rules.extend(external.map(|address| from_inside(address, uplinks)));
     }
     let masquerades_v6 = router.is_some_and(|router| router.nat_v6 == V6Nat::Masquerade);
     if masquerades_v6 {
@@ -171,7 +175,7 @@ fn translation(nat: &NatSpec, uplink: u32, external: &[Ipv4Addr]) -> Vec<HookRul
             "nat-forwarded",
         ),
     ];
-    let hairpins = nat.hairpinning != Hairpinning::Off;
+    let hairpins = nat.hairpinning.is_on();
     // Without hairpinning, only packets from the uplink are led to a forwarded port.
     let external = if hairpins { external } else { &[] };
     let forwards = nat.forwards.iter();
@@ -253,6 +257,17 @@ fn source_of_hairpins(
     Some(rule(RuleHook::Postrouting, matches, action, "nat-hairpin"))
 }
 
+/// Drops packets of hosts inside to an external address, which the kernel would take in.
+fn from_inside(external: Ipv4Addr, uplinks: &[u32]) -> HookRule {
+    let beside = [LOOPBACK].iter().chain(uplinks);
+    let mut matches = vec![
+        RuleMatch::Family(IpFamily::V4),
+        RuleMatch::To(external.into(), 32),
+    ];
+    matches.extend(beside.map(|it| RuleMatch::NotReceivedOn(*it)));
+    rule(RuleHook::Input, matches, RuleAction::Drop, "nat-hairpin")
+}
+
 /// Lets a port of the uplink lead inside, also for hosts inside that ask these external addresses.
 pub(crate) fn port_forward(
     forward: &PortForward,
@@ -317,7 +332,7 @@ fn let_in(nat: &NatSpec, uplink: u32, external: &[Ipv4Addr]) -> Vec<HookRule> {
         ];
         rules.push(accept(matches, "nat-forwarded"));
     }
-    if nat.hairpinning != Hairpinning::Off {
+    if nat.hairpinning.is_on() {
         let from = |address: &Ipv4Addr| RuleMatch::From((*address).into(), 32);
         let hairpins = external.iter().map(from);
         rules.extend(hairpins.map(|from| accept(vec![from], "nat-hairpin")));

@@ -7,7 +7,7 @@ use crate::lab::error::Result;
 use crate::lab::lab::Lab;
 use crate::lab::node::node::Node;
 use crate::lab::services::portmap::site::{InsideNetwork, KernelNat, LeaseSite, NatCarrier};
-use crate::model::nat::{Hairpinning, NatEngine};
+use crate::model::nat::NatEngine;
 use crate::topology::plan::{InterfacePlan, NodePlan, Plan};
 
 /// Returns the site of a node; nothing for a node that does not translate.
@@ -21,7 +21,7 @@ fn site_of(lab: &Lab, plan: &Plan, planned: &NodePlan, node: &Node) -> Option<Le
     let carrier = match nat.carried_by() {
         NatEngine::Nftables | NatEngine::Auto => NatCarrier::Kernel(KernelNat {
             external: uplink.v4().next().unwrap_or(Ipv4Addr::UNSPECIFIED),
-            hairpins: nat.hairpinning != Hairpinning::Off,
+            hairpins: nat.hairpinning.is_on(),
             forwards: nat.forwards.clone(),
         }),
         NatEngine::Userspace => {

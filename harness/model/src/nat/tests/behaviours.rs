@@ -66,6 +66,7 @@ fn hairpinning_is_as_asked() {
     for hairpinning in [
         Hairpinning::ExternalSource,
         Hairpinning::InternalSource,
+        Hairpinning::ToRouter,
         Hairpinning::Off,
     ] {
         let mut world = World::new(NatSpec {
@@ -78,7 +79,7 @@ fn hairpinning_is_as_asked() {
         let expected = match hairpinning {
             Hairpinning::ExternalSource => Ok([outside_1, two]),
             Hairpinning::InternalSource => Ok([one, two]),
-            Hairpinning::Off => dropped(NatDrop::Hairpin),
+            Hairpinning::ToRouter | Hairpinning::Off => dropped(NatDrop::Hairpin),
         };
         assert_eq!(passed, expected);
     }

@@ -5,7 +5,7 @@
 //! addresses (RFC 4787, section 6). So such packets leave by the uplink: by a route in a table of
 //! their own, over the router in front of this one, where they never arrive.
 
-use crate::nat::{Hairpinning, NatEngine};
+use crate::nat::NatEngine;
 use crate::plan::stack::{Diversion, InterfacePlan, RoutePlan, StackPlan, Sysctl};
 use crate::topology::subnet::Subnet;
 use crate::topology::value::Topology;
@@ -20,9 +20,8 @@ const TABLE: u32 = 999;
 pub(crate) fn divert_to_uplinks(topology: &Topology, stacks: &mut [StackPlan]) {
     for stack in stacks {
         let nat = router(topology, stack.owner).and_then(|router| router.nat.as_ref());
-        let hairpins = nat.is_some_and(|nat| {
-            nat.carried_by() == NatEngine::Userspace && nat.hairpinning != Hairpinning::Off
-        });
+        let hairpins = nat
+            .is_some_and(|nat| nat.carried_by() == NatEngine::Userspace && nat.hairpinning.is_on());
         if hairpins {
             divert(stack);
         }
