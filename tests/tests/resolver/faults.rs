@@ -61,6 +61,28 @@ fn a_fault_is_about_the_names_and_types_that_it_says() -> TestResult {
 }
 
 #[snowglobe::test]
+fn a_fault_of_a_name_of_the_lab_is_one_of_both_its_forms() -> TestResult {
+    let (lab, _, client) = pair()?;
+    // glibc asks for `names.lab` and then for `names` (resolv.conf(5), search), as musl does.
+    for given in ["names", "names.lab", "*.lab"] {
+        let gone = lab.dns().inject(DnsFault::nxdomain().of_name(given))?;
+        for asked in ["names", "names.lab"] {
+            assert!(look(&lab[client], asked).is_err(), "{asked} for {given}");
+        }
+        assert!(look(&lab[client], WWW).is_ok());
+        gone.heal()?;
+        assert!(look(&lab[client], "names").is_ok());
+    }
+    // With a dot at its end, the name is the one that is written.
+    let _one = lab
+        .dns()
+        .inject(DnsFault::nxdomain().of_name("names.lab."))?;
+    assert!(look(&lab[client], "names").is_ok());
+    assert!(look(&lab[client], "names.lab").is_err());
+    Ok(())
+}
+
+#[snowglobe::test]
 fn answers_change_and_change_back() -> TestResult {
     let (lab, _, client) = pair()?;
     let before = look(&lab[client], WWW)?;

@@ -19,6 +19,8 @@ const ALIASES: usize = 16;
 /// Everything that a name server knows.
 #[derive(Clone, Debug)]
 pub struct Catalog {
+    /// The domain of the lab.
+    domain: Option<DomainName>,
     zones: Vec<DomainName>,
     records: HashMap<DomainName, Vec<Record>>,
     /// The names with records, and all names above them.
@@ -52,8 +54,10 @@ impl Catalog {
     /// Reads the zones of a server, whose topology was checked: a line that is no record is left
     /// out.
     pub fn new(spec: &DnsSpec, domain: &str, lab: LabNames) -> Self {
+        let domain = DomainName::absolute(domain).ok();
         let mut catalog = Self {
-            zones: DomainName::absolute(domain).into_iter().collect(),
+            zones: domain.iter().cloned().collect(),
+            domain,
             records: HashMap::new(),
             there: HashSet::new(),
             ttl: spec.ttl.unwrap_or(TTL),
@@ -78,6 +82,18 @@ impl Catalog {
     /// Takes over the names of a lab that has changed.
     pub fn set_lab(&mut self, lab: LabNames) {
         self.lab = lab;
+    }
+
+    /// Returns the other form of a name of the lab: `bob.lab` of `bob`, and the other way round.
+    pub(crate) fn other_form(&self, name: &DomainName) -> Option<DomainName> {
+        let domain = self.domain.as_ref()?;
+        let below = name.as_str().strip_suffix(domain.as_str());
+        if let Some(short) = below.and_then(|it| it.strip_suffix('.')) {
+            return Some(DomainName::as_asked(short));
+        }
+        let one_label = !name.as_str().is_empty() && !name.as_str().contains('.');
+        let of_lab = name != domain && (one_label || self.lab.has_node(name));
+        of_lab.then(|| DomainName::as_asked(&format!("{name}.{domain}")))
     }
 
     /// Returns the seconds for which an answer may be kept whose record says nothing of it.

@@ -29,7 +29,9 @@ pub struct DnsFault {
     /// The change of the answers.
     pub effect: DnsEffect,
     /// The name that the questions are about; with `*.` in front, all names below the rest. All
-    /// names if there is none.
+    /// names if there is none. A name of the lab is meant with and without the lab's domain (`bob`,
+    /// `bob.lab`), as resolvers ask for either; a dot at the end (`bob.`) confines the fault to the
+    /// name as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The type of record that is asked for; any type if there is none.
@@ -99,6 +101,9 @@ impl DnsFault {
     }
 
     /// Confines the fault to one name, or with `*.` in front to all names below the rest.
+    ///
+    /// `bob` and `bob.lab` are one name: a program that looks `bob` up asks for `bob.lab` first,
+    /// where `resolv.conf` has `search lab`. With a dot at its end the name is taken as it is.
     pub fn of_name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -116,6 +121,7 @@ impl DnsFault {
     /// The name or a record is invalid.
     pub fn parse(&self) -> Result<ParsedFault, DnsFaultError> {
         let Self { effect, name, kind } = self;
+        let exact = name.as_deref().is_some_and(|text| text.ends_with('.'));
         let name = name.as_deref().map(|text| {
             DomainName::absolute(text).map_err(|source| DnsFaultError::Name {
                 name: text.to_owned(),
@@ -141,6 +147,7 @@ impl DnsFault {
         Ok(ParsedFault {
             effect,
             name: name.transpose()?,
+            exact,
             kind: *kind,
         })
     }
@@ -171,6 +178,8 @@ impl fmt::Display for DnsFault {
 pub struct ParsedFault {
     effect: ParsedEffect,
     name: Option<DomainName>,
+    /// Whether the name stands for no other form of it.
+    exact: bool,
     kind: Option<RecordKind>,
 }
 
@@ -190,18 +199,26 @@ impl ParsedFault {
         &self.effect
     }
 
-    /// Returns whether the fault is about such a question.
-    pub(crate) fn is_about(&self, name: &DomainName, kind: RecordKind) -> bool {
+    /// Returns whether the fault is about such a question. `other` is the other form of a name of
+    /// the lab.
+    pub(crate) fn is_about(
+        &self,
+        name: &DomainName,
+        other: Option<&DomainName>,
+        kind: RecordKind,
+    ) -> bool {
+        let fits = |own: &DomainName, asked: &DomainName| match own.as_str().strip_prefix("*.") {
+            Some(rest) => {
+                let below = asked.as_str().strip_suffix(rest);
+                below.is_some_and(|it| it.ends_with('.'))
+            }
+            None => own == asked,
+        };
+        let other = other.filter(|_| !self.exact);
         let named = self
             .name
             .as_ref()
-            .is_none_or(|own| match own.as_str().strip_prefix("*.") {
-                Some(rest) => name
-                    .as_str()
-                    .strip_suffix(rest)
-                    .is_some_and(|it| it.ends_with('.')),
-                None => own == name,
-            });
+            .is_none_or(|own| fits(own, name) || other.is_some_and(|other| fits(own, other)));
         named && self.kind.is_none_or(|own| own == kind)
     }
 }

@@ -220,7 +220,8 @@ impl Question {
     ) -> Reply {
         let mut delay = Duration::ZERO;
         let mut last = None;
-        let about = |fault: &&ParsedFault| fault.is_about(&self.name, self.kind);
+        let other = catalog.other_form(&self.name);
+        let about = |fault: &&ParsedFault| fault.is_about(&self.name, other.as_ref(), self.kind);
         for fault in faults.into_iter().filter(about) {
             if let ParsedEffect::Delay(by) = fault.effect() {
                 delay = delay.saturating_add(*by);

@@ -227,6 +227,25 @@ fn faults_change_what_they_are_about() {
         Packet::parse(&said.bytes.unwrap()).unwrap().answers[0].ttl,
         5
     );
+    for (given, asked) in [
+        ("bob", "bob.lab"),
+        ("bob.lab", "bob"),
+        ("*.lab", "bob"),
+        ("bob.lab.", "bob.lab"),
+    ] {
+        let failed = DnsFault::servfail().of_name(given);
+        let said = of(&failed, asked, false).outcome;
+        assert_eq!(said, DnsOutcome::Failed, "{asked} for {given}");
+    }
+    for (given, asked) in [
+        ("bob.", "bob.lab"),
+        ("bob.lab.", "bob"),
+        ("*.lab", "www.example.org"),
+    ] {
+        let failed = DnsFault::servfail().of_name(given);
+        let said = of(&failed, asked, false).outcome;
+        assert_eq!(said, DnsOutcome::Answered(1), "{asked} for {given}");
+    }
     let late = DnsFault::delay(Duration::from_millis(300));
     let both = reply(&query("bob", RecordKind::A), &[late.clone(), late], false);
     assert_eq!(both.delay, Duration::from_millis(600));
