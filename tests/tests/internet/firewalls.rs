@@ -215,10 +215,15 @@ fn a_host_has_a_firewall_too() -> TestResult {
 
 /// Asks for a page of plain HTTP, and returns the whole answer.
 fn page(from: &Node, to: IpAddr) -> std::io::Result<String> {
+    ask(from, to, b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n")
+}
+
+/// Sends a question to a web server, and returns the whole answer.
+fn ask(from: &Node, to: IpAddr, question: &[u8]) -> std::io::Result<String> {
     from.run(|| {
         let mut stream = TcpStream::connect_timeout(&(to, 80).into(), PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n")?;
+        stream.write_all(question)?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)
@@ -244,6 +249,36 @@ fn a_captive_portal_shows_its_page_until_it_admits_a_guest() -> TestResult {
     assert!(reaches(&office.lab[office.desk], to, 443, PATIENCE));
     // The listener of the server is no web server: it closes.
     assert_eq!(page(&office.lab[office.desk], to).unwrap_or_default(), "");
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_captive_portal_answers_each_method_as_http_wants_it() -> TestResult {
+    let shown = "<h1>Room number?</h1>";
+    let office = office(Firewall::captive_portal(shown))?;
+    let (desk, to) = (&office.lab[office.desk], office.lab[office.server].ip());
+    let content = "a".repeat(1 << 20);
+    let post = format!(
+        "POST /login HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{content}",
+        content.len()
+    );
+    for (question, status, content) in [
+        ("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "511", ""),
+        ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "511", shown),
+        // A line may end with a line feed alone (RFC 9112, section 2.2).
+        ("GET / HTTP/1.0\n\n", "511", shown),
+        // The answer comes although the portal wants nothing of the content.
+        (&post, "511", shown),
+        ("what is this\r\n\r\n", "400", shown),
+    ] {
+        let said = ask(desk, to, question.as_bytes())?;
+        let asked = &question[..question.len().min(20)];
+        assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{said}");
+        let (head, body) = said.split_once("\r\n\r\n").ok_or("no header")?;
+        assert_eq!(body, content, "{asked}");
+        let length = format!("\r\nContent-Length: {}\r\n", shown.len());
+        assert!(head.contains(&length), "{asked}: {head}");
+    }
     Ok(())
 }
 
@@ -289,6 +324,24 @@ fn what_a_firewall_cannot_be_is_refused() {
         (drop().ports([80]), "has ports but neither TCP nor UDP"),
         (drop().udp().port_range(9, 5), "whose ports 9 to 5 are none"),
         (
+            drop().icmp().ports([80]),
+            "has ports but neither TCP nor UDP",
+        ),
+        (drop().udp().ports([]), "whose list of ports is empty"),
+        (drop().udp().port_range(0, 5), "whose ports 0 to 5 are none"),
+        (
+            drop().from("10.0.0.0/8").to("2001:db8::/32"),
+            "which no packet fits: `10.0.0.0/8` and `2001:db8::/32` are of different families",
+        ),
+        (
+            drop().from("224.0.0.0/4"),
+            "which no packet fits: `224.0.0.0/4` are groups",
+        ),
+        (
+            drop().to("::"),
+            "which no packet fits: none goes to `::`; write `::/0`",
+        ),
+        (
             drop().to("10.0.0.1/8"),
             "whose network `10.0.0.1/8` is none",
         ),
@@ -300,6 +353,11 @@ fn what_a_firewall_cannot_be_is_refused() {
         assert_eq!(error.kind(), TopologyErrorKind::Invalid);
         assert!(error.to_string().contains(complaint), "{error}");
     }
+    let empty = "[[node]]\nname = \"host\"\nnetwork.firewall = { rules = [\
+                 { heading = \"inbound\", action = \"drop\", protocol = \"udp\", ports = [] }] }";
+    let error = Topology::from_toml(empty).and_then(|it| it.validate());
+    let error = error.expect_err("the rule is wrong").to_string();
+    assert!(error.contains("whose list of ports is empty"), "{error}");
     let mut topology = Topology::new();
     topology.router(RouterSpec::new("r").firewall(Firewall::open()));
     let error = topology.validate().expect_err("the router has no uplink");

@@ -80,9 +80,23 @@ pub(crate) enum FirewallFault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RuleFault {
     PortsWithoutProtocol,
-    Ports { first: u16, last: u16 },
+    NoPorts,
+    Ports {
+        first: u16,
+        last: u16,
+    },
     Network(String),
-    NameLength { most: usize },
+    FamiliesDiffer {
+        from: String,
+        to: String,
+    },
+    /// No packet comes from a multicast group.
+    FromGroup(String),
+    /// No packet goes to the unspecified address.
+    ToNobody(String),
+    NameLength {
+        most: usize,
+    },
 }
 
 /// A mistake in a sysctl.
@@ -188,6 +202,9 @@ impl fmt::Display for RuleFault {
             Self::PortsWithoutProtocol => {
                 f.write_str("which has ports but neither TCP nor UDP; add `.tcp()` or `.udp()`")
             }
+            Self::NoPorts => {
+                f.write_str("whose list of ports is empty; leave the ports out to mean all of them")
+            }
             Self::Ports { first, last } => write!(
                 f,
                 "whose ports {first} to {last} are none; ports are 1 to 65535, the first before \
@@ -197,6 +214,19 @@ impl fmt::Display for RuleFault {
                 f,
                 "whose network `{}` is none; write it like `10.0.0.0/8`",
                 text.escape_debug()
+            ),
+            Self::FamiliesDiffer { from, to } => write!(
+                f,
+                "which no packet fits: `{from}` and `{to}` are of different families; write a \
+                 rule for each family"
+            ),
+            Self::FromGroup(from) => write!(
+                f,
+                "which no packet fits: `{from}` are groups, and no packet comes from a group"
+            ),
+            Self::ToNobody(to) => write!(
+                f,
+                "which no packet fits: none goes to `{to}`; write `{to}/0` for all addresses"
             ),
             Self::NameLength { most } => write!(
                 f,

@@ -5,11 +5,15 @@ use std::fmt;
 use std::net::IpAddr;
 
 use snowglobe_derive::{Deserialize, Serialize};
+use snowglobe_text::{FromTree, Tree, TreeError};
 
 use crate::topology::node::is_default;
 
 /// The port of a router at which the page of a captive portal is served.
 pub const PORTAL_PORT: u16 = 8088;
+
+/// A range for a list of ports that is empty: without a range, a rule would be about all ports.
+pub(crate) const NO_PORTS: [u16; 2] = [1, 0];
 
 /// A firewall, which knows connections. Of a router, it stands at the uplinks: *inbound* is what
 /// begins in front of the router. Of another node, it stands before the node itself.
@@ -104,7 +108,11 @@ pub struct FirewallRule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<FirewallProtocol>,
     /// The destination ports, as ranges from the first to the last; none for all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "ports_of_list"
+    )]
     pub ports: Vec<[u16; 2]>,
     /// The network that the connections come from, such as `10.0.0.0/8`; none for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -243,10 +251,15 @@ impl FirewallRule {
         self
     }
 
-    /// Limits the rule to these destination ports.
+    /// Limits the rule to these destination ports. Without any, the rule fits no packet, and is
+    /// refused before a lab starts.
     pub fn ports(mut self, ports: impl IntoIterator<Item = u16>) -> Self {
+        let before = self.ports.len();
         self.ports
             .extend(ports.into_iter().map(|port| [port, port]));
+        if self.ports.len() == before {
+            self.ports.push(NO_PORTS);
+        }
         self
     }
 
@@ -297,6 +310,15 @@ impl fmt::Display for Heading {
             Self::Outbound => "outbound",
         })
     }
+}
+
+fn ports_of_list(tree: &Tree) -> Result<Vec<[u16; 2]>, TreeError> {
+    let ports = Vec::from_tree(tree)?;
+    Ok(if ports.is_empty() {
+        vec![NO_PORTS]
+    } else {
+        ports
+    })
 }
 
 /// The text of a rule: `drop outbound udp 53 to 10.0.0.0/8`.

@@ -16,6 +16,7 @@ use crate::portmap::PortMappingSpec;
 use crate::v6::{Nat64Spec, V6Nat};
 
 pub use by_hand::RouteSpec;
+pub(crate) use firewall::NO_PORTS;
 pub use firewall::{
     CaptivePortal, Firewall, FirewallAction, FirewallProtocol, FirewallRule, Heading, PORTAL_PORT,
 };

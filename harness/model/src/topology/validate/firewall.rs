@@ -2,7 +2,7 @@
 
 use crate::packet::ip::IpVersion;
 use crate::topology::problem::{FirewallFault, RuleFault};
-use crate::topology::router::{Firewall, FirewallRule};
+use crate::topology::router::{Firewall, FirewallRule, NO_PORTS};
 use crate::topology::subnet::{Subnet, parse_address};
 
 /// The most rules of a firewall. The kernel compares each packet with one after the other.
@@ -30,6 +30,9 @@ fn wrong_rule(rule: &FirewallRule) -> Option<RuleFault> {
     if !rule.ports.is_empty() && !matches!(rule.protocol, Some(Tcp | Udp)) {
         return Some(RuleFault::PortsWithoutProtocol);
     }
+    if rule.ports.contains(&NO_PORTS) {
+        return Some(RuleFault::NoPorts);
+    }
     if let Some([first, last]) = rule.ports.iter().find(|[a, b]| *a == 0 || a > b) {
         let (first, last) = (*first, *last);
         return Some(RuleFault::Ports { first, last });
@@ -37,6 +40,27 @@ fn wrong_rule(rule: &FirewallRule) -> Option<RuleFault> {
     let mut networks = [&rule.from, &rule.to].into_iter().flatten();
     if let Some(network) = networks.find(|network| network_of(network).is_none()) {
         return Some(RuleFault::Network(network.clone()));
+    }
+    if let (Some(from), Some(to)) = (&rule.from, &rule.to)
+        && let [Some(a), Some(b)] = [from, to].map(|it| network_of(it))
+        && a.is_ipv6() != b.is_ipv6()
+    {
+        let (from, to) = (from.clone(), to.clone());
+        return Some(RuleFault::FamiliesDiffer { from, to });
+    }
+    let is_source = |network: &Subnet| !network.network().is_multicast();
+    if let Some(from) = &rule.from
+        && !network_of(from).is_some_and(|it| is_source(&it))
+    {
+        return Some(RuleFault::FromGroup(from.clone()));
+    }
+    if let Some(to) = &rule.to
+        && let Some(network) = network_of(to)
+        && network.network().is_unspecified()
+        && network.prefix() > 0
+        && network.prefix() == IpVersion::of(network.network()).address_bits()
+    {
+        return Some(RuleFault::ToNobody(to.clone()));
     }
     let label = rule.label();
     let wrong_length = label.is_empty() || label.len() > NAME || label.contains('\0');
