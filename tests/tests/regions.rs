@@ -132,7 +132,38 @@ fn regions_that_make_no_sense_are_refused() -> TestResult {
     assert_eq!(kind, TopologyErrorKind::Conflict, "{said}");
     let (_, said) = refused(two().others(ms(1)).latency("a", "mars", ms(1)));
     assert!(said.contains("there is no region `mars`"), "{said}");
+    for again in [
+        two().latency("a", "b", ms(1)).latency("b", "a", ms(2)),
+        two()
+            .latency("a", "b", ms(1))
+            .latency_one_way("b", "a", ms(2)),
+    ] {
+        let (kind, said) = refused(again);
+        assert_eq!(kind, TopologyErrorKind::Conflict, "{said}");
+        let twice = "the way from region `b` to `a` has two latencies";
+        assert!(said.contains(twice), "{said}");
+    }
     let (_, said) = refused(two().others(ms(1)).latency("a", "a", ms(1)));
     assert!(said.contains("from `a` to itself"), "{said}");
+    Ok(())
+}
+
+#[snowglobe::test]
+fn regions_of_a_text_keep_the_order_of_the_text() -> TestResult {
+    let text = r#"
+        [regions]
+        places = { us = [], eu = [], asia = [] }
+        others = "100 ms"
+        latency = [{ between = ["eu", "us"], time = "40 ms" }]
+    "#;
+    let topology = Topology::from_toml(text)?;
+    let links: Vec<String> = topology.links().map(|it| topology.link_name(it)).collect();
+    for name in ["us–eu", "us–asia", "eu–asia"] {
+        assert!(links.contains(&name.to_owned()), "{name} of {links:?}");
+    }
+    let again = r#"{ between = ["us", "eu"], time = "50 ms" }, { between"#;
+    let error = Topology::from_toml(&text.replacen("{ between", again, 1)).unwrap_err();
+    let twice = "the way from region `eu` to `us` has two latencies";
+    assert!(error.to_string().contains(twice), "{error}");
     Ok(())
 }

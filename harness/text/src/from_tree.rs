@@ -201,6 +201,19 @@ impl<V: FromTree> FromTree for BTreeMap<String, V> {
     }
 }
 
+/// The entries of a table, in the order of the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InOrder<V>(pub Vec<(String, V)>);
+
+impl<V: FromTree> FromTree for InOrder<V> {
+    fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+        let table = tree.table("a map")?;
+        let read = |entry: &crate::TreeEntry| Ok((entry.key.clone(), V::from_tree(&entry.value)?));
+        let entries: Result<_, _> = table.iter().map(read).collect();
+        entries.map(Self)
+    }
+}
+
 impl FromTree for Tree {
     fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
         Ok(tree.clone())

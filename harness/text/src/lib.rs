@@ -32,5 +32,5 @@ mod tree;
 pub use by_serde::deserialize;
 pub use counted::{counted, counted_are};
 pub use error::TreeError;
-pub use from_tree::{FromTree, Placed};
+pub use from_tree::{FromTree, InOrder, Placed};
 pub use tree::{Tree, TreeContent, TreeEntry, TreeFields, content, no_content};

@@ -4,13 +4,13 @@
 //! any two regions are joined by a link of their own, so that the link of a pair may be slow,
 //! broken or degraded while those of all others are as they were.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 #[cfg(feature = "toml")]
 use snowglobe_derive::Deserialize;
 #[cfg(feature = "toml")]
-use snowglobe_text::Placed;
+use snowglobe_text::{InOrder, Placed};
 
 use crate::direction::Direction;
 use crate::impair::Impairment;
@@ -96,7 +96,7 @@ impl Regions {
         self.impair(a, b, Impairment::delayed(each_way))
     }
 
-    /// Sets the time that packets take from one region to another. The way back is as it was.
+    /// Sets the time that packets take from one region to another, and nothing of the way back.
     pub fn latency_one_way(
         self,
         from: impl Into<String>,
@@ -118,7 +118,7 @@ impl Regions {
             .impair_one_way(b, a, impairment)
     }
 
-    /// Sets what becomes of packets from one region to another. The way back is as it was.
+    /// Sets what becomes of packets from one region to another, and nothing of the way back.
     pub fn impair_one_way(
         mut self,
         from: impl Into<String>,
@@ -126,8 +126,6 @@ impl Regions {
         impairment: Impairment,
     ) -> Self {
         let (from, to) = (from.into(), to.into());
-        // Said twice, the last word counts.
-        self.ways.retain(|(a, b, _)| (a, b) != (&from, &to));
         self.ways.push((from, to, impairment));
         self
     }
@@ -149,7 +147,14 @@ impl Regions {
                 });
             }
         }
+        let mut said = HashSet::new();
         for (from, to, _) in &self.ways {
+            if !said.insert((from, to)) {
+                problems.add(site, || RegionProblem::TwoLatencies {
+                    from: from.clone(),
+                    to: to.clone(),
+                });
+            }
             for name in [from, to].into_iter().filter(|it| !known(it)) {
                 problems.add(site, || RegionProblem::UnknownInLatency {
                     from: from.clone(),
@@ -246,7 +251,7 @@ impl Topology {
     ///
     /// # Errors
     /// A region is there twice, a latency names one that is not there, or two regions have no
-    /// latency. The topology is as it was then.
+    /// latency or two of them. The topology is as it was then.
     pub fn regions(&mut self, regions: &Regions) -> Result<RegionMap, TopologyError> {
         regions.check()?;
         let names = regions.regions.iter().map(|(name, _)| name.as_str());
@@ -303,7 +308,7 @@ impl Topology {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RegionsText {
     /// The regions, and the names of their nodes.
-    places: std::collections::BTreeMap<String, Vec<Placed<String>>>,
+    places: InOrder<Vec<Placed<String>>>,
     #[serde(default)]
     latency: Vec<LatencyText>,
     /// The time between regions of which nothing else is said.
@@ -328,7 +333,7 @@ struct LatencyText {
 impl RegionsText {
     /// Returns the names of the regions, in the order in which they are read.
     pub(crate) fn places(&self) -> impl Iterator<Item = &str> {
-        self.places.keys().map(String::as_str)
+        self.places.0.iter().map(|(name, _)| name.as_str())
     }
 
     /// Returns the regions, with the nodes that the text names.
@@ -342,7 +347,8 @@ impl RegionsText {
             TopologyError::one(REGIONS, problem).locate(|_| Some(at))
         };
         for LatencyText { between, .. } in &self.latency {
-            let unknown = |it: &&Placed<String>| !self.places.contains_key(&it.value);
+            let unknown =
+                |it: &&Placed<String>| !self.places().any(|place| place == it.value.as_str());
             if let Some(name) = between.iter().find(unknown) {
                 let problem = DocumentProblem::NoRegion {
                     between: between.each_ref().map(|it| it.value.clone()),
@@ -352,7 +358,7 @@ impl RegionsText {
             }
         }
         let mut regions = Regions::new();
-        for (region, nodes) in self.places {
+        for (region, nodes) in self.places.0 {
             let find = |node: &Placed<String>| {
                 let found = names.get(&node.value).copied();
                 found.ok_or_else(|| {

@@ -20,6 +20,10 @@ pub(crate) enum RegionProblem {
     LatencyWithin {
         region: String,
     },
+    TwoLatencies {
+        from: String,
+        to: String,
+    },
     NoLatency {
         from: String,
         to: String,
@@ -29,7 +33,7 @@ pub(crate) enum RegionProblem {
 impl RegionProblem {
     pub(crate) fn kind(&self) -> TopologyErrorKind {
         match self {
-            Self::Twice { .. } => TopologyErrorKind::Conflict,
+            Self::Twice { .. } | Self::TwoLatencies { .. } => TopologyErrorKind::Conflict,
             Self::UnknownInLatency { .. } | Self::NoLatency { .. } => TopologyErrorKind::Missing,
             Self::LatencyWithin { .. } => TopologyErrorKind::Invalid,
         }
@@ -60,6 +64,13 @@ impl fmt::Display for RegionProblem {
                 "the latency from {} to itself: nodes of a region are on one switch; impair their \
                  links",
                 show(region)
+            ),
+            Self::TwoLatencies { from, to } => write!(
+                f,
+                "the way from region {} to {} has two latencies; give it one: `latency` sets both \
+                 ways, `latency_one_way` one",
+                show(from),
+                show(to)
             ),
             Self::NoLatency { from, to } => write!(
                 f,
