@@ -145,6 +145,10 @@ impl Nat {
 
     /// Makes or prolongs a mapping that a host inside has asked for, as by PCP or NAT-PMP, and
     /// returns its external address and port. The port asked for is given if it is free.
+    ///
+    /// The mapping is for all remote hosts, and lets all of them in, whatever the mappings of other
+    /// traffic depend on: RFC 6887, section 11, wants that of MAP. Traffic for which there is such
+    /// another mapping keeps it until that one expires.
     pub fn request(&mut self, wanted: &RequestedPort, now: u64) -> Option<SocketAddrV4> {
         let RequestedPort {
             protocol,

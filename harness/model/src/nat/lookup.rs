@@ -150,8 +150,18 @@ impl Nat {
             NatProtocol::Tcp => self.table.begun_outside(at, remote, now),
             NatProtocol::Udp | NatProtocol::Icmp => None,
         };
-        // A forwarded port answers by its own mapping, to whomever it answers.
-        let own = || find(NOBODY).or_else(|| find(part));
+        let goes_on = |number: &MappingNumber| {
+            let mapping = self.table.get(*number);
+            mapping.is_some_and(|it| it.expires > now && it.has_session(remote, now))
+        };
+        let own = || match find(NOBODY) {
+            None => find(part),
+            // A forwarded port answers by its own mapping, to whomever it answers. But what goes on
+            // keeps its port, although the host has asked for another one meanwhile, as with the
+            // connections that Linux tracks.
+            Some(open) if part != NOBODY => find(part).filter(goes_on).or(Some(open)),
+            Some(open) => Some(open),
+        };
         let number = begun.or_else(own)?;
         self.living(number, now)
     }

@@ -95,6 +95,38 @@ fn a_requested_mapping_lives_as_long_as_asked() {
 }
 
 #[test]
+fn what_goes_on_keeps_its_port_when_a_host_asks_for_another_one() {
+    for mapping in [
+        Dependence::AddressDependent,
+        Dependence::AddressAndPortDependent,
+    ] {
+        let mut world = World::new(NatSpec {
+            ports: PortAssignment::Random,
+            ..NatSpec::new(mapping, Dependence::AddressAndPortDependent)
+        });
+        let inside = at(INSIDE, 5000);
+        let remotes = [at(REMOTE, 1), at(REMOTE, 2), at(REMOTE_2, 1)];
+        let before = world.udp(inside, remotes[0]);
+        let wanted = RequestedPort {
+            protocol: NatProtocol::Udp,
+            inside,
+            port: 7000,
+            exact: true,
+            until: u64::MAX,
+        };
+        let requested = world.nat.request(&wanted, world.now);
+        assert_eq!(requested, Some(at(PUBLIC, 7000)));
+        let seen = |world: &mut World| remotes.map(|remote| world.udp(inside, remote));
+        let [one, two, three] = seen(&mut world);
+        assert_eq!(one, before, "{mapping:?}");
+        // Mappings of PCP are for all remote hosts (RFC 6887, section 11).
+        assert_eq!([two, three], [at(PUBLIC, 7000); 2], "{mapping:?}");
+        world.wait(400);
+        assert_eq!(seen(&mut world), [at(PUBLIC, 7000); 3], "{mapping:?}");
+    }
+}
+
+#[test]
 fn mappings_are_values() {
     let mut world = World::new(preset::restricted_cone());
     let inside = at(INSIDE, 5000);
