@@ -1,8 +1,9 @@
 //! Programs run in nodes.
 
 use std::io::BufRead;
+use std::os::fd::AsRawFd;
 
-use snowglobe::lab::Stdio;
+use snowglobe::lab::{LabErrorKind, Node, Stdio};
 use snowglobe::prelude::*;
 use snowglobe::topology::Size;
 
@@ -176,6 +177,64 @@ fn a_port_is_waited_for_without_touching_it() -> TestResult {
         "{error}"
     );
     failing.wait()?;
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_node_whose_server_is_dead_is_not_waited_for() -> TestResult {
+    let lab = shape::pair().start()?;
+    let [a, b] = ["alice", "bob"].map(|name| lab.node(name).expect("a pair"));
+    let shell = |node: &Node, script: &str| node.command("sh").args(["-c", script]).spawn();
+    let _failing = shell(a, "echo cannot bind >&2; exit 4")?;
+    let error = a.wait_for_port(80).unwrap_err();
+    assert_eq!(error.kind(), LabErrorKind::ProcessEnded, "{error}");
+    let error = error.to_string();
+    let ended = "`alice/sh` exited with code 4 before anything listened on TCP port 80 of node \
+                 `alice`, in which nothing else runs; ";
+    assert!(error.contains(ended), "{error}");
+    assert!(error.contains("cannot bind"), "{error}");
+    let _killed = shell(b, "echo no socket >&2; kill -9 $$")?;
+    let error = b.wait_for_socket("/run/none").unwrap_err().to_string();
+    let ended = "`bob/sh` was killed by SIGKILL (signal 9) before anything was ready at Unix socket \
+                 `/run/none` of node `bob`";
+    assert!(error.contains(ended), "{error}");
+    assert!(error.contains("no socket"), "{error}");
+    // One that ends well without a daemon has ended too.
+    let nobody = shell(a, "echo nothing to do")?;
+    let error = nobody.wait_for_port(80).unwrap_err().to_string();
+    let ended = "exited with code 0 before it listened on TCP port 80 and left no process";
+    assert!(error.contains(ended), "{error}");
+    assert!(error.contains("nothing to do"), "{error}");
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_port_is_waited_for_while_a_daemon_of_an_ended_program_runs() -> TestResult {
+    let lab = shape::pair().start()?;
+    for (node, code) in ["alice", "bob"].into_iter().zip([0, 3]) {
+        let node = lab.node(node).ok_or("a node of the pair")?;
+        // A shell gives what runs in the background no input, unless told so (POSIX, 2.9.3.1).
+        let script = format!("exec 3<&0; (sh -c 'read go' <&3 >/dev/null 2>&1 &); exit {code}");
+        let mut shell = node.command("sh");
+        let shell = shell.args(["-c", &script]).stdin(Stdio::piped());
+        let mut parent = shell.spawn()?;
+        let mut input = parent.stdin.take().ok_or("no input")?;
+        // The pidfd tells of the end without anybody having waited for it: pidfd_open(2).
+        let pidfd = format!("/proc/self/fdinfo/{}", parent.as_raw_fd());
+        let has_exited = || std::fs::read_to_string(&pidfd).is_ok_and(|it| it.contains("Pid:\t-1"));
+        lab.set_patience(Duration::from_secs(20));
+        lab.wait_until(has_exited)?;
+        lab.set_patience(Duration::from_millis(100));
+        let error = match code {
+            0 => parent.wait_for_port(80),
+            _ => node.wait_for_port(80),
+        };
+        assert!(error.unwrap_err().is_timeout(), "code {code}");
+        let _listener = node.run(|| TcpListener::bind("0.0.0.0:80"))?;
+        node.wait_for_port(80)?;
+        input.write_all(b"go\n")?;
+        assert_eq!(parent.wait()?.code(), Some(code));
+    }
     Ok(())
 }
 

@@ -287,3 +287,26 @@ fn a_redis_primary_crashes_and_comes_back_from_its_volume() -> TestResult {
     }
     Ok(())
 }
+
+#[snowglobe::test(fixtures("redis"), timeout = "60s")]
+fn a_server_that_daemonizes_is_waited_for() -> TestResult {
+    let fixture = Fixture::find("redis")?;
+    let mut topology = Topology::new();
+    let [server, other] =
+        ["server", "other"].map(|name| topology.node(NodeSpec::new(name).rootfs(&fixture)));
+    topology.link(server, other);
+    let lab = topology.start()?;
+    let mut redis = lab[server].command("redis-server");
+    let parent = redis.args(["--daemonize", "yes", "--save", ""]).spawn()?;
+    parent.wait_for_port(6379)?;
+    let mut redis = lab[other].command("redis-server");
+    let parent = redis
+        .args(["--daemonize", "yes", "--port", "none"])
+        .spawn()?;
+    let error = parent.wait_for_port(6379).unwrap_err().to_string();
+    assert!(
+        error.contains("exited with code 1 before it listened"),
+        "{error}"
+    );
+    Ok(())
+}

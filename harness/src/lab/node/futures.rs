@@ -122,7 +122,7 @@ impl Node {
     /// [`wait_for_port`](Node::wait_for_port) does, and lets other futures run meanwhile.
     ///
     /// # Errors
-    /// Nothing listens in time, or the node was removed.
+    /// Nothing listens in time, the node was removed, or its only program ends badly first.
     ///
     /// # Panics
     /// There is no tokio runtime around.
@@ -134,7 +134,7 @@ impl Node {
     /// [`wait_for_udp_port`](Node::wait_for_udp_port) does, and lets other futures run meanwhile.
     ///
     /// # Errors
-    /// Nothing is at the port in time, or the node was removed.
+    /// Nothing is at the port in time, the node was removed, or its only program ends badly first.
     ///
     /// # Panics
     /// There is no tokio runtime around.
@@ -146,7 +146,8 @@ impl Node {
     /// [`wait_for_socket`](Node::wait_for_socket) does, and lets other futures run meanwhile.
     ///
     /// # Errors
-    /// Nothing is at the socket in time, or the node was removed.
+    /// Nothing is at the socket in time, the node was removed, or its only program ends badly
+    /// first.
     ///
     /// # Panics
     /// There is no tokio runtime around.

@@ -2,10 +2,11 @@
 //!
 //! | file | role |
 //! |---|---|
-//! | `node` | `Node`: names, addresses, captures, waits |
+//! | `node` | `Node`: names, addresses, captures |
 //! | `life` | pause, resume, crash, restart |
 //! | `visit` | closures that run in the node |
 //! | `futures` | futures that run in the node, and waits that let other futures run |
+//! | `waits` | waits for conditions and for sockets of servers |
 //! | `visitors` | the threads on which closures run, kept for the next visit |
 //! | `runtime` | the runtime on which futures run |
 //! | `command` | programs that run in the node |
@@ -32,3 +33,4 @@ pub(crate) mod services;
 pub(crate) mod std_command;
 pub(crate) mod visit;
 pub(crate) mod visitors;
+mod waits;

@@ -5,12 +5,10 @@
 
 use std::ffi::CString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::Path;
 use std::sync::Arc;
 #[cfg(feature = "tokio")]
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use crate::events::Journal;
 use crate::impair::Direction;
@@ -25,7 +23,7 @@ use crate::lab::node::keys::NodeKeyLog;
 #[cfg(feature = "tokio")]
 use crate::lab::node::runtime::Runtime;
 use crate::lab::node::services::NodeServices;
-use crate::lab::patience::{Deadline, Patience};
+use crate::lab::patience::Patience;
 use crate::lab::process::output_reader::OutputReader;
 use crate::lab::process::programs::Programs;
 use crate::lab::services::dhcp::dhcp::Dhcp;
@@ -35,10 +33,8 @@ use crate::lab::services::ndp::advertiser::Advertiser;
 use crate::lab::services::own::OwnServices;
 use crate::lab::services::service::NodeServiceThreads;
 use crate::lab::services::translation::translation::Translation;
-use crate::lab::stack::listening::ServerSocket;
 use crate::lab::stack::monitors::Monitor;
 use crate::lab::stack::stack::Stack;
-use crate::lab::wait::{Condition, until};
 use crate::model::clock::ClockFault;
 use crate::observe::{CaptureGuard, CapturedInterfaces, InterfaceLabels};
 use crate::sandbox::protocol::node::NodeRequest;
@@ -241,63 +237,6 @@ impl Node {
             .and_then(|found| found)
             .map_err(|errno| LabError::refused(what(), errno))?;
         Ok((index, canonical.to_string_lossy().into_owned()))
-    }
-    /// Waits until `condition`, which is looked at in the node, holds.
-    ///
-    /// # Errors
-    /// The condition does not hold in time. The error tells what was seen last.
-    ///
-    /// # Panics
-    /// `condition` panics, or the node is not running.
-    pub fn wait_until<C: Condition<Value: Send> + Send>(
-        &self,
-        condition: impl FnMut() -> C + Send,
-    ) -> Result<C::Value> {
-        let limit = self.patience().limit();
-        self.run(move || until(limit, condition))
-    }
-
-    /// Waits until something listens on a TCP port of the node. Nothing is sent to the port.
-    ///
-    /// # Errors
-    /// Nothing listens in time, or the node was removed.
-    pub fn wait_for_port(&self, port: u16) -> Result<()> {
-        self.wait_for_server(&ServerSocket::Tcp(port), self.deadline())
-    }
-
-    /// Waits until something takes datagrams on a UDP port of the node. Nothing is sent to the
-    /// port.
-    ///
-    /// # Errors
-    /// Nothing is at the port in time, or the node was removed.
-    pub fn wait_for_udp_port(&self, port: u16) -> Result<()> {
-        self.wait_for_server(&ServerSocket::Udp(port), self.deadline())
-    }
-
-    /// Waits until something listens, or takes datagrams, at a Unix socket of the node: a path, or
-    /// an abstract name with `@` in front. A file that is left of a dead server does not count.
-    ///
-    /// # Errors
-    /// Nothing is at the socket in time, or the node was removed.
-    pub fn wait_for_socket(&self, path: impl AsRef<Path>) -> Result<()> {
-        let socket = ServerSocket::Unix(path.as_ref().to_owned(), self.pid());
-        self.wait_for_server(&socket, self.deadline())
-    }
-
-    /// Returns the end of a wait that begins now.
-    fn deadline(&self) -> Deadline {
-        Deadline::after(self.patience().limit())
-    }
-
-    /// Waits for a socket until `deadline`.
-    pub(crate) fn wait_for_server(&self, socket: &ServerSocket, deadline: Deadline) -> Result<()> {
-        let pause = |until: Instant| {
-            std::thread::sleep(until.saturating_duration_since(Instant::now()));
-            Ok(())
-        };
-        let whose = format!("node `{}`", self.name());
-        self.stack()
-            .wait_for_socket(socket, &whose, deadline, pause, String::new)
     }
 
     /// Returns the name server that runs in the node, if the topology asked for one.

@@ -85,8 +85,8 @@ impl Process {
     /// [`wait_for_port`](Process::wait_for_port) does.
     ///
     /// # Errors
-    /// The program ends badly first, or nothing listens in time. The error tells what the program
-    /// wrote last.
+    /// The program ends first, badly or without a daemon, or nothing listens in time. The error
+    /// tells what the program wrote last.
     pub async fn wait_for_port_async(&self, port: u16) -> Result<()> {
         let socket = ServerSocket::Tcp(port);
         self.attempts(|deadline| self.wait_for_server(&socket, deadline))
@@ -97,8 +97,8 @@ impl Process {
     /// [`wait_for_udp_port`](Process::wait_for_udp_port) does.
     ///
     /// # Errors
-    /// The program ends badly first, or nothing is at the port in time. The error tells what the
-    /// program wrote last.
+    /// The program ends first, badly or without a daemon, or nothing is at the port in time. The
+    /// error tells what the program wrote last.
     pub async fn wait_for_udp_port_async(&self, port: u16) -> Result<()> {
         let socket = ServerSocket::Udp(port);
         self.attempts(|deadline| self.wait_for_server(&socket, deadline))
@@ -109,8 +109,8 @@ impl Process {
     /// [`wait_for_socket`](Process::wait_for_socket) does.
     ///
     /// # Errors
-    /// The program ends badly first, or nothing is at the socket in time. The error tells what the
-    /// program wrote last.
+    /// The program ends first, badly or without a daemon, or nothing is at the socket in time. The
+    /// error tells what the program wrote last.
     pub async fn wait_for_socket_async(&self, path: impl AsRef<Path>) -> Result<()> {
         let socket = ServerSocket::Unix(path.as_ref().to_owned(), self.node_pid());
         self.attempts(|deadline| self.wait_for_server(&socket, deadline))

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::kernel::errno::Errno;
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::signal::Signal;
+use crate::kernel::procfs::process_table;
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::patience::{Deadline, Patience};
 use crate::lab::process::launch::read_both;
@@ -240,8 +241,8 @@ impl Process {
     /// port.
     ///
     /// # Errors
-    /// The program ends badly first, or nothing listens in time. The error tells what the program
-    /// wrote last.
+    /// The program ends first, badly or without a daemon, or nothing listens in time. The error
+    /// tells what the program wrote last.
     pub fn wait_for_port(&self, port: u16) -> Result<()> {
         self.wait_for_server(&ServerSocket::Tcp(port), self.deadline())
     }
@@ -250,8 +251,8 @@ impl Process {
     /// to the port.
     ///
     /// # Errors
-    /// The program ends badly first, or nothing is at the port in time. The error tells what the
-    /// program wrote last.
+    /// The program ends first, badly or without a daemon, or nothing is at the port in time. The
+    /// error tells what the program wrote last.
     pub fn wait_for_udp_port(&self, port: u16) -> Result<()> {
         self.wait_for_server(&ServerSocket::Udp(port), self.deadline())
     }
@@ -261,8 +262,8 @@ impl Process {
     /// server does not count. Nothing is sent to the socket.
     ///
     /// # Errors
-    /// The program ends badly first, or nothing is at the socket in time. The error tells what the
-    /// program wrote last.
+    /// The program ends first, badly or without a daemon, or nothing is at the socket in time. The
+    /// error tells what the program wrote last.
     pub fn wait_for_socket(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref().to_owned();
         self.wait_for_server(&ServerSocket::Unix(path, self.node_pid), self.deadline())
@@ -324,17 +325,30 @@ impl Process {
         }
     }
 
-    /// Waits until `until`, and returns an error as soon as the program has ended badly. A program
-    /// that ends well may have left a daemon.
+    /// Waits until `until`, and returns an error as soon as the program has ended badly, or has
+    /// left nobody in its node. A program that ends well may have left a daemon.
     fn still_runs(&self, until: Instant, when: impl FnOnce() -> String) -> Result<()> {
         match self.running.ended_by(Some(until)) {
             Some(status) if !status.success() => Err(self.died(&when())),
+            Some(_) if self.has_left_nobody() => {
+                Err(self.died(&format!("{} and left no process", when())))
+            }
             Some(_) => {
                 std::thread::sleep(until.saturating_duration_since(Instant::now()));
                 Ok(())
             }
             None => Ok(()),
         }
+    }
+
+    /// Returns whether no process is in the node but its first one, which a daemon would have as
+    /// its parent.
+    fn has_left_nobody(&self) -> bool {
+        let Some(first) = self.node_pid else {
+            return false;
+        };
+        // A daemon that forks may have a number that the first look has passed already.
+        (0..2).all(|_| process_table::children(first.cast_signed()).is_empty())
     }
 
     /// Notes that the end of the program is no surprise from now on.

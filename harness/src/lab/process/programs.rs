@@ -88,6 +88,18 @@ impl Programs {
         all.iter().find(failed).cloned()
     }
 
+    /// Returns the first program whose bad end nobody has expected, if no program runs, and none
+    /// is to be started again by the end of a fault.
+    pub(crate) fn dead(&self) -> Option<Arc<Running>> {
+        let all = self.all.lock();
+        let may_serve = |it: &Arc<Running>| it.ended().is_none() || it.is_excused();
+        if all.iter().any(may_serve) {
+            return None;
+        }
+        let mut dead = all.iter().filter(|it| it.has_ended_by_surprise());
+        dead.next().cloned()
+    }
+
     /// Returns the programs that have not ended.
     pub(crate) fn alive(&self) -> Vec<Arc<Running>> {
         let all = self.all.lock();

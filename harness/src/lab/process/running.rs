@@ -225,6 +225,11 @@ impl Running {
         self.excuses.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// Returns whether a fault is in force because of which the program may end.
+    pub(crate) fn is_excused(&self) -> bool {
+        self.excuses.load(Ordering::Relaxed) > 0
+    }
+
     pub(crate) fn signal(&self, number: i32) -> std::io::Result<()> {
         pidfd_kill(&self.pidfd, number)
     }
@@ -304,8 +309,7 @@ impl Running {
     pub(crate) fn surprise(&self) -> Option<String> {
         // The heal of a fault that ends programs starts the program again, but another fault may
         // stop the node before that heal.
-        let is_excused = self.excuses.load(Ordering::Relaxed) > 0;
-        if is_excused || self.expected.load(Ordering::Relaxed) {
+        if self.is_excused() || self.expected.load(Ordering::Relaxed) {
             return None;
         }
         // A test may fail at once when the peer of its program is gone.
