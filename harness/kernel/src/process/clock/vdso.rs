@@ -12,9 +12,6 @@ use nix::errno::Errno;
 use super::linear::LinearClock;
 use super::stub;
 
-/// Size of a page.
-const PAGE: usize = 4096;
-
 /// The changes to the vDSO that let our code tell the time of day.
 pub(super) struct Patch {
     /// The vDSO as this process has it.
@@ -99,29 +96,33 @@ fn own_image() -> Option<Vec<u8>> {
     if base == 0 {
         return None;
     }
+    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+    let length = mapped_from(&maps, base)?;
     let at: *const u8 = std::ptr::with_exposed_provenance(base);
-    // SAFETY: the kernel has mapped at least one page there.
-    // The header and the table of segments are within the first page.
-    let first = unsafe { std::slice::from_raw_parts(at, PAGE) };
-    let length = loaded_length(first)?;
-    // SAFETY: the header says how long the mapping is, which lives as long as the process.
+    // SAFETY: the kernel has mapped this many bytes there, to be read, for as long as the process
+    // lives.
     Some(unsafe { std::slice::from_raw_parts(at, length) }.to_vec())
+}
+
+/// Returns the length of the mapping that begins at an address, by a table of mappings
+/// (`proc_pid_maps(5)`).
+fn mapped_from(maps: &str, address: usize) -> Option<usize> {
+    // Not by the only segment to load: Linux 6.1 maps two pages, of which the segment has 3,421
+    // bytes. The section headers follow, and the room for our code behind them.
+    maps.lines().find_map(|line| {
+        let (from, to) = line.split_once(' ')?.0.split_once('-')?;
+        let number = |digits| usize::from_str_radix(digits, 16).ok();
+        (number(from)? == address).then_some(number(to)?.checked_sub(address)?)
+    })
 }
 
 // Offsets and constants of ELF files of 64 bits: elf(5).
 const CLASS_64: &[u8] = b"\x7fELF\x02\x01";
-const LOAD: u64 = 1;
 const DYNAMIC: u64 = 2;
 const DT_HASH: u64 = 4;
 const DT_STRTAB: u64 = 5;
 const DT_SYMTAB: u64 = 6;
 const SYMBOL: usize = 24;
-
-/// Returns the length of the mapping of a vDSO: its only segment, in whole pages.
-fn loaded_length(image: &[u8]) -> Option<usize> {
-    let (_, size) = segment(image, LOAD)?;
-    Some(size.next_multiple_of(PAGE))
-}
 
 /// Returns offset and length of a segment of this type.
 fn segment(image: &[u8], wanted: u64) -> Option<(usize, usize)> {
@@ -207,4 +208,27 @@ fn vdso_reads_clock() -> bool {
             "tsc" | "kvm-clock" | "hyperv_clocksource_tsc_page"
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_vdso_is_as_long_as_the_kernel_has_mapped_it() {
+        // Of Debian's 6.1 kernel: the mapping is longer than the segment that is loaded.
+        let maps = "7ffd3c1f1000-7ffd3c1f5000 r--p 00000000 00:00 0                          [vvar]\n\
+                    7ffd3c1f5000-7ffd3c1f7000 r-xp 00000000 00:00 0                          [vdso]\n";
+        assert_eq!(mapped_from(maps, 0x7ffd_3c1f_5000), Some(8192));
+        assert_eq!(mapped_from(maps, 0x7ffd_3c1f_6000), None);
+    }
+
+    #[test]
+    fn our_code_lies_in_the_mapping_behind_all_that_the_vdso_uses() {
+        let image = own_image().expect("a vDSO");
+        assert_eq!(image.len() % 4096, 0);
+        let patch = Patch::of(image, true).expect("a vDSO with room");
+        let behind = &patch.image[patch.code_at..][..patch.code.len()];
+        assert!(behind.iter().all(|byte| *byte == 0));
+    }
 }
