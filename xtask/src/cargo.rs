@@ -83,6 +83,8 @@ pub(crate) struct Artifact {
     pub(crate) program: PathBuf,
     /// Directory of the package's manifest.
     pub(crate) package: PathBuf,
+    /// Whether the program runs tests or benchmarks. Others are built because tests start them.
+    pub(crate) is_test: bool,
 }
 
 /// Builds with these arguments (`build …`, `bench --no-run …`) and returns the programs by their
@@ -117,5 +119,29 @@ fn artifact(line: &str) -> Option<Artifact> {
         program: PathBuf::from(message.get("executable")?.as_str()?),
         name: message.get("target")?.get("name")?.as_str()?.to_owned(),
         package: manifest.parent()?.to_owned(),
+        is_test: message.get("profile")?.get("test")?.as_bool()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines as cargo 1.95 writes them, without the fields that nobody reads.
+    #[test]
+    fn a_program_that_tests_start_is_no_test() {
+        let line = |name: &str, test: bool| {
+            format!(
+                r#"{{"reason":"compiler-artifact","manifest_path":"/w/tests/Cargo.toml","target":{{"name":"{name}"}},"profile":{{"test":{test}}},"executable":"/w/target/debug/{name}"}}"#
+            )
+        };
+        let suite = artifact(&line("clocks", true)).unwrap();
+        assert!(suite.is_test);
+        assert_eq!(
+            (suite.name.as_str(), suite.package),
+            ("clocks", "/w/tests".into())
+        );
+        assert!(!artifact(&line("crowd", false)).unwrap().is_test);
+        assert!(artifact(r#"{"reason":"build-finished","success":true}"#).is_none());
+    }
 }

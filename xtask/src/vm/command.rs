@@ -115,7 +115,10 @@ fn test_programs(arguments: &[&str]) -> Result<Vec<Program>, String> {
     let keep_going = options.contains(&"--no-fail-fast");
     let mut for_program: Vec<String> = filter.into_iter().map(str::to_owned).collect();
     for_program.extend(rest.iter().skip(1).map(|word| (*word).to_owned()));
-    let built = cargo::artifacts(&build)?;
+    let mut built = cargo::artifacts(&build)?;
+    // cargo builds the other programs of a package too, for `CARGO_BIN_EXE_*`, and does not run
+    // them.
+    built.retain(|artifact| artifact.is_test);
     if built.is_empty() {
         return Err(format!("`cargo {}` makes no test program", build.join(" ")));
     }
