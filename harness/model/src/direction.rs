@@ -16,12 +16,11 @@ use crate::side::Side;
 /// assert_eq!(Direction::BToA.to_string(), "b→a");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// From side a to side b.
-    #[serde(rename = "a_to_b")]
     AToB,
     /// From side b to side a.
-    #[serde(rename = "b_to_a")]
     BToA,
 }
 

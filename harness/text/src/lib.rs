@@ -33,4 +33,4 @@ pub use by_serde::deserialize;
 pub use counted::{counted, counted_are};
 pub use error::TreeError;
 pub use from_tree::{FromTree, InOrder, Placed};
-pub use tree::{Tree, TreeContent, TreeEntry, TreeFields, content, no_content};
+pub use tree::{Tree, TreeContent, TreeEntry, TreeFields, content, is_name, no_content};

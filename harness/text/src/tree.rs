@@ -173,9 +173,20 @@ impl Tree {
     }
 }
 
+/// Finds a variant by its name, in which hyphens and underscores are the same.
+///
+/// Keys have underscores, as fields of Rust do, and values of schedules have hyphens. Nobody should
+/// have to know which of the two a name has.
 fn index_of(name: &str, names: &[&str], at: Option<usize>) -> Result<usize, TreeError> {
-    let index = names.iter().position(|known| *known == name);
+    let index = names.iter().position(|known| is_name(name, known));
     index.ok_or_else(|| TreeError::unknown("variant", name, names, at))
+}
+
+/// Returns whether a name in a text is this one, if hyphens and underscores are the same.
+pub fn is_name(written: &str, known: &str) -> bool {
+    let alike = |a: u8, b: u8| a == b || (matches!(a, b'-' | b'_') && matches!(b, b'-' | b'_'));
+    let mut pairs = written.bytes().zip(known.bytes());
+    written.len() == known.len() && pairs.all(|(a, b)| alike(a, b))
 }
 
 /// Checks that a variant without a value has none.

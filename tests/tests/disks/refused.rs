@@ -89,7 +89,7 @@ fn a_host_without_the_device_is_named() -> TestResult {
 fn a_topology_keeps_its_disks_as_text() -> TestResult {
     let mut topology = disk(Unsynced::PartLost);
     let text = topology.to_toml()?;
-    assert!(text.contains("faults = \"part-lost\""), "{text}");
+    assert!(text.contains("faults = \"part_lost\""), "{text}");
     assert_eq!(Topology::from_toml(&text)?.to_toml()?, text);
     topology.node("other");
     Ok(())

@@ -146,7 +146,7 @@ fn a_fault_from_a_text_does_what_the_method_does() -> TestResult {
     let pair = Pair::new(LinkSpec::new())?;
     let [a, b] = pair.sockets()?;
     let text = format!(
-        r#"{{ "fault": "cut", "link": "{}", "direction": "a_to_b" }}"#,
+        r#"{{ "fault": "cut", "link": "{}", "direction": "a-to-b" }}"#,
         pair.link().name()
     );
     let fault: Fault = serde_json::from_str(&text)?;

@@ -12,7 +12,7 @@ use crate::topology::Size;
 
 /// Effect of a power cut on the writes that were not synced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum Unsynced {
     /// All of them are lost.
     #[default]

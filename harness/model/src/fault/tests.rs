@@ -129,6 +129,25 @@ fn a_misspelt_field_is_refused() {
     assert!(error.contains("directoin"), "{error}");
 }
 
+/// Keys have underscores, and values have hyphens. Whoever mixes them up is understood.
+#[test]
+fn a_value_has_hyphens_and_is_read_with_underscores_too() {
+    let cut = Fault::cut_one_way("a–b", Direction::AToB);
+    let text = serde_json::to_string(&cut).unwrap();
+    assert!(text.contains(r#""direction":"a-to-b""#), "{text}");
+    for (kind, direction) in [("cut", "a-to-b"), ("cut", "a_to_b")] {
+        let text = format!(r#"{{ "fault": "{kind}", "link": "a–b", "direction": "{direction}" }}"#);
+        assert_eq!(serde_json::from_str::<Fault>(&text).unwrap(), cut);
+    }
+    for kind in ["kill-processes", "kill_processes"] {
+        let text = format!(r#"{{ "fault": "{kind}", "node": "a" }}"#);
+        let read: Fault = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, Fault::kill_processes("a"));
+    }
+    let wrong = r#"{ "fault": "kill processes", "node": "a" }"#;
+    assert!(serde_json::from_str::<Fault>(wrong).is_err());
+}
+
 fn seven() -> Targets {
     let nodes: Vec<String> = (1..=7).map(|n| format!("n{n}")).collect();
     Targets {

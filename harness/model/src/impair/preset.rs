@@ -235,6 +235,6 @@ pub fn all() -> [(&'static str, Asymmetric); 9] {
 pub fn named(name: &str) -> Option<Asymmetric> {
     all()
         .into_iter()
-        .find(|(known, _)| *known == name)
+        .find(|(known, _)| snowglobe_text::is_name(name, known))
         .map(|(_, link)| link)
 }

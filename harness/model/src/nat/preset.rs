@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use snowglobe_text::is_name;
+
 use super::spec::{
     Dependence, Exhausted, Hairpinning, NatSpec, NatTimeouts, PortAssignment, UnknownFlow,
     Unsolicited,
@@ -33,7 +35,7 @@ pub const ALL: [NamedPreset; 11] = [
 
 /// Returns the preset with a name.
 pub fn by_name(name: &str) -> Option<NatSpec> {
-    let preset = ALL.iter().find(|(known, _)| *known == name);
+    let preset = ALL.iter().find(|(known, _)| is_name(name, known));
     preset.map(|(_, preset)| preset())
 }
 

@@ -132,3 +132,43 @@ fn an_error_has_the_place_of_its_setting() {
         "{error}"
     );
 }
+
+/// Values of topologies have underscores, and those of schedules have hyphens. Whoever mixes them
+/// up is understood.
+#[test]
+fn names_of_values_have_underscores_or_hyphens() {
+    let text = |apart: char| {
+        format!(
+            r#"
+            [[router]]
+            name = "home"
+            nat = "port_restricted_cone"
+            firewall = "udp_blocked"
+
+            [[router]]
+            name = "isp"
+
+            [[node]]
+            name = "laptop"
+
+            [[link]]
+            ends = ["home", "isp"]
+            engine = "packet_socket"
+            preset = "lossy_cafe"
+            uplink = true
+
+            [[link]]
+            ends = ["laptop", "home"]
+            "#
+        )
+        .lines()
+        .map(|line| match line.split_once('=') {
+            Some((key, value)) => format!("{key}={}\n", value.replace('_', &apart.to_string())),
+            None => format!("{line}\n"),
+        })
+        .collect::<String>()
+    };
+    let read = |apart| Topology::from_toml(&text(apart)).unwrap();
+    assert!(text('-').contains("nat = \"port-restricted-cone\""));
+    assert_eq!(read('-'), read('_'));
+}

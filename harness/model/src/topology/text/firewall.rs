@@ -1,6 +1,6 @@
 //! A firewall in TOML: the name of one, `firewall = "udp_blocked"`, or a table of its rules.
 
-use snowglobe_text::{FromTree, Tree, TreeContent, TreeError};
+use snowglobe_text::{FromTree, Tree, TreeContent, TreeError, is_name};
 
 use crate::topology::router::Firewall;
 
@@ -22,7 +22,7 @@ pub(crate) fn name_or_firewall(tree: &Tree) -> Result<Option<Firewall>, TreeErro
         return Firewall::from_tree(tree).map(Some);
     }
     let name = tree.text("the name of a firewall, or a table of its rules")?;
-    let named = NAMED.iter().find(|(known, _)| *known == name);
+    let named = NAMED.iter().find(|(known, _)| is_name(name, known));
     named.map(|(_, make)| Some(make())).ok_or_else(|| {
         let names = NAMED.map(|(name, _)| name).join(", ");
         tree.error(&format_args!(
