@@ -1,6 +1,7 @@
 //! Clusters of small programs: readiness, restarts, upgrades, and what never gets ready.
 
 use snowglobe::Cluster;
+use snowglobe::fault::Fault;
 use snowglobe::lab::LabErrorKind;
 use snowglobe::prelude::*;
 use snowglobe::topology::StartCommand;
@@ -99,6 +100,82 @@ fn a_cluster_with_a_program_that_ends_fails_at_once() -> TestResult {
         text.contains("`m1/sh` exited with code 3; its last lines:\nmember 1 starts"),
         "{text}"
     );
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_cluster_with_a_member_that_is_down_says_so_with_the_last_lines_of_each() -> TestResult {
+    let cluster = Cluster::of(3, |n| {
+        let script = format!("echo member {n} starts; exec sleep 1000");
+        let command = StartCommand::new("sh").args(["-c".to_owned(), script]);
+        NodeSpec::new(format!("m{n}")).command(command.ready_log("starts"))
+    });
+    let cluster = cluster.start()?;
+    let crash = cluster.inject(Fault::crash("m1"))?;
+    let error = cluster.wait_ready().unwrap_err();
+    assert_eq!(error.kind(), LabErrorKind::Crashed);
+    let text = error.to_string();
+    for part in [
+        "node `m1` is down, and is started by `Node::restart` or by the heal of the fault",
+        "\n`m0`: `m0/sh` its last lines:\nmember 0 starts",
+        "\n`m1`: is down; `m1/sh` was killed by SIGKILL (signal 9); its last lines:\nmember 1 starts",
+        "\n`m2`: `m2/sh` its last lines:\nmember 2 starts",
+    ] {
+        assert!(text.contains(part), "{part}\n\nis not in\n\n{text}");
+    }
+    crash.heal()?;
+    cluster.wait_ready()?;
+    // Nodes without a program are down too.
+    let bare = Cluster::of(2, |n| NodeSpec::new(format!("bare{n}")));
+    let bare = bare.ready(|node| match node.is_running() {
+        true => Ok(()),
+        false => Err("it is away"),
+    });
+    let bare = bare.patience(300 * MS).start()?;
+    bare.member(0).crash()?;
+    let text = bare.wait_ready().unwrap_err().to_string();
+    assert!(text.starts_with("node `bare0` is down"), "{text}");
+    assert!(
+        text.contains("\n`bare0`: is down; it ran no program"),
+        "{text}"
+    );
+    Ok(())
+}
+
+/// What a program has said before it was killed does not count for the one in its place, and what
+/// else a test runs in a member says nothing of the member.
+#[snowglobe::test]
+fn a_member_is_ready_again_when_its_program_says_so_again() -> TestResult {
+    let cluster = Cluster::of(1, |n| {
+        let script = "[ ! -e /tmp/second ] || while [ ! -e /tmp/go ]; do sleep 0.01; done; \
+                      touch /tmp/second; echo serves; exec sleep 1000";
+        let command = StartCommand::new("sh").args(["-c", script]);
+        NodeSpec::new(format!("m{n}")).command(command.ready_log("serves"))
+    });
+    let cluster = cluster.patience(60 * 1000 * MS).start()?;
+    let member = cluster.member(0);
+    let kill = cluster.inject(Fault::kill_program("m0", "sh"))?;
+    let text = cluster.wait_ready().unwrap_err().to_string();
+    assert!(text.contains("`sh` was killed by SIGKILL"), "{text}");
+    kill.heal()?;
+    assert!(!member.command("false").status()?.success());
+    // Only now may the second one say that it serves.
+    let (told, is_told) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| -> TestResult {
+        let waiting = scope.spawn(|| {
+            let ready = cluster.wait_ready();
+            told.send(()).unwrap();
+            ready
+        });
+        assert!(
+            is_told.recv_timeout(200 * MS).is_err(),
+            "it cannot be ready"
+        );
+        member.run(|| std::fs::write("/tmp/go", ""))?;
+        waiting.join().expect("no panic")?;
+        Ok(())
+    })?;
+    assert!(member.last_lines().contains("serves"));
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::{Duration, Instant};
 
+use crate::kernel::process::exit_kind::ExitKind;
 use crate::lab::cluster::spec::ReadyCheck;
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::lab::Lab;
@@ -20,6 +21,20 @@ pub struct RunningCluster {
     members: Vec<NodeId>,
     ready: Vec<ReadyCheck>,
     patience: Duration,
+}
+
+/// Reason why a member is not ready.
+enum NotReady {
+    /// The member may be ready later.
+    Yet(String),
+    /// Nobody waits for the member: it is down, or a program of its start is dead.
+    Never(String),
+}
+
+impl From<String> for NotReady {
+    fn from(why: String) -> Self {
+        Self::Yet(why)
+    }
 }
 
 /// Time of a look at a port or a socket that is not there. The loop around it looks again.
@@ -97,8 +112,8 @@ impl RunningCluster {
     /// Waits until all members are ready.
     ///
     /// # Errors
-    /// A program of a member ended badly, or a member is not ready in time. The error has the last
-    /// lines of each member.
+    /// A member is down, a program of a member ended badly, or a member is not ready in time. The
+    /// error says which members are down, and has the last lines of each.
     pub fn wait_ready(&self) -> Result<()> {
         let numbers: Vec<usize> = (0..self.members.len()).collect();
         self.wait_for(&numbers)
@@ -120,10 +135,13 @@ impl RunningCluster {
             let node = self.member(*number);
             let is_ready = until(left, || match self.look_at(*number) {
                 Ok(()) => Some(true),
-                Err(why) => {
+                Err(NotReady::Yet(why)) => {
                     missing = why;
-                    // A program that is dead will never be ready, so that nobody waits for it.
-                    node.programs().failed().map(|_| false)
+                    None
+                }
+                Err(NotReady::Never(why)) => {
+                    missing = why;
+                    Some(false)
                 }
             });
             if !matches!(is_ready, Ok(true)) {
@@ -136,23 +154,37 @@ impl RunningCluster {
     /// Returns the error of a cluster that is not ready. It takes the place of what the programs'
     /// ends would be told as.
     fn never_ready(&self, node: &Node, why: &str, dead: bool, limit: Duration) -> LabError {
-        let tell = |node: &Node| format!("`{}`: {}", node.name(), node.last_lines());
+        let tell = |node: &Node| {
+            let state = if node.is_running() { "" } else { "is down; " };
+            format!("`{}`: {state}{}", node.name(), node.last_lines())
+        };
         let lines: Vec<String> = self.members().map(tell).collect();
         self.members().for_each(|node| node.programs().expect_all());
         let last = format!("`{}`: {why}\n{}", node.name(), lines.join("\n"));
+        let subject = Subject::Node(node.name().to_owned());
         match dead {
-            true => LabError::unfit(
-                LabErrorKind::ProcessEnded,
-                Subject::Node(node.name().to_owned()),
-                format!("has a program that ended before the cluster was ready; {last}"),
-            ),
+            // A program has ended there too, but that is not what is to be mended.
+            _ if !node.is_running() => {
+                let why = format!(
+                    "is down, and is started by `Node::restart` or by the heal of the fault that stopped it; the cluster is not ready without it; {last}"
+                );
+                LabError::unfit(LabErrorKind::Crashed, subject, why)
+            }
+            true => {
+                let why = format!("has a program that ended before the cluster was ready; {last}");
+                LabError::unfit(LabErrorKind::ProcessEnded, subject, why)
+            }
             false => LabError::timed_out("the members of the cluster to be ready", limit, last),
         }
     }
 
     /// Looks once whether a member is ready.
-    fn look_at(&self, number: usize) -> Result<(), String> {
+    fn look_at(&self, number: usize) -> Result<(), NotReady> {
         let node = self.member(number);
+        // The logs of a node that has crashed say still that its programs were ready.
+        if !node.is_running() {
+            return Err(NotReady::Never("it is down".to_owned()));
+        }
         // A test may have set other commands for a restart (`Node::set_commands`).
         let commands = node.started_commands();
         for (place, command) in commands.iter().enumerate() {
@@ -171,6 +203,12 @@ impl RunningCluster {
                 let running = node.programs().of_command(command, same.count());
                 running.ok_or(format!("`{program}` does not run"))
             };
+            // A program that has put itself into the background ends well, and is ready.
+            let end = running().ok().and_then(|running| running.ended());
+            if let Some(end) = end.filter(|end| !end.success()) {
+                let why = format!("`{program}` {}", ExitKind::from(end));
+                return Err(NotReady::Never(why));
+            }
             if command.ready_notify {
                 running()?.has_notified()?;
             }
@@ -180,7 +218,8 @@ impl RunningCluster {
                 found.map_err(|_| format!("`{program}` has not written {text:?}"))?;
             }
         }
-        self.ready.iter().try_for_each(|check| check(node))
+        self.ready.iter().try_for_each(|check| check(node))?;
+        Ok(())
     }
 
     /// Restarts all members, one by one, each when the one before is ready again.

@@ -68,6 +68,7 @@ impl Healing for Killed {
             return Ok(());
         }
         for running in programs.iter().filter(is_as_it_was) {
+            node.programs().forget(running);
             node.start_again(running.again())?;
         }
         Ok(())
@@ -175,6 +176,7 @@ impl Healing for Limited {
         for running in ended {
             // A restart of the node has started its programs by itself.
             if !node.is_removed() && node.is_running() && node.programs().has(running) {
+                node.programs().forget(running);
                 node.start_again(running.again())?;
             }
         }

@@ -81,13 +81,6 @@ impl Programs {
         }
     }
 
-    /// Returns the first program that ended badly, if there is one.
-    pub(crate) fn failed(&self) -> Option<Arc<Running>> {
-        let all = self.all.lock();
-        let failed = |running: &&Arc<Running>| running.ended().is_some_and(|it| !it.success());
-        all.iter().find(failed).cloned()
-    }
-
     /// Returns the first program whose bad end nobody has expected, if no program runs, and none
     /// is to be started again by the end of a fault.
     pub(crate) fn dead(&self) -> Option<Arc<Running>> {
@@ -127,6 +120,12 @@ impl Programs {
                 trial::complain(sentence);
             }
         }
+    }
+
+    /// Forgets a program in whose place another is started with the same arguments. Otherwise the
+    /// old one would be taken for the program of its command.
+    pub(crate) fn forget(&self, old: &Arc<Running>) {
+        self.all.lock().retain(|it| !Arc::ptr_eq(it, old));
     }
 
     /// Forgets all programs: the node's processes are dead.
