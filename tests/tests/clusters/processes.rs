@@ -149,6 +149,42 @@ fn a_node_runs_out_of_descriptors_and_recovers() -> TestResult {
     Ok(())
 }
 
+/// A fault only lowers limits, and one that lowers none would let a test pass that tests nothing.
+#[snowglobe::test]
+fn a_limit_that_is_lower_already_is_not_raised() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    let script = "ulimit -S -n 20; echo ready; while read line; do ulimit -S -n; done";
+    let mut shell = n1
+        .command("sh")
+        .args(["-c", script])
+        .stdin(snowglobe::lab::Stdio::piped())
+        .spawn()?;
+    shell.wait_for_log("ready")?;
+    let error = lab.inject(Fault::descriptors("n1", 21)).unwrap_err();
+    assert_eq!(error.kind(), LabErrorKind::NotFound);
+    let text = error.to_string();
+    assert!(
+        text.contains("node `n1`") && text.contains("20 is the least that a process has already"),
+        "{text}"
+    );
+    let mut limit = || answer(&mut shell, ["10", "20"]);
+    assert_eq!(limit()?, "20");
+    // Another process of the node has a higher limit: the fault is in force there, and here nothing
+    // changes, neither then nor at its end.
+    let other = n1.command("sleep").arg("1000").spawn()?;
+    let fault = lab.inject(Fault::descriptors("n1", 21))?;
+    assert_eq!(limit()?, "20");
+    fault.heal()?;
+    assert_eq!(limit()?, "20");
+    let fault = lab.inject(Fault::descriptors("n1", 10))?;
+    assert_eq!(limit()?, "10");
+    fault.heal()?;
+    assert_eq!(limit()?, "20");
+    drop(other);
+    Ok(())
+}
+
 #[snowglobe::test]
 fn a_node_runs_out_of_memory_and_recovers() -> TestResult {
     let lab = nodes(1)?;

@@ -1,4 +1,5 @@
-//! Nemeses that make clocks wrong and break disks, on the nodes of a lab that can have that.
+//! Nemeses that make clocks wrong and break disks, on the nodes of a lab that can have that; and
+//! faults that would change nothing.
 
 use std::time::SystemTime;
 
@@ -140,5 +141,54 @@ fn nodes_that_cannot_have_the_faults_are_told_before_anything_begins() -> TestRe
     let error = schedule.check(&lab.scene().targets()).unwrap_err();
     assert_eq!(error.kind(), ScheduleErrorKind::Unknown);
     assert!(error.to_string().ends_with("there are `disk`"), "{error}");
+    Ok(())
+}
+
+/// Under a fault that changes nothing, a test would pass that tests nothing.
+#[snowglobe::test]
+fn a_fault_that_would_change_nothing_is_refused() -> TestResult {
+    let lab = lab(false)?;
+    let link = lab.links().next().ok_or("no link")?;
+    let refused = |text: String| {
+        assert!(text.starts_with("failed to inject the fault `"), "{text}");
+        text
+    };
+    for (fault, why) in [
+        (
+            Fault::degrade(link.id(), Impairment::NONE),
+            "changes nothing of the link",
+        ),
+        (
+            Fault::corrupt(link.id(), Percent(0.0)),
+            "changes nothing of the link",
+        ),
+        (
+            Fault::clock("clock", ClockFault::Drift(0)),
+            "drifts by 0 ppm is right",
+        ),
+        (
+            Fault::slow("plain", Percent(100.0)),
+            "give a share below 100 %",
+        ),
+    ] {
+        let text = refused(lab.inject(fault).unwrap_err().to_string());
+        assert!(text.contains(why), "{text}");
+    }
+    let text = refused(link.degrade(Impairment::NONE).unwrap_err().to_string());
+    assert!(text.contains("changes nothing of the link"), "{text}");
+    let ids: Vec<_> = lab.nodes().map(|node| node.id()).collect();
+    for (left, right) in [(&ids[..0], &ids[..]), (&ids[..], &ids[..0])] {
+        for error in [
+            lab.partition(left, right),
+            lab.partition_one_way(left, right),
+        ] {
+            let text = refused(error.unwrap_err().to_string());
+            assert!(
+                text.contains("a side of the partition has no node"),
+                "{text}"
+            );
+        }
+    }
+    assert!(begun(&lab).is_empty());
     Ok(())
 }

@@ -7,6 +7,9 @@ use std::sync::Arc;
 /// Bytes of a block: a page of memory, and the block size of most filesystems.
 pub const BLOCK: usize = 4096;
 
+/// Bytes of a disk: as many as a trial may have in each of its other filesystems.
+pub(super) const DISK_BYTES: u64 = 1 << 30;
+
 /// A block of [`BLOCK`] bytes, which versions of a file share until one of them is written to.
 pub(super) type Block = Arc<[u8]>;
 

@@ -1,12 +1,12 @@
 //! Reads and writes of files.
 
-use super::content::{BLOCK, Content};
+use super::content::{BLOCK, Content, DISK_BYTES};
 use super::error::DiskError;
 use super::inode::{Body, FileTime, InodeNumber};
 use super::tree::Disk;
 
-/// Blocks of a disk: 1 GiB, as much as a trial may have in each of its other filesystems.
-pub(super) const CAPACITY: u64 = (1 << 30) / BLOCK as u64;
+/// Blocks of a disk.
+pub(super) const CAPACITY: u64 = DISK_BYTES / BLOCK as u64;
 
 /// Largest file, in bytes.
 const FILE_MAX: u64 = 1 << 42;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use snowglobe_derive::{Deserialize, Serialize};
 
+use super::content::DISK_BYTES;
 use super::error::DiskFaultError;
 use super::glob;
 use crate::impair::Percent;
@@ -166,6 +167,9 @@ impl DiskFault {
             false => Err(DiskFaultError::Pattern(path.clone())),
         };
         match self {
+            Self::Full { free } if free.as_bytes() >= DISK_BYTES => {
+                idle("a disk has 1 GiB in all; give less that is free")
+            }
             Self::Full { .. } | Self::ReadOnly | Self::Torn => Ok(()),
             Self::Slow { delay, rate } => match rate {
                 Some(rate) if rate.as_bytes() == 0 => Err(DiskFaultError::Stopped),

@@ -203,7 +203,11 @@ impl Targets {
         {
             return Err(unknown("action", &format!("`{action}`"), &self.actions));
         }
-        self.check_values(fault)
+        self.check_values(fault)?;
+        match fault.idle() {
+            Some(why) => Err(impossible(why)),
+            None => Ok(()),
+        }
     }
 
     /// Checks that there is such a node, by name, by id or by role.
@@ -297,11 +301,8 @@ impl Targets {
                     Some(_) | None => Ok(()),
                 }
             }
-            Fault::Sever { pairs } if pairs.is_empty() => {
-                Err(impossible("there is no pair of nodes"))
-            }
             Fault::Slow { node: _, share } if !share.is_share() || share.fraction() == 0.0 => {
-                let why = format!("a share of {share} is not above 0 % and up to 100 %");
+                let why = format!("a share of {share} is not above 0 % and below 100 %");
                 Err(impossible(&why))
             }
             // These have no value but the names that `check` has looked up.
@@ -321,11 +322,8 @@ impl Targets {
         }
     }
 
-    /// Checks that each side of a partition has a node, and no node is on both.
+    /// Checks that no node is on both sides of a partition.
     fn check_sides(&self, left: &[NodeRef], right: &[NodeRef]) -> Result<(), ScheduleError> {
-        if left.is_empty() || right.is_empty() {
-            return Err(impossible("a side of the partition has no node"));
-        }
         let fixed = |node: &NodeRef| match node {
             NodeRef::Name(name) => self.nodes.iter().position(|known| known == name),
             NodeRef::Id(id) => Some(id.index()),

@@ -37,7 +37,8 @@ pub enum Fault {
     Cut {
         /// The link that is cut.
         link: LinkRef,
-        /// The direction that is cut; both directions if there is none.
+        /// The direction that is cut, in TOML `a-to-b` or `b-to-a`; both directions if there is
+        /// none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         direction: Option<Direction>,
     },
@@ -136,11 +137,12 @@ pub enum Fault {
         /// The name of the program, as `etcd` or `/usr/sbin/nginx`.
         program: String,
     },
-    /// The processes of a node have only this share of one processor.
+    /// The processes of a node run for this share of the time, and are stopped for the rest of it,
+    /// many times in a second.
     Slow {
         /// The node that is slow.
         node: NodeRef,
-        /// The share of one processor, of 100 %.
+        /// The share of the time, above 0 % and below 100 %.
         share: Percent,
     },
     /// The processes of a node may not open more files than this: `EMFILE`. Of several such faults

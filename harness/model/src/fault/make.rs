@@ -186,7 +186,7 @@ impl Fault {
         }
     }
 
-    /// Leaves the processes of a node a share of one processor.
+    /// Lets the processes of a node run for a share of the time only.
     pub fn slow(node: impl Into<NodeRef>, share: Percent) -> Self {
         Self::Slow {
             node: node.into(),

@@ -14,6 +14,7 @@
 //! | `sentence` | faults as text for people |
 //! | `schedule`, `schedule_text` | faults with their times, and the same as TOML |
 //! | `check` | whether a lab can carry a schedule out |
+//! | `idle` | faults that would change nothing |
 //! | `split` | the ways to part a set of nodes |
 //! | `nemesis`, `generate`, `dice` | schedules drawn from a seed |
 //! | `values` | how much a drawn clock is off, or a disk slow |
@@ -23,6 +24,7 @@ mod dice;
 #[expect(clippy::module_inception, reason = "the file of the faults themselves")]
 mod fault;
 mod generate;
+mod idle;
 mod make;
 mod nemesis;
 mod parts;

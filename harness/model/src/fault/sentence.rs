@@ -60,7 +60,9 @@ impl fmt::Display for Fault {
             Self::PauseProgram { node, program } => {
                 write!(f, "pause of program `{program}` of node {node}")
             }
-            Self::Slow { node, share } => write!(f, "{share} of a processor for node {node}"),
+            Self::Slow { node, share } => {
+                write!(f, "slowdown of node {node} to {share} of the time")
+            }
             Self::Descriptors { node, limit } => {
                 write!(
                     f,

@@ -89,7 +89,7 @@ fn samples_of_programs() -> Vec<(Fault, &'static str)> {
         ),
         (
             Fault::slow(NodeRef::role("leader"), Percent(5.0)),
-            "5 % of a processor for node <leader>",
+            "slowdown of node <leader> to 5 % of the time",
         ),
         (
             Fault::descriptors("a", 16),

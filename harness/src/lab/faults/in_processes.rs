@@ -10,6 +10,7 @@ use crate::kernel::process::signal::Signal;
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::faults::guard::{FaultThread, Healing};
 use crate::lab::node::node::Node;
+use crate::lab::process::lowered::LimitFault;
 use crate::lab::process::running::{LAST_WORDS, Running};
 use crate::trial::time_scale::stretched;
 
@@ -137,14 +138,23 @@ impl Limited {
     ) -> Result<Self> {
         let mut limits = node.programs().lowered().lock();
         match limits.begin(limit, &node.processes(), lowered) {
-            Ok(Some(number)) => Ok(Self {
+            Ok(LimitFault::InForce(number)) => Ok(Self {
                 node: Arc::clone(node),
                 number,
                 mortal: Vec::new(),
             }),
-            Ok(None) => {
+            Ok(LimitFault::NoProcess) => {
                 let subject = Subject::Node(node.name().to_owned());
                 let why = "runs no process whose limits could be lowered";
+                Err(LabError::unfit(LabErrorKind::NotFound, subject, why))
+            }
+            // A schedule leaves the fault out, as one without a process: the programs that run at
+            // the time decide about both.
+            Ok(LimitFault::AlreadyLower(lowest)) => {
+                let subject = Subject::Node(node.name().to_owned());
+                let why = format!(
+                    "runs no process with a higher limit: the fault would change nothing, as {lowest} is the least that a process has already; give less"
+                );
                 Err(LabError::unfit(LabErrorKind::NotFound, subject, why))
             }
             Err((pid, errno)) => {
@@ -193,6 +203,7 @@ const PERIOD: Duration = Duration::from_millis(50);
 /// A limit of the kernel (`cpu.max`) takes a cgroup of version 2 with the controller for
 /// processors, which few hosts delegate to users. Signals are permitted everywhere.
 pub(crate) fn slow(node: &Arc<Node>, share: Percent) -> Result<FaultThread> {
+    // Both ends are left out: the caller refuses a share of 100 %, which would slow nothing.
     if !share.is_share() || share.fraction() == 0.0 {
         let subject = Subject::Node(node.name().to_owned());
         let why = format!("cannot have a share of {share} of a processor");

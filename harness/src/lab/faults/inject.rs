@@ -17,11 +17,23 @@ use crate::lab::services::dns::dns::Dns;
 use crate::model::fault::{Fault, LinkRef, NodeRef};
 use crate::topology::NodeId;
 
+/// Refuses a fault that would change nothing.
+pub(crate) fn refuse_idle(fault: &Fault) -> Result<()> {
+    match fault.idle() {
+        Some(why) => {
+            let what = format!("inject the fault `{fault}`");
+            Err(LabError::failed(LabErrorKind::InvalidArgument, what, why))
+        }
+        None => Ok(()),
+    }
+}
+
 impl Scene {
     /// Carries out a fault.
     pub(crate) fn inject(&self, fault: Fault) -> Result<FaultGuard> {
         // Roles are looked up first, so that the event and the guard name nodes.
         let mut fault = self.cast(fault)?;
+        refuse_idle(&fault)?;
         // The event follows the deed: a fault that was refused has not begun.
         let healing: Box<dyn Healing> = match &fault {
             Fault::Cut { link, direction } => {
@@ -88,14 +100,16 @@ impl Scene {
     }
 
     pub(crate) fn partition(&self, left: &[NodeId], right: &[NodeId]) -> Result<FaultGuard> {
-        let partition = self.parted(left, right, false)?;
         let fault = Fault::partition(self.names(left), self.names(right));
+        refuse_idle(&fault)?;
+        let partition = self.parted(left, right, false)?;
         Ok(self.begin(fault, Box::new(partition)))
     }
 
     pub(crate) fn partition_one_way(&self, from: &[NodeId], to: &[NodeId]) -> Result<FaultGuard> {
-        let partition = self.parted(from, to, true)?;
         let fault = Fault::partition_one_way(self.names(from), self.names(to));
+        refuse_idle(&fault)?;
+        let partition = self.parted(from, to, true)?;
         Ok(self.begin(fault, Box::new(partition)))
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::faults::guard::{FaultGuard, Healing};
+use crate::lab::faults::inject::refuse_idle;
 use crate::lab::services::dns::dns::Dns;
 use crate::lab::services::dns::knowledge::Knowledge;
 use crate::model::dns::DnsFault;
@@ -17,15 +18,16 @@ impl Dns {
     /// [`DnsSpec::ttl`](crate::dns::DnsSpec::ttl).
     ///
     /// # Errors
-    /// The fault has a name or a record that is none.
+    /// The fault has a name or a record that is none, or a delay of zero.
     pub fn inject(&self, fault: DnsFault) -> Result<FaultGuard> {
         let parsed = fault.parse().map_err(|wrong| {
             let why = format!("has a name server that cannot have the fault `{fault}`: {wrong}");
             LabError::invalid(Subject::Node(self.node().to_owned()), why).caused_by(wrong)
         })?;
+        let fault = Fault::dns(self.node(), fault);
+        refuse_idle(&fault)?;
         let knowledge = Arc::clone(self.knowledge());
         let number = knowledge.add_fault(parsed);
-        let fault = Fault::dns(self.node(), fault);
         let healing = Box::new(BrokenAnswers { knowledge, number });
         Ok(FaultGuard::begin(self.journal(), fault, healing))
     }

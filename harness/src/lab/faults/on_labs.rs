@@ -35,8 +35,8 @@ impl Lab {
     /// ```
     ///
     /// # Errors
-    /// The lab has no such link or node, the fault makes no sense for it, or the kernel refuses.
-    /// The lab is as it was then.
+    /// The lab has no such link or node, the fault makes no sense for it or would change nothing,
+    /// or the kernel refuses. The lab is as it was then.
     pub fn inject(&self, fault: Fault) -> Result<FaultGuard> {
         self.scene().inject(fault)
     }
@@ -61,7 +61,7 @@ impl Lab {
     /// ```
     ///
     /// # Errors
-    /// A node, or two containers of a pod, are on both sides.
+    /// A node, or two containers of a pod, are on both sides, or a side has no node.
     pub fn partition(&self, left: &[NodeId], right: &[NodeId]) -> Result<FaultGuard> {
         self.scene().partition(left, right)
     }
@@ -69,7 +69,7 @@ impl Lab {
     /// Keeps what the nodes `from` send from the nodes `to`. The other way packets pass.
     ///
     /// # Errors
-    /// A node, or two containers of a pod, are on both sides.
+    /// A node, or two containers of a pod, are on both sides, or a side has no node.
     pub fn partition_one_way(&self, from: &[NodeId], to: &[NodeId]) -> Result<FaultGuard> {
         self.scene().partition_one_way(from, to)
     }

@@ -9,6 +9,7 @@ use crate::lab::faults::cut::Cut;
 use crate::lab::faults::degrade::Degraded;
 use crate::lab::faults::flap::flap;
 use crate::lab::faults::guard::{FaultGuard, Healing};
+use crate::lab::faults::inject::refuse_idle;
 use crate::lab::link::link::Link;
 use crate::model::fault::Fault;
 
@@ -75,11 +76,13 @@ impl Link {
     /// ```
     ///
     /// # Errors
-    /// A value is not possible, or the engine that was asked for cannot do it. The link is as it
-    /// was then.
+    /// A value is not possible, the impairment changes nothing, or the engine that was asked for
+    /// cannot do it. The link is as it was then.
     pub fn degrade(&self, worse: Impairment) -> Result<FaultGuard> {
-        let degraded = Degraded::new(self.ends(), self.shared_state(), worse.clone())?;
-        Ok(self.begin_fault(Fault::degrade(self.name(), worse), degraded))
+        let fault = Fault::degrade(self.name(), worse.clone());
+        refuse_idle(&fault)?;
+        let degraded = Degraded::new(self.ends(), self.shared_state(), worse)?;
+        Ok(self.begin_fault(fault, degraded))
     }
 
     fn begin_fault(&self, fault: Fault, healing: impl Healing + 'static) -> FaultGuard {

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use crate::kernel::errno::Errno;
-use crate::kernel::process::limits::{ProcessLimit, set_soft_limit};
+use crate::kernel::process::limits::{ProcessLimit, set_soft_limit, soft_limit};
 use crate::kernel::procfs::process_table;
 
 /// The lowered limits of the processes of a node.
@@ -16,6 +16,17 @@ pub(crate) struct LoweredLimits {
     in_force: Vec<Lowered>,
     /// Limits before the first fault, by the process id in the trial.
     before: HashMap<(ProcessLimit, i32), u64>,
+}
+
+/// The result of a fault that lowers limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LimitFault {
+    /// Some process has a lower limit. The fault ends by this number.
+    InForce(u64),
+    /// No process runs that has the limit.
+    NoProcess,
+    /// The limits of all processes are as low already; this is the lowest.
+    AlreadyLower(u64),
 }
 
 /// The limits that one fault has lowered.
@@ -37,8 +48,7 @@ impl Lowered {
 }
 
 impl LoweredLimits {
-    /// Lowers a limit of some processes, each to what `lowered` returns for it, and returns the
-    /// number by which the fault ends. Returns none if there is no process that has the limit.
+    /// Lowers a limit of some processes, each to what `lowered` returns for it.
     ///
     /// # Errors
     /// The kernel refuses the limit of a process, which comes with the errno.
@@ -47,7 +57,7 @@ impl LoweredLimits {
         limit: ProcessLimit,
         pids: &[i32],
         lowered: impl Fn(i32) -> Option<u64>,
-    ) -> Result<Option<u64>, (i32, Errno)> {
+    ) -> Result<LimitFault, (i32, Errno)> {
         let number = self.next;
         self.next += 1;
         let inherited = self.highest_before(limit);
@@ -57,9 +67,22 @@ impl LoweredLimits {
             soft: HashMap::new(),
         };
         let mut refused = None;
+        let mut lowest = None;
+        // A limit that nobody has would be a fault that never shows.
+        let mut shows = false;
         for pid in pids {
             // A process that is about to end has no memory any more.
             let Some(soft) = lowered(*pid) else { continue };
+            // The limit without faults. A fault never raises a limit that is lower already.
+            let usual = self.before.get(&(limit, *pid)).copied().or(inherited);
+            let usual = usual.or_else(|| soft_limit(*pid, limit).ok());
+            if let Some(usual) = usual.filter(|usual| *usual <= soft) {
+                lowest = Some(lowest.map_or(usual, |other: u64| other.min(usual)));
+                // The end of the fault leaves the limit as it is.
+                self.before.entry((limit, *pid)).or_insert(usual);
+                own.soft.insert(*pid, usual);
+                continue;
+            }
             // Another fault may have lowered it further.
             let least = self
                 .least(limit, *pid)
@@ -69,6 +92,7 @@ impl LoweredLimits {
                     let before = inherited.unwrap_or(before);
                     self.before.entry((limit, *pid)).or_insert(before);
                     own.soft.insert(*pid, soft);
+                    shows = true;
                 }
                 Err(_) if process_table::is_stopped_or_dead(*pid) => {}
                 Err(errno) => {
@@ -77,8 +101,6 @@ impl LoweredLimits {
                 }
             }
         }
-        // A limit that nobody has would be a fault that never shows.
-        let shows = !own.soft.is_empty();
         self.in_force.push(own);
         if let Some(refused) = refused {
             self.end(number, pids);
@@ -87,7 +109,11 @@ impl LoweredLimits {
         if !shows {
             self.end(number, pids);
         }
-        Ok(shows.then_some(number))
+        Ok(match (shows, lowest) {
+            (true, _) => LimitFault::InForce(number),
+            (false, Some(limit)) => LimitFault::AlreadyLower(limit),
+            (false, None) => LimitFault::NoProcess,
+        })
     }
 
     /// Ends a fault. `pids` are the processes that run.

@@ -14,7 +14,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::Result;
 
-pub use others::{ProcessLimit, data_of, set_soft_limit};
+pub use others::{ProcessLimit, data_of, set_soft_limit, soft_limit};
 pub use programs::give_back_in_forks;
 
 /// Soft limit of open files that this process had before it was raised, or [`UNCHANGED`].

@@ -17,27 +17,47 @@ pub enum ProcessLimit {
     Data,
 }
 
+impl ProcessLimit {
+    fn resource(self) -> libc::__rlimit_resource_t {
+        match self {
+            Self::OpenFiles => libc::RLIMIT_NOFILE,
+            Self::Data => libc::RLIMIT_DATA,
+        }
+    }
+}
+
+fn limits(pid: i32, limit: ProcessLimit) -> Result<libc::rlimit> {
+    let mut limits = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: prlimit(2) writes to the value that it is given.
+    Errno::result(unsafe { libc::prlimit(pid, limit.resource(), ptr::null(), &raw mut limits) })?;
+    Ok(limits)
+}
+
+/// Returns the soft limit of another process.
+///
+/// # Errors
+/// There is no such process, or the caller may not see its limits.
+pub fn soft_limit(pid: i32, limit: ProcessLimit) -> Result<u64> {
+    Ok(limits(pid, limit)?.rlim_cur)
+}
+
 /// Sets the soft limit of another process, at most to its hard limit, and returns the one before.
 ///
 /// # Errors
 /// There is no such process, or the caller may not change its limits.
 pub fn set_soft_limit(pid: i32, limit: ProcessLimit, soft: u64) -> Result<u64> {
-    let resource = match limit {
-        ProcessLimit::OpenFiles => libc::RLIMIT_NOFILE,
-        ProcessLimit::Data => libc::RLIMIT_DATA,
-    };
-    let mut before = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: prlimit(2) writes to the value that it is given.
-    Errno::result(unsafe { libc::prlimit(pid, resource, ptr::null(), &raw mut before) })?;
+    let before = limits(pid, limit)?;
     let new = libc::rlimit {
         rlim_cur: soft.min(before.rlim_max),
         rlim_max: before.rlim_max,
     };
     // SAFETY: prlimit(2) reads the value that it is given.
-    Errno::result(unsafe { libc::prlimit(pid, resource, &raw const new, ptr::null_mut()) })?;
+    Errno::result(unsafe {
+        libc::prlimit(pid, limit.resource(), &raw const new, ptr::null_mut())
+    })?;
     Ok(before.rlim_cur)
 }
 

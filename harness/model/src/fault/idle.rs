@@ -1,0 +1,174 @@
+//! Faults that would change nothing.
+//!
+//! A test under such a fault would pass, and would say nothing. So the fault is refused.
+
+use super::fault::Fault;
+use super::refs::NodeRef;
+use crate::clock::{ClockFault, TimeShift};
+use crate::dns::DnsEffect;
+
+impl Fault {
+    /// Returns why the fault would change nothing, and what to give instead, if its values say so.
+    ///
+    /// ```
+    /// use snowglobe_model::fault::Fault;
+    /// use snowglobe_model::impair::{Impairment, Percent};
+    ///
+    /// assert!(Fault::degrade("uplink", Impairment::NONE).idle().is_some());
+    /// assert_eq!(Fault::duplicate("uplink", Percent(1.0)).idle(), None);
+    /// ```
+    pub fn idle(&self) -> Option<&'static str> {
+        match self {
+            Self::Degrade {
+                link: _,
+                impairment,
+            } if impairment.is_none() => Some(
+                "the impairment changes nothing of the link: give a delay, a loss, a rate or \
+                 another of its values",
+            ),
+            Self::Clock { node: _, change } => match change {
+                ClockFault::Offset(shift) | ClockFault::Jump(shift)
+                    if *shift == TimeShift::default() =>
+                {
+                    Some("a clock that is off by 0 s is right: give a time, such as `-1h`")
+                }
+                ClockFault::Drift(0) => {
+                    Some("a clock that drifts by 0 ppm is right: give a number that is not 0")
+                }
+                ClockFault::Offset(_)
+                | ClockFault::Jump(_)
+                | ClockFault::Drift(_)
+                | ClockFault::Freeze
+                | ClockFault::MonotonicDrift(_) => None,
+            },
+            Self::Dns { node: _, answers } if is_no_delay(&answers.effect) => {
+                Some("answers that come 0 s late are in time: give a delay that is not 0")
+            }
+            Self::Slow { node: _, share } if share.is_share() && share.fraction() >= 1.0 => Some(
+                "a node that runs for 100 % of the time is not slow: give a share below 100 %",
+            ),
+            Self::Sever { pairs } if pairs.is_empty() => Some("there is no pair of nodes"),
+            Self::Sever { pairs } if pairs.iter().all(|pair| is_one(pair)) => {
+                Some("both nodes of the pair are the same: name two nodes")
+            }
+            Self::Partition {
+                left,
+                right,
+                one_way: _,
+            } if left.is_empty() || right.is_empty() => {
+                Some("a side of the partition has no node")
+            }
+            Self::Degrade { .. }
+            | Self::Dns { .. }
+            | Self::Slow { .. }
+            | Self::Sever { .. }
+            | Self::Partition { .. }
+            | Self::Cut { .. }
+            | Self::Flap { .. }
+            | Self::Pause { .. }
+            | Self::KillProcesses { .. }
+            | Self::Crash { .. }
+            // What a disk has to say is in `DiskFault::validate`.
+            | Self::Disk { .. }
+            | Self::Restart { .. }
+            | Self::KillProgram { .. }
+            | Self::PauseProgram { .. }
+            // What the processes of the node have at the time decides.
+            | Self::Descriptors { .. }
+            | Self::Memory { .. }
+            | Self::Action { .. } => None,
+        }
+    }
+}
+
+fn is_no_delay(effect: &DnsEffect) -> bool {
+    match effect {
+        DnsEffect::Delay(by) => by.is_zero(),
+        DnsEffect::Servfail
+        | DnsEffect::Nxdomain
+        | DnsEffect::Truncate
+        | DnsEffect::Silence
+        | DnsEffect::Answer(_) => false,
+    }
+}
+
+/// Returns whether a pair is one node. A role may stand for several nodes.
+fn is_one([a, b]: &[NodeRef; 2]) -> bool {
+    a == b && !matches!(a, NodeRef::Role { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{Schedule, Targets};
+    use super::*;
+    use crate::disk::DiskFault;
+    use crate::dns::DnsFault;
+    use crate::impair::{Impairment, Percent, QueueLimit};
+    use crate::topology::Size;
+
+    #[test]
+    fn a_fault_that_would_change_nothing_is_refused() {
+        let queue = QueueLimit::packets(9);
+        let queue = Impairment {
+            queue,
+            ..Impairment::NONE
+        };
+        let none = TimeShift::ahead(Duration::ZERO);
+        let nodes: [&str; 0] = [];
+        let pairs = vec![["a".into(), "a".into()]];
+        for (fault, why) in [
+            (
+                Fault::degrade("a–lan", Impairment::NONE),
+                "give a delay, a loss",
+            ),
+            (Fault::degrade("a–lan", queue), "give a delay, a loss"),
+            (
+                Fault::duplicate("a–lan", Percent(0.0)),
+                "give a delay, a loss",
+            ),
+            (
+                Fault::corrupt("a–lan", Percent(0.0)),
+                "give a delay, a loss",
+            ),
+            (Fault::clock("a", ClockFault::Offset(none)), "give a time"),
+            (Fault::clock("a", ClockFault::Jump(none)), "give a time"),
+            (
+                Fault::clock("a", ClockFault::Drift(0)),
+                "a number that is not 0",
+            ),
+            (
+                Fault::dns("a", DnsFault::delay(Duration::ZERO)),
+                "give a delay",
+            ),
+            (Fault::slow("a", Percent(100.0)), "a share below 100 %"),
+            (Fault::partition(["a"], nodes), "a side of the partition"),
+            (Fault::partition(nodes, ["a"]), "a side of the partition"),
+            (Fault::Sever { pairs }, "name two nodes"),
+            (Fault::Sever { pairs: vec![] }, "there is no pair"),
+            (
+                Fault::disk("a", DiskFault::Full { free: Size::gib(1) }),
+                "a disk has 1 GiB in all",
+            ),
+        ] {
+            let a = || "a".to_owned();
+            let targets = Targets {
+                nodes: vec![a()],
+                links: vec![("a–lan".to_owned(), vec![a()])],
+                clocks: vec![a()],
+                disks: vec![(a(), "disk".to_owned())],
+                name_servers: vec![a()],
+                ..Targets::default()
+            };
+            let schedule = Schedule::new().from_then_on(Duration::ZERO, fault.clone());
+            let error = schedule
+                .check(&targets)
+                .expect_err(&fault.to_string())
+                .to_string();
+            assert!(error.contains(why), "{error}");
+            // The fault is named as well.
+            assert!(error.contains(&fault.to_string()), "{error}");
+        }
+    }
+}
