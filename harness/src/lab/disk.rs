@@ -21,6 +21,7 @@ use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::first_process;
 use crate::model::disk::{DiskFault, Loss, Unsynced};
 use crate::model::random::seed_for;
+use crate::sandbox::outer::{UnusableDevice, why_no_fuse};
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::disk::{DiskCommand, DiskReply};
 use crate::trial::running;
@@ -108,10 +109,10 @@ impl DiskServer {
 
     fn without_device(&self, error: &std::io::Error) -> LabError {
         let why = format!(
-            "mounts volume `{}` with faults, which takes the device `{}`, and this user cannot open it ({error}); load the module by `modprobe fuse`, and let users open the device by `chmod 666 {}`, as distributions do",
+            "mounts volume `{}` with faults, which takes the device `{}`; {}",
             self.volume,
             fuse::DEVICE,
-            fuse::DEVICE,
+            remedy_for_device(why_no_fuse(), error),
         );
         LabError::not_supported(Subject::Node(self.node.clone()), why)
     }
@@ -243,6 +244,34 @@ impl DiskServer {
     }
 }
 
+/// Says what keeps this user from the device of FUSE, and what to do about it. `host` is the device
+/// of the host, where trials lack it for its sake; `error` is what the trial has found.
+fn remedy_for_device(host: Option<UnusableDevice>, error: &std::io::Error) -> String {
+    let device = fuse::DEVICE;
+    match host {
+        Some(UnusableDevice {
+            mode: Some(mode),
+            errno: Errno::EACCES | Errno::EPERM,
+        }) => format!(
+            "on this host, the file has mode {mode:04o}, by which this user may not open it; let users open it by `chmod 666 {device}`, as distributions do"
+        ),
+        Some(UnusableDevice {
+            mode: Some(mode),
+            errno,
+        }) => format!(
+            "on this host, the file is there with mode {mode:04o} and cannot be opened: {}; load the module by `modprobe fuse`",
+            errno
+        ),
+        Some(UnusableDevice { mode: None, errno }) => format!(
+            "this host has no such file ({}); load the module by `modprobe fuse`, and let users open the device by `chmod 666 {device}`, as distributions do",
+            errno
+        ),
+        None => format!(
+            "this user cannot open it ({error}); load the module by `modprobe fuse`, and let users open the device by `chmod 666 {device}`, as distributions do"
+        ),
+    }
+}
+
 impl Drop for DiskServer {
     fn drop(&mut self) {
         // A process that still uses the mount gets errors when the server is gone.
@@ -259,5 +288,36 @@ impl fmt::Debug for DiskServer {
             .field("volume", &self.volume)
             .field("node", &self.node)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn the_remedy_is_about_the_file_of_the_host() {
+        let missing = io::Error::from_raw_os_error(Errno::ENOENT as i32);
+        let said = |host| remedy_for_device(host, &missing);
+        let host = |mode, errno| Some(UnusableDevice { mode, errno });
+        assert_eq!(
+            said(host(Some(0o600), Errno::EACCES)),
+            "on this host, the file has mode 0600, by which this user may not open it; \
+             let users open it by `chmod 666 /dev/fuse`, as distributions do"
+        );
+        let absent = said(host(None, Errno::ENOENT));
+        assert!(
+            absent.starts_with("this host has no such file (ENOENT"),
+            "{absent}"
+        );
+        let driverless = said(host(Some(0o666), Errno::ENODEV));
+        assert!(
+            driverless.contains("mode 0666 and cannot be opened: ENODEV"),
+            "{driverless}"
+        );
+        assert!(!driverless.contains("chmod"), "{driverless}");
+        assert!(said(None).contains("No such file"), "{}", said(None));
     }
 }

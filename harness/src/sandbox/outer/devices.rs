@@ -7,8 +7,11 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::OnceLock;
 
+use crate::kernel::errno::{Errno, errno};
 use crate::kernel::mount;
 use crate::kernel::mount::MountAttributes;
 use crate::sandbox::private_mounts::{DEVPTS, TMPFS};
@@ -22,11 +25,36 @@ const DEVICES: [&str; 9] = [
 /// Devices among them that the host may have and not permit, or have without their driver.
 const NOT_EVERYWHERE: [&str; 3] = ["net/tun", "fuse", "kvm"];
 
-/// Returns whether this process may use a device. One that a program finds and cannot open is worse
+/// A device of the host that trials lack, as this user cannot open it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UnusableDevice {
+    /// The permissions of the file, if there is one.
+    pub(crate) mode: Option<u32>,
+    /// The reason for which it was not opened.
+    pub(crate) errno: Errno,
+}
+
+/// The host's device of FUSE, if trials lack it. The first process of the outer sandbox has seen
+/// the host's `/dev`, and all processes of trials are copies of it.
+static FUSE: OnceLock<UnusableDevice> = OnceLock::new();
+
+/// Returns why trials have no device of FUSE, if they have none.
+pub(crate) fn why_no_fuse() -> Option<UnusableDevice> {
+    FUSE.get().copied()
+}
+
+/// Tries whether this process may use a device. One that a program finds and cannot open is worse
 /// than none: programs decide by the file what they can do.
-pub(super) fn openable(device: &Path) -> bool {
+pub(super) fn try_open(device: &Path) -> Result<(), UnusableDevice> {
     let mut options = fs::File::options();
-    options.read(true).write(true).open(device).is_ok()
+    let opened = options.read(true).write(true).open(device);
+    opened.map(drop).map_err(|error| {
+        let file = fs::symlink_metadata(device).ok();
+        UnusableDevice {
+            mode: file.map(|file| file.permissions().mode() & 0o7777),
+            errno: errno(&error),
+        }
+    })
 }
 
 /// Returns detached copies of the harmless devices, each with its name below `/dev`.
@@ -35,7 +63,12 @@ pub(super) fn devices() -> Vec<(&'static str, OwnedFd)> {
         .iter()
         .filter_map(|name| {
             let device = Path::new("/dev").join(name);
-            if NOT_EVERYWHERE.contains(name) && !openable(&device) {
+            if NOT_EVERYWHERE.contains(name)
+                && let Err(unusable) = try_open(&device)
+            {
+                if *name == "fuse" {
+                    FUSE.get_or_init(|| unusable);
+                }
                 return None;
             }
             // A device that the host lacks or hides is missing in trials too.

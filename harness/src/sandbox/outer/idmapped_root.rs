@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use crate::kernel::errno::Errno;
 
-use super::devices::openable;
+use super::devices::try_open;
 use super::first_process::mount_private;
 use super::make::Wanted;
 use super::plain::copies;
@@ -120,7 +120,7 @@ pub(super) const FUSE_DIRECTORY: &str = "/dev/fuse";
 /// seen in the mounter's own namespaces (`fuse(4)`).
 fn fuse_directory() -> Option<OwnedFd> {
     // The kernel has no such filesystem, or a cgroup forbids its device.
-    openable(Path::new(FUSE_DIRECTORY)).then_some(())?;
+    try_open(Path::new(FUSE_DIRECTORY)).ok()?;
     // Device 10:229, Documentation/admin-guide/devices.txt.
     mount::device_directory("fuse", 10, 229).ok()
 }

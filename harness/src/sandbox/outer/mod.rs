@@ -28,6 +28,7 @@ mod kept;
 mod make;
 mod plain;
 
+pub(crate) use devices::{UnusableDevice, why_no_fuse};
 pub(crate) use first_process::become_root;
 pub(crate) use idmapped_root::tun_directory;
 pub(crate) use kept::{BesideKept, Keeping, enter_kept, fork_beside_kept};
