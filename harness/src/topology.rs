@@ -12,7 +12,7 @@
 //! let back = topology.switch(SwitchSpec::new("back").subnet("192.168.9.0/24"));
 //! let client = topology.node("client");
 //! let proxy = topology.node("proxy");
-//! let server = topology.node(NodeSpec::new("server").volume("/data", Volume::named("site")));
+//! let server = topology.node(NodeSpec::new("server").volume("/tmp/site", Volume::named("site")));
 //! topology.plug(client, front);
 //! topology.plug(proxy, front);
 //! topology.plug(proxy, back);

@@ -123,7 +123,7 @@ impl Lab {
     /// # #[snowglobe::test]
     /// # fn t() -> snowglobe::TestResult {
     /// let mut topology = Topology::new();
-    /// topology.node(NodeSpec::new("web").volume("/srv", Volume::named("site")));
+    /// topology.node(NodeSpec::new("web").volume("/tmp/site", Volume::named("site")));
     /// let lab = topology.start()?;
     /// std::fs::write(lab.volume("site")?.join("index.html"), "hello")?;
     /// # Ok(())

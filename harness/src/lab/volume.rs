@@ -35,11 +35,11 @@ impl Lab {
     /// # #[snowglobe::test]
     /// # fn t() -> TestResult {
     /// let mut topology = Topology::new();
-    /// let db = NodeSpec::new("db").volume("/data", Volume::named("data").with_faults());
+    /// let db = NodeSpec::new("db").volume("/tmp/data", Volume::named("data").with_faults());
     /// let db = topology.node(db);
     /// let lab = topology.start()?;
     /// let full = lab.disk("data")?.inject(DiskFault::full())?;
-    /// let refused = lab[db].run(|| std::fs::write("/data/file", "text")).unwrap_err();
+    /// let refused = lab[db].run(|| std::fs::write("/tmp/data/file", "text")).unwrap_err();
     /// assert_eq!(refused.kind(), std::io::ErrorKind::StorageFull);
     /// full.heal()?;
     /// # Ok(())

@@ -73,3 +73,23 @@ fn a_schedule_is_compared_with_its_times() {
     ]);
     twice("draws_a_schedule").passed_with(&["two runs with its seed left the same "]);
 }
+
+/// Schedules that a test draws by itself come from the trial's seed as those that are carried out.
+#[snowglobe::test(nested)]
+fn schedules_that_a_test_draws_come_from_the_seed() {
+    let dir = snowglobe_tests::shared_dir();
+    let drawn = |seed: &str, file: &str| {
+        let file = dir.path().join(file);
+        let mut command = this_program();
+        command
+            .env("SNOWGLOBE_SEED", seed)
+            .env("SAMPLE_FILE", &file);
+        command.args(["--exact", "twice_samples::draws_two_schedules", "--ignored"]);
+        finished(command.output().unwrap()).passed_with(&["running 1 test"]);
+        std::fs::read_to_string(file).unwrap()
+    };
+    let first = drawn("11", "first");
+    assert!(!first.is_empty());
+    assert_eq!(drawn("11", "again"), first);
+    assert_ne!(drawn("12", "other"), first);
+}

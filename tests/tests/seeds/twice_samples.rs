@@ -65,6 +65,24 @@ fn has_another_schedule() -> TestResult {
     Ok(())
 }
 
+/// Draws two schedules with one nemesis, and leaves them in the file that `SAMPLE_FILE` names.
+#[snowglobe::test(ignore = "a sample")]
+fn draws_two_schedules() -> TestResult {
+    use snowglobe::fault::Nemesis;
+    let lab = shape::pair().start()?;
+    let nemesis = Nemesis::crashes(Duration::from_secs(20));
+    let (first, second) = (lab.draw(&nemesis)?, lab.draw(&nemesis)?);
+    assert_ne!(first, second);
+    // A nemesis with a seed of its own draws the same schedule each time, and does not count.
+    let own = nemesis.clone().seed(7);
+    assert_eq!(lab.draw(&own)?, lab.draw(&own)?);
+    let third = lab.draw(&nemesis)?;
+    assert!(third != first && third != second);
+    let text = format!("{first}\n{second}\n{third}");
+    std::fs::write(std::env::var("SAMPLE_FILE")?, text)?;
+    Ok(())
+}
+
 /// Draws a schedule and losses, which come from the seed.
 #[snowglobe::test(ignore = "a sample")]
 fn draws_a_schedule() -> TestResult {

@@ -302,7 +302,8 @@ impl Nemesis {
         self
     }
 
-    /// Sets the seed, which is the trial's otherwise.
+    /// Sets the seed. Otherwise a lab makes one of the trial's seed and of the number of schedules
+    /// that the trial has drawn before.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);

@@ -254,7 +254,8 @@ impl NodeSpec {
         self
     }
 
-    /// Mounts a volume at this absolute path.
+    /// Mounts a volume at this absolute path: below `/tmp` or `/run`, unless the node has a root
+    /// filesystem of its own (see [`Volume`]).
     pub fn volume(self, at: impl Into<String>, volume: Volume) -> Self {
         self.mount(Mount {
             at: at.into(),

@@ -108,13 +108,17 @@ impl From<Size> for String {
 
 /// A directory that a node mounts and that is not part of its root filesystem.
 ///
+/// In a node with a root filesystem of its own, the directory may be anywhere. A node without one
+/// has the machine's files, among which no directory can be made: there, volumes lie below `/tmp`
+/// or `/run`, or where the machine has a directory.
+///
 /// ```
 /// use snowglobe_model::topology::{NodeSpec, Size, Volume};
 ///
 /// let primary = NodeSpec::new("primary")
 ///     // Shared by all nodes that mount `site`, and kept across restarts.
-///     .volume("/data", Volume::named("site"))
-///     .volume("/scratch", Volume::tmpfs(Size::mib(64)));
+///     .volume("/tmp/site", Volume::named("site"))
+///     .volume("/tmp/scratch", Volume::tmpfs(Size::mib(64)));
 /// # drop(primary);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -162,7 +166,9 @@ impl Volume {
     /// use snowglobe_model::topology::{NodeSpec, Rootfs, Volume};
     ///
     /// let orders = Rootfs::Fixture("orders".into());
-    /// let primary = NodeSpec::new("primary").volume("/data", Volume::clone_of(orders));
+    /// let primary = NodeSpec::new("primary")
+    ///     .rootfs(Rootfs::Fixture("postgresql".into()))
+    ///     .volume("/data", Volume::clone_of(orders));
     /// # drop(primary);
     /// ```
     pub fn clone_of(of: impl Into<Rootfs>) -> Self {
@@ -235,8 +241,8 @@ pub struct Mount {
     pub read_only: bool,
 }
 
-/// Text form of a mount: `{ at = "/data", volume = "site" }`, or `{ at = "/data", clone = { fixture
-/// = "orders" } }`.
+/// Text form of a mount: `{ at = "/tmp/site", volume = "site" }`, or `{ at = "/data", clone = {
+/// fixture = "orders" } }`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MountText {

@@ -50,7 +50,30 @@ impl Lab {
         self.run(schedule)
     }
 
-    /// Draws the schedule that [`nemesis`](Self::nemesis) would carry out.
+    /// Draws a schedule as [`nemesis`](Self::nemesis) does, and leaves it to the test to carry the
+    /// schedule out.
+    ///
+    /// The schedule comes from the trial's seed and from the number of schedules that the trial has
+    /// drawn before, by this method or by `nemesis`: two draws of a trial differ, and a run with
+    /// the same seed draws the same ones, in the same order. Threads that draw at the same time
+    /// have no order, so that each should name a seed ([`Nemesis::seed`]), such as one made of
+    /// [`seed`](crate::seed). A nemesis with a seed of its own draws the same schedule each time,
+    /// and does not count.
+    ///
+    /// ```no_run
+    /// use snowglobe::fault::Nemesis;
+    /// # use snowglobe::prelude::*;
+    ///
+    /// # #[snowglobe::test]
+    /// # fn t() -> TestResult {
+    /// # let lab = shape::star(3).start()?;
+    /// let nemesis = Nemesis::partitions(Duration::from_secs(10));
+    /// assert_ne!(lab.draw(&nemesis)?, lab.draw(&nemesis)?);
+    /// let own = nemesis.seed(snowglobe::seed());
+    /// assert_eq!(lab.draw(&own)?, lab.draw(&own)?);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// The nemesis names what the lab does not have, or can do nothing.

@@ -128,7 +128,7 @@ impl Topology {
     ///     [[node]]
     ///     name = "app"
     ///     pod = "web"
-    ///     mounts = [{ at = "/data", volume = "site" }]
+    ///     mounts = [{ at = "/tmp/site", volume = "site" }]
     ///
     ///     [[link]]
     ///     ends = ["web", "lan"]
