@@ -6,6 +6,8 @@
 //! of the step and the errno, and put into words in one place: as a sentence with the cause, or as
 //! the command alone.
 
+use snowglobe_text::counted;
+
 use crate::kernel::errno::Errno;
 use crate::kernel::namespace::CloneFlags;
 use crate::kernel::process::limits;
@@ -242,7 +244,8 @@ pub(crate) fn hint(errno: Errno) -> Option<String> {
 fn too_few_descriptors() -> String {
     let limit = limits::open_files().map_or(0, |(soft, _)| soft);
     format!(
-        "this process may open {limit} files, RLIMIT_NOFILE: use fewer nodes, or raise the hard limit: {RAISE_OPEN_FILES}"
+        "this process may open {}, RLIMIT_NOFILE: use fewer nodes, or raise the hard limit: {RAISE_OPEN_FILES}",
+        counted(limit, "file")
     )
 }
 

@@ -5,22 +5,51 @@
 
 use std::fmt;
 
+use snowglobe_text::counted;
+
 use crate::kernel::qdisc::{NetemLossModel, NetemOptions, TbfOptions};
 
 /// One option as it was set and as it was read back, in the kernel's numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ComparedOption {
     name: &'static str,
-    unit: &'static str,
+    unit: OptionUnit,
     wanted: i128,
     found: i128,
     /// Largest difference that is no difference.
     precision: u32,
 }
 
+/// The unit in which the kernel counts an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OptionUnit {
+    Nanoseconds,
+    Bytes,
+    BytesPerSecond,
+    Packets,
+    /// Parts of 2³².
+    Share,
+    /// The option is a number of nothing, such as a seed.
+    Number,
+}
+
+impl OptionUnit {
+    /// Returns a value with the unit.
+    fn show(self, value: i128) -> String {
+        match self {
+            Self::Nanoseconds => format!("{value} ns"),
+            Self::Bytes => format!("{value} B"),
+            Self::BytesPerSecond => format!("{value} B/s"),
+            Self::Packets => counted(value, "packet"),
+            Self::Share => format!("{value} parts of 2³²"),
+            Self::Number => value.to_string(),
+        }
+    }
+}
+
 fn option(
     name: &'static str,
-    unit: &'static str,
+    unit: OptionUnit,
     wanted: impl Into<i128>,
     found: impl Into<i128>,
 ) -> ComparedOption {
@@ -34,15 +63,23 @@ fn option(
 }
 
 fn share(name: &'static str, wanted: u32, found: u32) -> ComparedOption {
-    option(name, "parts of 2³²", wanted, found)
+    option(name, OptionUnit::Share, wanted, found)
 }
 
 /// Pairs the options of a filter.
 pub(super) fn filter_options(wanted: &TbfOptions, found: &TbfOptions) -> [ComparedOption; 2] {
     let TbfOptions { rate, burst } = *wanted;
-    let mut burst = option("a burst", "B", burst, found.burst);
+    let mut burst = option("a burst", OptionUnit::Bytes, burst, found.burst);
     burst.precision = wanted.precision();
-    [option("the burst's rate", "B/s", rate, found.rate), burst]
+    [
+        option(
+            "the burst's rate",
+            OptionUnit::BytesPerSecond,
+            rate,
+            found.rate,
+        ),
+        burst,
+    ]
 }
 
 /// Pairs the options of a netem.
@@ -62,11 +99,11 @@ pub(super) fn netem_options(wanted: &NetemOptions, found: &NetemOptions) -> Vec<
         seed,
     } = *wanted;
     let mut options = vec![
-        option("a delay", "ns", latency, found.latency),
-        option("a jitter", "ns", jitter, found.jitter),
-        option("a queue", "packets", limit, found.limit),
-        option("a rate", "B/s", rate, found.rate),
-        option("a gap of reorder", "packets", gap, found.gap),
+        option("a delay", OptionUnit::Nanoseconds, latency, found.latency),
+        option("a jitter", OptionUnit::Nanoseconds, jitter, found.jitter),
+        option("a queue", OptionUnit::Packets, limit, found.limit),
+        option("a rate", OptionUnit::BytesPerSecond, rate, found.rate),
+        option("a gap of reorder", OptionUnit::Packets, gap, found.gap),
         share("a loss", loss, found.loss),
         share("a duplicate", duplicate, found.duplicate),
         share("a reorder", reorder, found.reorder),
@@ -75,7 +112,7 @@ pub(super) fn netem_options(wanted: &NetemOptions, found: &NetemOptions) -> Vec<
     options.extend(burst_options(bursts, found.bursts));
     // Kernels before 6.6 have no seed and do not tell one (TCA_NETEM_PRNG_SEED).
     if let (Some(wanted), Some(found)) = (seed, found.seed) {
-        options.push(option("a seed", "", wanted, found));
+        options.push(option("a seed", OptionUnit::Number, wanted, found));
     }
     options
 }
@@ -115,10 +152,8 @@ impl fmt::Display for DifferingOptions {
                 precision: _,
             } = option;
             let comma = if at == 0 { "" } else { ", " };
-            write!(
-                f,
-                "{comma}{name} of {found} {unit} where {wanted} {unit} were wanted"
-            )?;
+            let (found, wanted) = (unit.show(*found), unit.show(*wanted));
+            write!(f, "{comma}{name} of {found} instead of {wanted}")?;
         }
         Ok(())
     }
@@ -138,5 +173,25 @@ pub(super) fn compare(
         Ok(())
     } else {
         Err(DifferingOptions(differing))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_packet_is_told_as_one_and_a_number_without_a_unit() {
+        let differing = compare([
+            option("a queue", OptionUnit::Packets, 1000u32, 1u32),
+            option("a gap of reorder", OptionUnit::Packets, 1u32, 2u32),
+            option("a seed", OptionUnit::Number, 7u64, 8u64),
+            option("a rate", OptionUnit::BytesPerSecond, 5u64, 5u64),
+        ]);
+        assert_eq!(
+            differing.unwrap_err().to_string(),
+            "the kernel has a queue of 1 packet instead of 1000 packets, \
+             a gap of reorder of 2 packets instead of 1 packet, a seed of 8 instead of 7"
+        );
     }
 }

@@ -178,7 +178,7 @@ fn a_value_that_is_another_one_is_named() {
         compare(netem_options(&wanted, &found))
             .unwrap_err()
             .to_string(),
-        "the kernel has a delay of 40000000 ns where 50000000 ns were wanted, a queue of 1000 packets where 100 packets were wanted",
+        "the kernel has a delay of 40000000 ns instead of 50000000 ns, a queue of 1000 packets instead of 100 packets",
     );
     let wanted = filter(&rich());
     let near = TbfOptions {

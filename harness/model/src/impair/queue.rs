@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use snowglobe_text::counted;
+
 use super::error::ImpairmentError;
 use super::problem::{Notation, TextProblem};
 use super::text::{self, serde_text};
@@ -21,6 +23,8 @@ use super::text::{self, serde_text};
 /// let both = QueueLimit::packets(100).and_bytes(150_000);
 /// assert_eq!("100 packets, 150 kB".parse::<QueueLimit>()?, both);
 /// assert_eq!(QueueLimit::default().to_string(), "1000 packets");
+/// assert_eq!(QueueLimit::packets(1).to_string(), "1 packet");
+/// assert_eq!("1 packet".parse::<QueueLimit>()?, QueueLimit::packets(1));
 /// # Ok::<(), snowglobe_model::impair::ImpairmentError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -81,8 +85,10 @@ impl Default for QueueLimit {
 impl fmt::Display for QueueLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.packets, self.bytes) {
-            (Some(packets), Some(bytes)) => write!(f, "{packets} packets, {bytes} B"),
-            (Some(packets), None) => write!(f, "{packets} packets"),
+            (Some(packets), Some(bytes)) => {
+                write!(f, "{}, {bytes} B", counted(packets, "packet"))
+            }
+            (Some(packets), None) => f.write_str(&counted(packets, "packet")),
             (None, Some(bytes)) => write!(f, "{bytes} B"),
             (None, None) => f.write_str("unlimited"),
         }
@@ -100,7 +106,9 @@ impl FromStr for QueueLimit {
         }
         let mut limit = QueueLimit::UNLIMITED;
         for part in text.split(',') {
-            let packets = part.trim().strip_suffix("packets");
+            let part = part.trim();
+            let packets = part.strip_suffix("packets");
+            let packets = packets.or_else(|| part.strip_suffix("packet"));
             let twice = match packets {
                 Some(number) => {
                     let number = number.trim().parse().map_err(|_| wrong())?;

@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 
+use snowglobe_text::counted;
+
 /// Size of the beginning that is kept, in bytes.
 const HEAD: usize = 256 * 1024;
 /// Size of the end that is kept, in bytes.
@@ -43,7 +45,7 @@ impl CapturedOutput {
     pub(crate) fn into_text(self) -> String {
         let mut text = self.head;
         if self.omitted > 0 {
-            let note = format!("\n[… {} bytes left out …]\n", self.omitted);
+            let note = format!("\n[… {} left out …]\n", counted(self.omitted, "byte"));
             text.extend(note.into_bytes());
         }
         text.extend(self.tail);
@@ -86,5 +88,12 @@ mod tests {
         let mut capture = CapturedOutput::default();
         capture.push(&vec![b'y'; 3_000_000]);
         assert!(capture.into_text().len() < HEAD + TAIL + 100);
+    }
+
+    #[test]
+    fn one_byte_left_out_is_told_as_one() {
+        let mut capture = CapturedOutput::default();
+        capture.push(&vec![b'z'; HEAD + TAIL + 1]);
+        assert!(capture.into_text().contains("\n[… 1 byte left out …]\n"));
     }
 }
