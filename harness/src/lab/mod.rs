@@ -162,8 +162,8 @@ pub use error::{LabError, LabErrorKind, Result, Subject};
 pub use faults::guard::FaultGuard;
 pub use faults::scene::Scene;
 pub use inspect::inspection::{
-    AddressEntry, Inspection, InterfaceCounters, InterfaceEntry, MountEntry, NeighbourEntry,
-    ProcessEntry, RouteEntry, SocketEntry,
+    AddressEntry, Inspection, InterfaceCounters, InterfaceEntry, IpFamily, MountEntry,
+    NeighbourEntry, ProcessEntry, RouteEntry, SocketEntry,
 };
 pub use inspect::namespaces::Namespace;
 pub use inspect::settings::SettingEntry;

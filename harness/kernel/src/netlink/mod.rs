@@ -28,6 +28,7 @@
 //! | `carried` | what stands on an interface, to be given to another interface |
 //! | `neighbour_table` | how long neighbours count as known, on each interface |
 //! | `offload` | work of interfaces for the protocols above them |
+//! | `ip_family` | IPv4 and IPv6, by their numbers |
 //! | `wait` | waits for conditions, by events, with a deadline |
 //! | `view`, `view/parse` | interfaces, addresses, routes and neighbours as plain values |
 //! | `diag` | sockets as plain values |
@@ -43,6 +44,7 @@ pub(crate) mod connection;
 mod diag;
 pub(crate) mod encoding;
 pub(crate) mod error;
+mod ip_family;
 pub(crate) mod link;
 mod neighbour_table;
 mod offload;
@@ -61,6 +63,7 @@ pub use connection::Netlink;
 pub use diag::SocketEntry;
 pub use diag::sockets;
 pub use error::NetlinkError;
+pub use ip_family::IpFamily;
 pub use link::{Device, Veth, VethEnd};
 pub use neighbour_table::{NeighbourParameters, NeighbourTable, SharedTable};
 pub use nix::net::if_::{if_indextoname, if_nametoindex};

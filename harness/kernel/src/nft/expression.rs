@@ -1,10 +1,9 @@
 //! The steps of a rule, and their encoding.
 
-use std::net::IpAddr;
-
 use nix::libc;
 
 use super::attributes::*;
+use crate::netlink::IpFamily;
 use crate::netlink::encoding::Attributes;
 
 /// A step of a rule. A packet goes on to the next step if this step is true of the packet.
@@ -188,36 +187,6 @@ const SECOND: [u8; 4] = big_endian(libc::NFT_REG_2);
 
 /// `NFT_META_TIME_NS` (`linux/netfilter/nf_tables.h`), in kernels since 5.4.
 const NFT_META_TIME_NS: libc::c_int = 30;
-
-/// Family of the packets of a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IpFamily {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
-
-impl IpFamily {
-    /// Both families.
-    pub const BOTH: [IpFamily; 2] = [IpFamily::V4, IpFamily::V6];
-
-    /// Returns the family that an address is of.
-    pub(super) fn of(ip: IpAddr) -> Self {
-        match ip {
-            IpAddr::V4(_) => Self::V4,
-            IpAddr::V6(_) => Self::V6,
-        }
-    }
-
-    /// Returns the number by which netfilter knows the family.
-    pub(super) fn number(self) -> libc::c_int {
-        match self {
-            Self::V4 => libc::NFPROTO_IPV4,
-            Self::V6 => libc::NFPROTO_IPV6,
-        }
-    }
-}
 
 /// Gives the packet the loaded value as its mark.
 fn set_mark() -> Attributes {

@@ -38,7 +38,6 @@ mod transaction;
 
 pub use conversation::FilterConversation;
 pub(crate) use expression::Expression;
-pub use expression::IpFamily;
 pub use ingress_drop::IngressDrop;
 pub use packet_log::{LoggedPacket, PacketLog};
 pub use ruleset::{HookRule, RuleAction, RuleCounter, RuleHook, RuleMatch, state};

@@ -12,11 +12,11 @@ use nix::libc;
 
 use super::attributes::NFTA_RULE_USERDATA;
 use super::conversation::FilterConversation;
-use super::expression::{Expression, IpFamily};
+use super::expression::Expression;
 use super::set::octets;
 use super::table::{NftHook, NftTable};
 use crate::netlink::encoding::Attributes;
-use crate::netlink::{Batch, NetlinkError};
+use crate::netlink::{Batch, IpFamily, NetlinkError};
 
 /// A place in the path of packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

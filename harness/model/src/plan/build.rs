@@ -28,7 +28,7 @@ use crate::plan::stack::{
     Address, InterfacePlan, NeighbourPlan, NetfilterPlan, RoutePlan, StackPlan,
 };
 use crate::plan::switches::{CROWD, switches};
-use crate::plan::sysctls::{Forwards, sysctls};
+use crate::plan::sysctls::sysctls;
 use crate::plan::wiring::{Attachment, Segment, StackPort, Wiring, interface_names};
 use crate::topology::error::{Problems, Site, TopologyError};
 use crate::topology::id::{LinkId, NodeId, Owner};
@@ -190,11 +190,8 @@ fn stacks(
             })
             .collect();
         let clat = matches!(stack.owner, Owner::Node(id) if topology[id].clat.is_some());
-        let forwards = Forwards {
-            all: forwards[index],
-            v6: clat,
-        };
-        let sysctls = sysctls(network(topology, stack.owner), &mut interfaces, forwards);
+        let forwards = forwarded(forwards[index], clat, &interfaces);
+        let sysctls = sysctls(network(topology, stack.owner), &mut interfaces, &forwards);
         plans.push(StackPlan {
             owner: stack.owner,
             hostname: owner_name(topology, stack.owner).into(),
@@ -211,6 +208,17 @@ fn stacks(
     }
     problems.check()?;
     Ok(plans)
+}
+
+/// Returns the versions whose packets a stack forwards: those of its interfaces if it is a router,
+/// and IPv6 if it is a client of 464XLAT, where what the interface of the client has made of a
+/// packet of IPv4 goes on to the uplink.
+fn forwarded(is_router: bool, clat: bool, interfaces: &[InterfacePlan]) -> Vec<IpVersion> {
+    let mut addresses = interfaces.iter().flat_map(|it| &it.addresses);
+    let v6 = clat || is_router && addresses.any(|address| address.ip.is_ipv6());
+    let versions = [(IpVersion::V4, is_router), (IpVersion::V6, v6)];
+    let versions = versions.into_iter().filter(|(_, forwards)| *forwards);
+    versions.map(|(version, _)| version).collect()
 }
 
 /// Returns what the kernel's packet filter is to do in a stack.

@@ -1,24 +1,15 @@
 //! The sysctls of a stack: those that its interfaces and its specification ask for.
 
+use crate::packet::ip::IpVersion;
 use crate::plan::stack::{InterfacePlan, Sysctl};
 use crate::topology::node::StackSpec;
 
-/// The packets that a stack forwards.
-#[derive(Clone, Copy)]
-pub(super) struct Forwards {
-    /// Packets between its interfaces.
-    pub(super) all: bool,
-    /// Packets of IPv6 in any case: what an interface of the node has made of a packet of IPv4 goes
-    /// on to the uplink.
-    pub(super) v6: bool,
-}
-
 /// Returns the sysctls to write before there are interfaces, and gives the others to their
-/// interfaces.
+/// interfaces. The stack forwards packets of some versions.
 pub(super) fn sysctls(
     network: &StackSpec,
     interfaces: &mut [InterfacePlan],
-    forwards: Forwards,
+    forwards: &[IpVersion],
 ) -> Vec<Sysctl> {
     let mut early = Vec::new();
     let mut set = |path: &str, value: u8| {
@@ -37,13 +28,12 @@ pub(super) fn sysctls(
         set("net/ipv4/conf/all/rp_filter", 0);
         set("net/ipv4/conf/default/rp_filter", 0);
     }
-    if forwards.all {
+    if forwards.contains(&IpVersion::V4) {
         set("net/ipv4/ip_forward", 1);
         set("net/ipv4/conf/all/send_redirects", 0);
         set("net/ipv4/conf/default/send_redirects", 0);
     }
-    let mut addresses = interfaces.iter().flat_map(|it| &it.addresses);
-    if forwards.v6 || forwards.all && addresses.any(|address| address.ip.is_ipv6()) {
+    if forwards.contains(&IpVersion::V6) {
         set("net/ipv6/conf/all/forwarding", 1);
     }
     for (key, value) in &network.sysctls {

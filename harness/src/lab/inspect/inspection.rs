@@ -14,7 +14,8 @@ use crate::lab::lab::Lab;
 use crate::topology::NodeId;
 
 pub use crate::kernel::netlink::{
-    AddressEntry, InterfaceCounters, InterfaceEntry, NeighbourEntry, RouteEntry, SocketEntry,
+    AddressEntry, InterfaceCounters, InterfaceEntry, IpFamily, NeighbourEntry, RouteEntry,
+    SocketEntry,
 };
 pub use crate::kernel::procfs::{MountEntry, ProcessEntry};
 

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::os::fd::AsFd;
 
 use crate::kernel::fd::bind_to_interface;
-use crate::kernel::netlink::{Batch, NeighbourEntry, NeighbourRequest, Netlink};
+use crate::kernel::netlink::{Batch, IpFamily, NeighbourEntry, NeighbourRequest, Netlink};
 use crate::kernel::netns::Netns;
 use crate::lab::error::{LabError, Result};
 use crate::lab::link::ends::LinkEnds;
@@ -26,9 +26,13 @@ impl LinkEnds {
                 let name = interface.name.as_str();
                 // A node may speak IPv6 only. Then a multicast to all nodes serves instead of a
                 // broadcast.
-                let v4 = interface.addresses.iter().any(|it| it.ip.is_ipv4());
+                let speaks_v4 = interface.addresses.iter().any(|it| it.ip.is_ipv4());
+                let family = match speaks_v4 {
+                    true => IpFamily::V4,
+                    false => IpFamily::V6,
+                };
                 let index = self.device(side).index;
-                Netns::visit(netns.as_fd(), || call_out(name, index, v4))
+                Netns::visit(netns.as_fd(), || call_out(name, index, family))
                     .map_err(|e| LabError::refused(format!("enter {}", self.whose(side)), e))?
                     .map_err(|e| LabError::io(format!("send from {}", self.whose(side)), &e))?;
             }
@@ -124,24 +128,25 @@ fn mac_text(mac: [u8; 6]) -> String {
 }
 
 /// Sends a datagram that every host on the segment hears and no program takes: to port 9, discard.
-fn call_out(interface: &str, index: u32, v4: bool) -> std::io::Result<()> {
+fn call_out(interface: &str, index: u32, family: IpFamily) -> std::io::Result<()> {
     const DISCARD: u16 = 9;
-    let (from, to): (SocketAddr, SocketAddr) = if v4 {
-        (
+    let (from, to): (SocketAddr, SocketAddr) = match family {
+        IpFamily::V4 => (
             (Ipv4Addr::UNSPECIFIED, 0).into(),
             (Ipv4Addr::BROADCAST, DISCARD).into(),
-        )
-    } else {
-        let all_nodes = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
-        (
-            (Ipv6Addr::UNSPECIFIED, 0).into(),
-            SocketAddrV6::new(all_nodes, DISCARD, 0, index).into(),
-        )
+        ),
+        IpFamily::V6 => {
+            let all_nodes = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+            (
+                (Ipv6Addr::UNSPECIFIED, 0).into(),
+                SocketAddrV6::new(all_nodes, DISCARD, 0, index).into(),
+            )
+        }
     };
     let socket = UdpSocket::bind(from)?;
     // Without this, the broadcast of a node with several interfaces would leave by one of them.
     bind_to_interface(&socket, interface)?;
-    if v4 {
+    if family == IpFamily::V4 {
         socket.set_broadcast(true)?;
     }
     socket.send_to(b"", to).map(drop)

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use super::netfilter::{dhcp6_answers, rule};
-use crate::kernel::nft::{HookRule, IpFamily, RuleAction, RuleHook, RuleMatch, state};
+use crate::kernel::netlink::IpFamily;
+use crate::kernel::nft::{HookRule, RuleAction, RuleHook, RuleMatch, state};
 use crate::model::packet::ip::{ICMP, ICMPV6, TCP, UDP};
 use crate::topology::{
     CaptivePortal, Firewall, FirewallAction, FirewallProtocol, FirewallRule, Heading, PORTAL_PORT,

@@ -4,9 +4,10 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::BorrowedFd;
 
 use super::firewall::{self, LOOPBACK};
+use crate::kernel::netlink::IpFamily;
 use crate::kernel::netlink::NetlinkError;
 use crate::kernel::nft::{
-    FilterConversation, HookRule, IpFamily, RuleAction, RuleCounter, RuleHook, RuleMatch, state,
+    FilterConversation, HookRule, RuleAction, RuleCounter, RuleHook, RuleMatch, state,
 };
 use crate::model::dhcp6::message::CLIENT_PORT;
 use crate::model::nat::{

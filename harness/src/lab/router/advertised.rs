@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use crate::kernel::frames::PortSocket;
-use crate::kernel::netlink::Netlink;
+use crate::kernel::netlink::{IpFamily, Netlink};
 use crate::kernel::netns::Netns;
 use crate::lab::error::{LabError, Result};
 use crate::lab::lab::Lab;
@@ -115,7 +115,8 @@ fn is_outdated(netns: BorrowedFd<'_>, interface: &InterfacePlan) -> Result<bool>
     let here = routes
         .iter()
         .filter(|it| it.interface == Some(interface.index));
-    let mut advertised = here.filter(|it| it.v6 && it.prefix == 0 && it.protocol == "ra");
+    let mut advertised =
+        here.filter(|it| it.family == IpFamily::V6 && it.prefix == 0 && it.protocol == "ra");
     // A metric of 0 is 1 here, as in `ndp/host.rs` of the model.
     Ok(advertised.any(|it| it.metric != Some(interface.metric.max(1))))
 }

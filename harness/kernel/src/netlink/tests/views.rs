@@ -90,11 +90,15 @@ fn routes_and_neighbours_are_seen_as_they_were_given() {
         let vias: Vec<_> = routes
             .iter()
             .filter(main)
-            .map(|route| (route.prefix, route.via))
+            .map(|route| (route.family, route.prefix, route.via))
             .collect();
         assert_eq!(
             vias,
-            [(0, Some(v4(2))), (16, None), (0, Some(v6(2).into()))]
+            [
+                (IpFamily::V4, 0, Some(v4(2))),
+                (IpFamily::V4, 16, None),
+                (IpFamily::V6, 0, Some(v6(2).into()))
+            ]
         );
         let neighbours = near.neighbours().expect("neighbours");
         let mine = neighbours

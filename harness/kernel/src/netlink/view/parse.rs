@@ -6,7 +6,8 @@ use nix::libc;
 
 use super::super::encoding::{self, ip, numbered, u16_at, u32_at, u64_at};
 use super::{
-    AddressEntry, EntryKind, InterfaceCounters, InterfaceEntry, NeighbourEntry, RouteEntry,
+    AddressEntry, EntryKind, InterfaceCounters, InterfaceEntry, IpFamily, NeighbourEntry,
+    RouteEntry,
 };
 
 /// `struct ifinfomsg`: family, type at 2, index at 4, flags at 8, mask at 12.
@@ -121,7 +122,8 @@ pub(super) fn route(header: &[u8], attributes: &[u8]) -> Option<RouteEntry> {
     let mut entry = RouteEntry {
         destination: None,
         prefix,
-        v6: libc::c_int::from(family) == libc::AF_INET6,
+        // The kernel lists the routes of multicast too, under a family of their own.
+        family: IpFamily::of_number(family)?,
         via: None,
         interface: None,
         source: None,
@@ -257,5 +259,26 @@ fn traffic(stats: &[u8]) -> InterfaceCounters {
         tx_bytes: of(3),
         rx_dropped: of(6),
         tx_dropped: of(7),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Family of the routes of multicast, which a dump of the routes of all families has too
+    /// (`RTNL_FAMILY_IPMR`, include/uapi/linux/rtnetlink.h).
+    const IPMR: u8 = 128;
+
+    #[test]
+    fn routes_of_other_families_are_left_out() {
+        let header = |family: u8| [family, 32, 32, 0, 254, 17, 0, 5, 0, 0, 0, 0];
+        let family = |number: libc::c_int| {
+            let entry = route(&header(number as u8), &[]);
+            entry.map(|entry| entry.family)
+        };
+        assert_eq!(family(libc::AF_INET), Some(IpFamily::V4));
+        assert_eq!(family(libc::AF_INET6), Some(IpFamily::V6));
+        assert_eq!(family(IPMR.into()), None);
     }
 }

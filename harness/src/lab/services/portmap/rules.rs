@@ -3,7 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::site::{LeaseSite, NatCarrier};
-use crate::kernel::nft::{HookRule, IpFamily, RuleAction, RuleHook, RuleMatch};
+use crate::kernel::netlink::IpFamily;
+use crate::kernel::nft::{HookRule, RuleAction, RuleHook, RuleMatch};
 use crate::lab::packet_filter::netfilter::{LEASED, number_of, port_forward, rule};
 use crate::model::nat::{NatProtocol, PortForward};
 use crate::model::portmap::PortLease;

@@ -13,6 +13,7 @@ use snowglobe_derive::Serialize;
 use super::connection::{Netlink, Question};
 use super::encoding::{self, Message};
 use super::error::NetlinkError;
+use super::ip_family::IpFamily;
 use super::link::Device;
 
 /// An interface of a network namespace.
@@ -88,8 +89,8 @@ pub struct RouteEntry {
     pub destination: Option<IpAddr>,
     /// Number of leading bits that name the network.
     pub prefix: u8,
-    /// Whether the route is one of IPv6.
-    pub v6: bool,
+    /// Family of the destination.
+    pub family: IpFamily,
     /// Address of the router.
     pub via: Option<IpAddr>,
     /// Index of the interface.
@@ -178,7 +179,7 @@ impl Netlink {
         let mut found = self.view("list the routes of", &parse::ROUTE, parse::route)?;
         found.sort_by_key(|entry| {
             (
-                entry.v6,
+                entry.family,
                 entry.table,
                 entry.destination,
                 entry.prefix,
