@@ -18,8 +18,8 @@ pub struct Conclusion {
     pub num_passed: u64,
     /// Number of trials that failed.
     pub num_failed: u64,
-    /// Number of those failed trials that are inconclusive: they had asked for no verdict of a
-    /// machine that is starved.
+    /// Number of trials that are inconclusive, which neither passed nor failed: they had asked for
+    /// no verdict of a machine that is starved.
     pub num_inconclusive: u64,
     /// Number of trials that were ignored.
     pub num_ignored: u64,
@@ -30,13 +30,14 @@ pub struct Conclusion {
 }
 
 impl Conclusion {
-    /// Returns whether a trial failed or the run was cut short.
+    /// Returns whether the run is not green: a trial failed or is inconclusive, or the run was cut
+    /// short.
     pub fn has_failed(&self) -> bool {
-        self.num_failed > 0 || self.interrupted_by.is_some()
+        self.code() != 0
     }
 
-    /// Returns 0, or 101 if a trial failed, or 75 if all failed ones are inconclusive, or 128 and
-    /// the number of the signal that ended the run.
+    /// Returns 0, or 101 if a trial failed, or 75 if none failed and one is inconclusive, or 128
+    /// and the number of the signal that ended the run.
     ///
     /// libtest too exits with 101, the code of a panic. 128 and a signal is what a shell reports.
     pub fn exit_code(&self) -> ExitCode {
@@ -51,16 +52,16 @@ impl Conclusion {
     pub(crate) fn code(&self) -> u8 {
         match self.interrupted_by {
             Some(signal) => 128 + signal as u8,
-            None if self.num_failed > self.num_inconclusive => 101,
-            None if self.num_failed > 0 => INCONCLUSIVE,
+            None if self.num_failed > 0 => 101,
+            None if self.num_inconclusive > 0 => INCONCLUSIVE,
             None => 0,
         }
     }
 
     pub(crate) fn count(&mut self, result: &TrialResult) {
-        self.num_inconclusive += u64::from(result.is_inconclusive());
         match result {
             TrialResult::Passed => self.num_passed += 1,
+            TrialResult::Failed(failure) if failure.is_inconclusive => self.num_inconclusive += 1,
             TrialResult::Failed(_) => self.num_failed += 1,
             TrialResult::Ignored(_) => self.num_ignored += 1,
         }

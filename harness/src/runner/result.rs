@@ -41,14 +41,6 @@ impl TrialResult {
     pub(crate) fn is_failure(&self) -> bool {
         matches!(self, Self::Failed(_))
     }
-
-    /// Returns whether the trial has no verdict because the machine was starved.
-    pub(crate) fn is_inconclusive(&self) -> bool {
-        match self {
-            Self::Failed(failure) => failure.is_inconclusive,
-            Self::Passed | Self::Ignored(_) => false,
-        }
-    }
 }
 
 /// Reason for which a trial failed.

@@ -81,7 +81,8 @@ fn a_starved_machine_makes_inconclusive_what_asks_for_that() {
     ] {
         let run = sample(name, &[]);
         assert_eq!(run.code, Some(75), "{run:#?}");
-        for part in ["... inconclusive\n", starved, said, "0 passed; 1 failed"] {
+        let counts = "INCONCLUSIVE. 0 passed; 0 failed; 1 inconclusive; 0 ignored";
+        for part in ["... inconclusive\n", starved, said, counts] {
             assert!(run.stdout.contains(part), "{part}: {run:#?}");
         }
     }
@@ -89,14 +90,24 @@ fn a_starved_machine_makes_inconclusive_what_asks_for_that() {
     sample("starves_and_fails_as_elsewhere", &[]).failed_with(&["... FAILED\n", &note]);
     let json = sample("starves_and_passes", &["--format", "json"]);
     let noted = format!(r#""notes":["{starved}"#);
-    for part in [r#""inconclusive":true"#, &noted] {
+    let counts = [r#""failed":0,"#, r#""inconclusive":1,"#];
+    for part in [r#""inconclusive":true"#, &noted, counts[0], counts[1]] {
         assert!(json.stdout.contains(part), "{part}: {json:#?}");
     }
     let junit = sample("starves_and_fails", &["--format", "junit"]);
     let noted = format!(r#"<property name="note" value="{starved}"#);
-    assert!(junit.stdout.contains(&noted), "{junit:#?}");
+    for part in [
+        &noted,
+        r#"errors="1" failures="0" tests="1""#,
+        r#"<error type="inconclusive""#,
+    ] {
+        assert!(junit.stdout.contains(part), "{part}: {junit:#?}");
+    }
+    let terse = sample("starves_and_passes", &["--format", "terse"]);
+    assert!(terse.stdout.contains("\n?\n"), "{terse:#?}");
     // A failure counts for more.
     let names = ["slow_samples::starves_and_passes", "slow_samples::hangs"];
     let both = run(&[&["--exact", "--ignored", "--test-threads", "1"][..], &names].concat());
-    both.failed_with(&["... inconclusive", "timed out"]);
+    let counts = "FAILED. 0 passed; 1 failed; 1 inconclusive;";
+    both.failed_with(&["... inconclusive", "timed out", counts]);
 }

@@ -106,6 +106,7 @@ impl Reporter for Json {
     }
 
     fn run_finished(&mut self, out: &mut Outbox, conclusion: &Conclusion, elapsed: Duration) {
+        // libtest's readers know these two events alone.
         let event = if conclusion.has_failed() {
             "failed"
         } else {
@@ -116,6 +117,7 @@ impl Reporter for Json {
             JsonLine::new("suite", event)
                 .with("passed", conclusion.num_passed)
                 .with("failed", conclusion.num_failed)
+                .with("inconclusive", conclusion.num_inconclusive)
                 .with("ignored", conclusion.num_ignored)
                 .with("measured", conclusion.num_measured)
                 .with("filtered_out", conclusion.num_filtered_out)

@@ -39,17 +39,21 @@ impl Reporter for Junit {
             TrialResult::Passed if finished.output.is_empty() => String::new(),
             TrialResult::Passed => format!("<system-out>{}</system-out>", escape(&finished.output)),
             TrialResult::Ignored(reason) => format!(r#"<skipped message="{}"/>"#, escape(reason)),
-            TrialResult::Failed(failure) => format!(
-                r#"<failure type="{}" message="{}">{}</failure><system-out>{}</system-out>"#,
-                if failure.is_inconclusive {
-                    "inconclusive"
+            TrialResult::Failed(failure) => {
+                // JUnit knows no trial without a verdict. An error is a test that could not be
+                // judged, other than a failure, and readers count errors apart.
+                let (element, kind) = if failure.is_inconclusive {
+                    ("error", "inconclusive")
                 } else {
-                    "assert"
-                },
-                escape(&failure.whole_reason()),
-                escape(&failure.location),
-                escape(&describe(finished, failure))
-            ),
+                    ("failure", "assert")
+                };
+                format!(
+                    r#"<{element} type="{kind}" message="{}">{}</{element}><system-out>{}</system-out>"#,
+                    escape(&failure.whole_reason()),
+                    escape(&failure.location),
+                    escape(&describe(finished, failure))
+                )
+            }
         };
         if inner.is_empty() {
             self.cases.push_str("/>");
@@ -59,9 +63,11 @@ impl Reporter for Junit {
     }
 
     fn run_finished(&mut self, out: &mut Outbox, conclusion: &Conclusion, elapsed: Duration) {
-        let tests = conclusion.num_passed + conclusion.num_failed + conclusion.num_ignored;
+        let verdicts = conclusion.num_passed + conclusion.num_failed;
+        let tests = verdicts + conclusion.num_inconclusive + conclusion.num_ignored;
         out.push(&format!(
-            r#"<?xml version="1.0" encoding="UTF-8"?><testsuites><testsuite name="test" package="test" id="0" errors="0" failures="{}" tests="{tests}" skipped="{}" time="{:.6}">{}</testsuite></testsuites>"#,
+            r#"<?xml version="1.0" encoding="UTF-8"?><testsuites><testsuite name="test" package="test" id="0" errors="{}" failures="{}" tests="{tests}" skipped="{}" time="{:.6}">{}</testsuite></testsuites>"#,
+            conclusion.num_inconclusive,
             conclusion.num_failed,
             conclusion.num_ignored,
             elapsed.as_secs_f64(),

@@ -19,6 +19,7 @@ use crate::runner::result::TrialResult;
 pub(crate) struct Sections {
     show_output: bool,
     failed: Vec<(String, String)>,
+    inconclusive: Vec<(String, String)>,
     passed: Vec<(String, String)>,
 }
 
@@ -32,6 +33,7 @@ impl Sections {
         Self {
             show_output,
             failed: Vec::new(),
+            inconclusive: Vec::new(),
             passed: Vec::new(),
         }
     }
@@ -41,12 +43,17 @@ impl Sections {
         let name = || finished.trial.name().to_owned();
         match &finished.result {
             TrialResult::Failed(failure) => {
-                let kept: usize = self.failed.iter().map(|(_, text)| text.len()).sum();
+                let kept = self.failed.iter().chain(&self.inconclusive);
+                let kept: usize = kept.map(|(_, text)| text.len()).sum();
                 let mut text = describe(finished, failure);
                 if kept + text.len() > KEPT_WHOLE {
                     text.truncate(text.floor_char_boundary(CUT));
                 }
-                self.failed.push((name(), text));
+                if failure.is_inconclusive {
+                    self.inconclusive.push((name(), text));
+                } else {
+                    self.failed.push((name(), text));
+                }
             }
             TrialResult::Passed => {
                 if self.show_output && !finished.output.is_empty() {
@@ -61,6 +68,9 @@ impl Sections {
     pub(crate) fn show(&self, out: &mut Outbox) {
         if self.show_output {
             section(out, "successes", &self.passed);
+        }
+        if !self.inconclusive.is_empty() {
+            section(out, "inconclusive", &self.inconclusive);
         }
         if !self.failed.is_empty() {
             section(out, "failures", &self.failed);
@@ -82,17 +92,25 @@ fn section(out: &mut Outbox, title: &str, entries: &[(String, String)]) {
 
 /// Returns libtest's last line.
 pub(crate) fn last_line(style: Style, conclusion: &Conclusion, elapsed: Duration) -> String {
-    let word = if conclusion.has_failed() {
+    let is_cut_short = conclusion.interrupted_by.is_some();
+    let word = if conclusion.num_failed > 0 || is_cut_short {
         style.red("FAILED")
+    } else if conclusion.num_inconclusive > 0 {
+        style.yellow("INCONCLUSIVE")
     } else {
         style.green("ok")
+    };
+    // Programs read libtest's line, which has no such count, so that the usual line stays as it is.
+    let inconclusive = match conclusion.num_inconclusive {
+        0 => String::new(),
+        count => format!(" {count} inconclusive;"),
     };
     let interrupted = match conclusion.interrupted_by {
         Some(signal) => format!(" interrupted by {};", signal_name(signal)),
         None => String::new(),
     };
     format!(
-        "\ntest result: {word}.{interrupted} {} passed; {} failed; {} ignored; {} measured; {} filtered out; finished in {:.2}s\n\n",
+        "\ntest result: {word}.{interrupted} {} passed; {} failed;{inconclusive} {} ignored; {} measured; {} filtered out; finished in {:.2}s\n\n",
         conclusion.num_passed,
         conclusion.num_failed,
         conclusion.num_ignored,

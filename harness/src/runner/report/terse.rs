@@ -58,8 +58,9 @@ impl Reporter for Terse {
     }
 
     fn trial_finished(&mut self, out: &mut Outbox, finished: &FinishedTrial<'_>) {
-        out.push(&match finished.result {
+        out.push(&match &finished.result {
             TrialResult::Passed => self.style.green("."),
+            TrialResult::Failed(failure) if failure.is_inconclusive => self.style.yellow("?"),
             TrialResult::Failed(_) => self.style.red("F"),
             TrialResult::Ignored(_) => self.style.yellow("i"),
         });

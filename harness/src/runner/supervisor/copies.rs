@@ -95,13 +95,16 @@ struct CopiesOfTrial<'a> {
     /// The report has the name of the trial.
     is_announced: bool,
     rate: FailureRate,
+    /// Number of runs without a verdict, which the rate does not count.
+    inconclusive: u64,
     /// Seeds of the runs that failed.
     failed_seeds: Vec<u64>,
     /// The first of two runs that are compared.
     first: Option<RecordedRun<'a>>,
     /// Lines of the record that belong to the run under way.
     recorded: Vec<RecordLine>,
-    /// The first copy that failed, or else the last one that passed.
+    /// The first copy that failed, or else the first one without a verdict, or else the last one
+    /// that passed.
     shown: Option<FinishedTrial<'a>>,
     /// Time that all copies took together, one beside the other.
     taken: Duration,
@@ -179,16 +182,24 @@ impl<'a> Copies<'a> {
             };
         }
         copies.taken = elapsed;
-        copies.rate.runs += 1;
-        let is_first_failure = match &finished.result {
+        let is_to_show = match &finished.result {
+            // A copy without a verdict says nothing about those that will have one.
+            TrialResult::Failed(failure) if failure.is_inconclusive => {
+                copies.inconclusive += 1;
+                copies.rate.failures == 0 && copies.inconclusive == 1
+            }
             TrialResult::Failed(_) => {
+                copies.rate.runs += 1;
                 copies.rate.failures += 1;
                 copies.failed_seeds.push(finished.run_seed);
                 copies.rate.failures == 1
             }
-            TrialResult::Passed | TrialResult::Ignored(_) => copies.rate.failures == 0,
+            TrialResult::Passed | TrialResult::Ignored(_) => {
+                copies.rate.runs += 1;
+                copies.rate.failures == 0 && copies.inconclusive == 0
+            }
         };
-        if is_first_failure {
+        if is_to_show {
             copies.shown = Some(finished);
         }
         if copies.running > 0 || self.wants_more(index) {
@@ -223,6 +234,7 @@ impl<'a> CopiesOfTrial<'a> {
             taken_back: Vec::new(),
             is_announced: false,
             rate: FailureRate::default(),
+            inconclusive: 0,
             failed_seeds: Vec::new(),
             first: None,
             recorded: Vec::new(),
@@ -238,7 +250,7 @@ impl<'a> CopiesOfTrial<'a> {
         if let Some(note) = self.note() {
             shown.notes.push(note);
         }
-        if self.rate.failures == 0 {
+        if self.rate.failures == 0 && self.inconclusive == 0 {
             shown.duration = self.taken;
         }
         if self.rounds.is_several() {
@@ -253,6 +265,13 @@ impl<'a> CopiesOfTrial<'a> {
         let seeds = counted(runs, "seed");
         match self.rounds {
             Rounds::Seeds(1) => None,
+            Rounds::Seeds(_) | Rounds::Stress(_) if failures == 0 && self.inconclusive > 0 => {
+                let all = counted(runs + self.inconclusive, "run");
+                Some(format!(
+                    "{} of {all} had no verdict, the others passed",
+                    self.inconclusive
+                ))
+            }
             Rounds::Seeds(_) if failures == 0 => Some(format!("passed with {seeds}")),
             Rounds::Seeds(wanted) => Some(format!(
                 "{failures} of {seeds} failed, of {wanted} that were to run"
@@ -261,5 +280,38 @@ impl<'a> CopiesOfTrial<'a> {
             Rounds::FixedSeed => Some("its seed is fixed, so it ran once".to_owned()),
             Rounds::Stress(_) => Some(self.rate.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::Trial;
+
+    /// Returns what is shown of a trial whose copies have these results, one after the other.
+    fn shown(results: Vec<TrialResult>) -> (TrialResult, Vec<String>) {
+        let trial = Trial::test("it", || ());
+        let mut copies = Copies::new(&[Rounds::Seeds(results.len() as u64)]);
+        for (seed, result) in results.into_iter().enumerate() {
+            assert!(copies.wants_more(0));
+            copies.begin(0, seed as u64);
+            let finished = FinishedTrial::not_run(&trial, result, seed as u64);
+            if let Some(shown) = copies.ended(0, finished) {
+                return (shown.result, shown.notes);
+            }
+        }
+        panic!("nothing is shown")
+    }
+
+    #[test]
+    fn a_copy_without_a_verdict_hides_no_failure() {
+        let starved = || TrialResult::Passed.inconclusive("starved");
+        let failed = || TrialResult::failed("boom");
+        let passed = || TrialResult::Passed;
+        let (result, _) = shown(vec![starved(), passed(), failed()]);
+        assert_eq!(result, failed());
+        let (result, notes) = shown(vec![passed(), starved(), passed()]);
+        assert_eq!(result, starved());
+        assert_eq!(notes, ["1 of 3 runs had no verdict, the others passed"]);
     }
 }
