@@ -100,7 +100,8 @@ impl DnsFault {
         ))
     }
 
-    /// Confines the fault to one name, or with `*.` in front to all names below the rest.
+    /// Confines the fault to one name, or with `*.` in front to all names below the rest; `*` alone
+    /// is all names.
     ///
     /// `bob` and `bob.lab` are one name: a program that looks `bob` up asks for `bob.lab` first,
     /// where `resolv.conf` has `search lab`. With a dot at its end the name is taken as it is.
@@ -212,6 +213,7 @@ impl ParsedFault {
                 let below = asked.as_str().strip_suffix(rest);
                 below.is_some_and(|it| it.ends_with('.'))
             }
+            None if own.as_str() == "*" => *asked != DomainName::ROOT,
             None => own == asked,
         };
         let other = other.filter(|_| !self.exact);

@@ -232,6 +232,8 @@ fn faults_change_what_they_are_about() {
         ("bob.lab", "bob"),
         ("*.lab", "bob"),
         ("bob.lab.", "bob.lab"),
+        ("*", "www.example.org"),
+        ("*.", "bob"),
     ] {
         let failed = DnsFault::servfail().of_name(given);
         let said = of(&failed, asked, false).outcome;
