@@ -162,13 +162,34 @@ impl Tree {
             TreeContent::Text(name) => Ok((index_of(name, names, self.at)?, None)),
             TreeContent::Table(table) => match &table[..] {
                 [entry] => Ok((index_of(&entry.key, names, entry.at)?, Some(&entry.value))),
-                _ => Err(self.error(&"wanted exactly 1 element, more than 1 element")),
+                entries => Err(self.one_of(entries, names)),
             },
             TreeContent::Nothing
             | TreeContent::Bool(_)
             | TreeContent::Integer(_)
             | TreeContent::Float(_)
             | TreeContent::List(_) => Err(self.unexpected("a string or a table")),
+        }
+    }
+}
+
+impl Tree {
+    /// Makes the error that a table is to have one of these keys alone.
+    fn one_of(&self, entries: &[TreeEntry], names: &[&str]) -> TreeError {
+        let is_unknown = |entry: &&TreeEntry| !names.iter().any(|it| is_name(&entry.key, it));
+        if let Some(TreeEntry { key, at, .. }) = entries.iter().find(is_unknown) {
+            return TreeError::unknown("variant", key, names, *at);
+        }
+        let keys: Vec<&str> = entries.iter().map(|it| it.key.as_str()).collect();
+        match keys[..] {
+            [] => self.error(&format_args!(
+                "the table is empty, expected one of `{}`",
+                names.join("`, `")
+            )),
+            _ => self.error(&format_args!(
+                "`{}` exclude each other: take one of them",
+                keys.join("` and `")
+            )),
         }
     }
 }

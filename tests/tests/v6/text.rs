@@ -147,6 +147,21 @@ fn what_cannot_be_is_refused_with_its_place_before_anything_starts() -> TestResu
             "unknown variant `cone`",
         ),
         (
+            r#"nat_v6 = "masquerade""#,
+            r#"nat_v6 = { inside = "fd00::/48", outside = "2001:db8::/48" }"#,
+            "unknown variant `inside`, expected one of `",
+        ),
+        (
+            r#"nat_v6 = "masquerade""#,
+            r#"nat_v6 = { prefix = {}, masquerade = {} }"#,
+            "`prefix` and `masquerade` exclude each other",
+        ),
+        (
+            r#"nat_v6 = "masquerade""#,
+            "nat_v6 = {}",
+            "the table is empty, expected one of `",
+        ),
+        (
             r#"nat64 = { prefix = "2001:db8:64::/96" }"#,
             r#"nat64 = { prefix = "2001:db8:64::/96" }
     nat = { engine = "nftables" }"#,
