@@ -40,7 +40,10 @@ fn body(item: &DerivedType) -> Result<String, String> {
         DerivedKind::Struct(fields) => {
             fields_body(item.name_in_errors(), "Self", fields, attributes, None)
         }
-        DerivedKind::Enum(variants) if attributes.untagged => untagged(item, variants),
+        // The error could not say which of the variants was meant: such a type reads by hand.
+        DerivedKind::Enum(_) if attributes.untagged => {
+            Err("snowglobe-derive writes untagged enums, and does not read them".to_owned())
+        }
         DerivedKind::Enum(variants) => tagged(item, variants),
     }
 }
@@ -114,31 +117,6 @@ fn reader(attributes: &SerdeAttributes) -> Option<String> {
     let by_module = attributes.with.as_ref();
     let by_module = by_module.map(|module| format!("{module}::read"));
     attributes.deserialize_with.clone().or(by_module)
-}
-
-fn untagged(item: &DerivedType, variants: &[Variant]) -> Result<String, String> {
-    let mut code = String::new();
-    for variant in variants {
-        let path = format!("Self::{}", variant.ident);
-        let body = fields_body(
-            item.name_in_errors(),
-            &path,
-            &variant.fields,
-            &SerdeAttributes::default(),
-            None,
-        )?;
-        let _ = write!(
-            code,
-            "let read = |tree: &::snowglobe_text::Tree| -> ::core::result::Result<Self, ::snowglobe_text::TreeError> {{ {body} }};
-            if let ::core::result::Result::Ok(value) = read(tree) {{ return ::core::result::Result::Ok(value); }}"
-        );
-    }
-    let why = format!(
-        "data did not match any variant of untagged enum {}",
-        item.name_in_errors()
-    );
-    let _ = write!(code, "::core::result::Result::Err(tree.error(&{why:?}))");
-    Ok(code)
 }
 
 /// Returns the code for an enum whose variant is told by a name: the value itself, the only key of

@@ -9,7 +9,7 @@
 //! The attributes are serde's, as far as this repository uses them: `rename`, `rename_all`,
 //! `default`, `deny_unknown_fields`, `tag`, `untagged`, `try_from`, `into`, `flatten`,
 //! `skip_serializing`, `skip_serializing_if`, `with` and `deserialize_with`. Any other is an error.
-//! `with` names a module with the functions `read` and `write`.
+//! `with` names a module with the functions `read` and `write`. An `untagged` enum is only written.
 
 mod attributes;
 mod deserialize;

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use snowglobe_derive::{Deserialize, Serialize};
+use snowglobe_derive::Serialize;
+use snowglobe_text::{FromTree, Tree, TreeContent, TreeError};
 
 use crate::topology::{LinkId, NodeId};
 
@@ -15,10 +16,13 @@ pub(super) const ALL: &str = "all";
 /// Role of all nodes that are not on the other side of a partition.
 pub(super) const REST: &str = "rest";
 
+/// What a text may have in the place of a node or of a link.
+const NAMES: &str = "a name, or a role as in `{ role = \"leader\" }`";
+
 macro_rules! reference {
     ($(#[$doc:meta])* $name:ident, $id:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
         #[serde(untagged)]
         pub enum $name {
             /// The name for people, as `name()` of the lab gives it.
@@ -31,6 +35,26 @@ macro_rules! reference {
                 role: String,
             },
         }
+
+        impl FromTree for $name {
+            fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
+                match &tree.content {
+                    TreeContent::Text(name) => Ok(Self::Name(name.clone())),
+                    TreeContent::Integer(_) => $id::from_tree(tree).map(Self::Id),
+                    TreeContent::Table(_) => {
+                        let fields = tree.fields(stringify!($name), &["role"], true, "")?;
+                        let role = fields.take("role")?;
+                        Ok(Self::Role { role })
+                    }
+                    TreeContent::Nothing
+                    | TreeContent::Bool(_)
+                    | TreeContent::Float(_)
+                    | TreeContent::List(_) => Err(tree.unexpected(NAMES)),
+                }
+            }
+        }
+
+        snowglobe_text::deserialize_by_tree!($name);
 
         impl $name {
             /// Returns what plays a role when the fault begins.

@@ -87,7 +87,10 @@ impl fmt::Display for Fault {
 
 fn list(nodes: &[NodeRef]) -> String {
     let nodes: Vec<String> = nodes.iter().map(NodeRef::to_string).collect();
-    nodes.join(", ")
+    match nodes.is_empty() {
+        true => "nobody".to_owned(),
+        false => nodes.join(", "),
+    }
 }
 
 /// Returns what of a link gets worse, as far as a sentence has room for it.

@@ -401,6 +401,14 @@ fn errors_of_a_schedule_name_their_places() {
             "[[fault]]\nat = '1s'\nfault = 'pause'\nnode = 'n1'\nnods = 'n2'",
             "line 5, column 1: unknown field `nods`, expected `node`",
         ),
+        (
+            "[[fault]]\nat = '1s'\nfault = 'pause'\nnode = { rol = 'leader' }",
+            "line 4, column 10: unknown field `rol`, expected `role`",
+        ),
+        (
+            "[[fault]]\nat = '1s'\nfault = 'pause'\nnode = ['n1']",
+            "line 4, column 8: invalid type: sequence, expected a name, or a role as in `{ role =",
+        ),
     ] {
         let found = Schedule::from_toml(text).unwrap_err().to_string();
         assert!(found.starts_with(error), "{text}\n{found}");
