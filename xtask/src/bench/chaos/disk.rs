@@ -51,6 +51,9 @@ pub(super) fn disks(rounds: usize, rows: &mut MeasuredRows) -> Result<(), String
                 "write and fdatasync, volume with faults vs this disk",
                 Target::AtMost(1.5),
             ),
+            // A plain volume is a directory of a tmpfs, whose sync does nothing (mm/shmem.c,
+            // `noop_fsync`). The volume with faults is served by a process, so that its sync takes
+            // two wake-ups at least. What a database waits for elsewhere is the row above.
             row(
                 [faults, plain],
                 "us",
