@@ -216,14 +216,14 @@
 //!
 //! A trial passes if its function has returned (`Ok`) and its process has then ended cleanly, and
 //! in no other way. `exit(0)` in a test fails, as do an abort, a crash, or a kill, each with its
-//! code or signal named. A panic that the test itself catches is the test's business; one on
-//! another thread or in a spawned task, which nobody joined, is a failure, whatever panic hook the
-//! test has set. A test that closes descriptors which it has not opened, as `close_range(3, ~0)`
-//! does, has its verdict with a note on that. However a test fails, the report begins with the
-//! servers that had died. A process that the test has forked ends nothing of its labs. Processes
-//! that outlive the test are reported and killed. What the whole process tree writes is captured
-//! and shown when the trial fails. A test can have a [`note`] shown beside its verdict, and be told
-//! of it [`at_end`].
+//! code or signal named. A panic that the test catches is its own business, also one of another
+//! thread that a [`std::thread::scope`] or `resume_unwind` has passed on. Any other panic on
+//! another thread or in a spawned task is a failure, whatever panic hook the test has set. A test
+//! that closes descriptors which it has not opened, as `close_range(3, ~0)` does, has its verdict
+//! with a note on that. However a test fails, the report begins with the servers that had died. A
+//! process that the test has forked ends nothing of its labs. Processes that outlive the test are
+//! reported and killed. What the whole process tree writes is captured and shown when the trial
+//! fails. A test can have a [`note`] shown beside its verdict, and be told of it [`at_end`].
 //!
 //! A trial that hangs is shown with a backtrace of its test function, from which the frames of this
 //! crate and of the runtime are left out and counted (`RUST_BACKTRACE=full` shows all).
@@ -397,9 +397,9 @@
 //! machine waited for a processor, as the kernel counts it (`/proc/pressure/cpu`; a kernel without
 //! CONFIG_PSI counts nothing, and then there is no note).
 //! With the option `starved = "inconclusive"` such a trial is inconclusive, whether it would have
-//! passed or failed: the times that it has seen are those of the machine. A run with an
-//! inconclusive trial is not green: it exits with 75 if no trial has failed. Other trials keep the
-//! machine busy too, so that this option is best beside `exclusive`.
+//! passed or failed. It is counted by itself (in JUnit as an error), and such a run exits with 75
+//! if no trial has failed. Other trials keep the machine busy too, so that this option is best
+//! beside `exclusive`.
 //!
 //! # Distributed systems under fire
 //!

@@ -63,6 +63,83 @@ fn catches_a_value_that_stops_a_thread() {
     });
 }
 
+/// Runs a scope with a thread that panics by this function, and catches the panic of the scope.
+fn catch_scope(panics: fn()) {
+    let scope = || std::thread::scope(|scope| drop(scope.spawn(panics)));
+    let panic = std::panic::catch_unwind(scope).unwrap_err();
+    assert_eq!(panic.downcast_ref(), Some(&"a scoped thread panicked"));
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn catches_the_panic_of_a_scope() {
+    for panics in [
+        || panic!("{}", "in a scope"),
+        || assert!("a".parse::<u8>().unwrap() > 0),
+        || std::panic::panic_any(5),
+        || resume_unwind(Box::new("in a scope")),
+        || std::thread::scope(|inner| drop(inner.spawn(|| panic!("in a scope of a scope")))),
+    ] {
+        catch_scope(panics);
+    }
+    let scope = || {
+        std::thread::scope(|scope| {
+            let inner = move || drop(scope.spawn(|| panic!("from a thread of the scope")));
+            // A handle that lives longer than its thread.
+            let thread = scope.spawn(inner);
+            while !thread.is_finished() {
+                std::thread::yield_now();
+            }
+        });
+    };
+    assert!(std::panic::catch_unwind(scope).is_err());
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn catches_the_panic_of_a_scope_with_a_hook_of_its_own() {
+    set_hook(Box::new(|_| {}));
+    catch_scope(|| panic!("in a scope"));
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn catches_a_panic_that_it_has_passed_on() {
+    let thread = std::thread::spawn(|| panic!("passed on"));
+    let Err(panic) = thread.join();
+    let pass_on = std::panic::AssertUnwindSafe(|| resume_unwind(panic));
+    assert!(std::panic::catch_unwind(pass_on).is_err());
+}
+
+/// Starts a thread that panics, and waits until it is gone without a join.
+fn nobody_joins() {
+    let thread = Builder::new().name("server".into());
+    let thread = thread.spawn(|| panic!("nobody joins me")).unwrap();
+    while !thread.is_finished() {
+        std::thread::yield_now();
+    }
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn swallows_after_a_scope_has_panicked() {
+    catch_scope(|| panic!("in a scope"));
+    nobody_joins();
+}
+
+#[snowglobe::test(nested)]
+fn a_panic_that_reaches_the_test_by_another_thread_is_its_own_business() {
+    for name in [
+        "catches_the_panic_of_a_scope",
+        "catches_the_panic_of_a_scope_with_a_hook_of_its_own",
+        "catches_a_panic_that_it_has_passed_on",
+    ] {
+        sample(&format!("hooks::{name}")).passed_with(&["... ok\n"]);
+    }
+}
+
+#[snowglobe::test(nested)]
+fn a_panic_after_that_of_a_scope_is_found() {
+    sample("hooks::swallows_after_a_scope_has_panicked")
+        .failed_with(&["a panic was swallowed: thread 'server' panicked: nobody joins me"]);
+}
+
 #[snowglobe::test(ignore = "a sample")]
 fn panics_with_a_hook_of_its_own() {
     set_hook(Box::new(|_| {}));

@@ -32,7 +32,14 @@ pub(super) struct Panic {
     /// Whether the test itself could have caught the panic: it was on the test's own thread, and
     /// not in a task.
     pub(super) own: bool,
+    /// Whether the panic has reached the test's own thread by another panic there, which is the
+    /// test's business.
+    pub(super) is_passed_on: bool,
 }
+
+/// Text of the panic by which `std::thread::scope` passes on those of its threads that nobody has
+/// joined (`library/std/src/thread/scoped.rs`, rustc 1.95).
+const OF_SCOPE: &str = "a scoped thread panicked";
 
 /// Largest number of panics that are remembered.
 const MOST: usize = 100;
@@ -107,6 +114,7 @@ fn remember(info: &PanicHookInfo<'_>, is_printed: bool) {
         message: message_of(info),
         location: info.location().map(ToString::to_string).unwrap_or_default(),
         own: is_own(),
+        is_passed_on: false,
     };
     // A hook of the test may end the process, and then nobody else says why.
     if !is_printed && PANICS.lock().len() < LAST_WORDS {
@@ -115,7 +123,19 @@ fn remember(info: &PanicHookInfo<'_>, is_printed: bool) {
             panic.thread, panic.location, panic.message
         ));
     }
-    push(&mut PANICS.lock(), panic);
+    let mut panics = PANICS.lock();
+    if panic.own && panic.message == OF_SCOPE {
+        pass_on_all(&mut panics);
+    }
+    push(&mut panics, panic);
+}
+
+/// Remembers that a scope has passed on the panics of its threads. std does not tell which threads
+/// belong to a scope, so the panics of all other threads until now are taken for theirs.
+fn pass_on_all(panics: &mut [Panic]) {
+    for panic in panics.iter_mut().filter(|panic| !panic.own) {
+        panic.is_passed_on = true;
+    }
 }
 
 /// Remembers a panic whose unwinding begins, if no hook of ours has: the test has taken the hook
@@ -137,17 +157,21 @@ fn remember_without_hook(payload: &(dyn Any + Send)) {
 /// which the test may end: the panic is remembered before.
 fn remember_unwinding(message: String, own: bool, find_place: impl FnOnce() -> String) {
     let thread = thread_name();
-    let earlier = |panic: &&Panic| panic.message == message;
+    let earlier = |panic: &&mut Panic| panic.message == message;
     // One lock for the search and the push: a place that was found in between would be missing in
     // the copy.
     let mut panics = PANICS.lock();
-    let passed_on = panics.iter().rev().find(earlier).cloned();
-    if let Some(earlier) = passed_on {
+    if own && message == OF_SCOPE {
+        pass_on_all(&mut panics);
+    }
+    if let Some(earlier) = panics.iter_mut().rev().find(earlier) {
         let panic = Panic {
             thread,
             own,
-            ..earlier
+            is_passed_on: false,
+            ..earlier.clone()
         };
+        earlier.is_passed_on |= own && !earlier.own;
         push(&mut panics, panic);
         return;
     }
@@ -158,6 +182,7 @@ fn remember_unwinding(message: String, own: bool, find_place: impl FnOnce() -> S
         is_printed: false,
         message: message.clone(),
         own,
+        is_passed_on: false,
     };
     push(&mut panics, panic);
     drop(panics);

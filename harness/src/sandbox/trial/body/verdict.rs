@@ -75,10 +75,12 @@ pub(super) fn judge(options: &Options, end: End, panics: &[Panic]) -> Finish {
             failed(error.message(), location.unwrap_or_default())
         }
         // The function has returned, but a thread or a task may have failed without its notice.
-        (Ok(Ok(())), ShouldPanic::No) => match panics.iter().find(|panic| !panic.own) {
-            Some(panic) if !options.allow_panics => swallowed(panic),
-            Some(_) | None => Finish::Passed,
-        },
+        (Ok(Ok(())), ShouldPanic::No) => {
+            match panics.iter().find(|it| !it.own && !it.is_passed_on) {
+                Some(panic) if !options.allow_panics => swallowed(panic),
+                Some(_) | None => Finish::Passed,
+            }
+        }
         (Ok(Ok(())), ShouldPanic::Yes | ShouldPanic::With(_)) => {
             failed("test did not panic as expected", "")
         }
@@ -120,6 +122,7 @@ mod tests {
             location: "a.rs:1:2".into(),
             is_printed: true,
             own,
+            is_passed_on: false,
         }
     }
 
@@ -155,10 +158,13 @@ mod tests {
             judge(&Options::NEW.allow_panics(), Ok(Ok(())), &[panic(false)]),
             Finish::Passed
         );
-        assert_eq!(
-            judge(&Options::NEW, Ok(Ok(())), &[panic(true)]),
-            Finish::Passed
-        );
+        let passed_on = Panic {
+            is_passed_on: true,
+            ..panic(false)
+        };
+        for known in [panic(true), passed_on] {
+            assert_eq!(judge(&Options::NEW, Ok(Ok(())), &[known]), Finish::Passed);
+        }
     }
 
     #[test]
