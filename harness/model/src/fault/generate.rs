@@ -208,6 +208,14 @@ impl DrawnFrom {
     /// Returns what a choice needs and the lab does not have.
     fn obstacle(&self, choice: &Choice) -> Option<String> {
         let (nodes, others, links) = needs(choice);
+        if matches!(choice, Choice::Swizzle(_) | Choice::Rolling(_)) && nodes == 0 {
+            // The same fault would begin again and again while it is in force.
+            return Some(format!(
+                "{} is to be done to node after node: name `NodeRef::any()` where each of them \
+                 takes its turn",
+                name(choice)
+            ));
+        }
         let (least, remedy) = self.special(choice);
         if nodes > least {
             return Some(format!(

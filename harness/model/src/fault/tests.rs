@@ -282,6 +282,17 @@ fn a_swizzle_of_two_nodes_heals_in_another_order_with_every_seed() {
 }
 
 #[test]
+fn what_is_done_to_node_after_node_has_a_place_for_each() {
+    for nemesis in [
+        Nemesis::new(10 * S).swizzle(1, Fault::pause("n1")),
+        Nemesis::new(10 * S).rolling(1, Fault::cut("n1–lan")),
+    ] {
+        let error = nemesis.schedule(1, &seven()).unwrap_err().to_string();
+        assert!(error.contains("name `NodeRef::any()` where"), "{error}");
+    }
+}
+
+#[test]
 fn rolling_restarts_never_overlap() {
     let nemesis = Nemesis::new(10 * S)
         .rolling(1, Fault::restart(NodeRef::any()))
