@@ -154,11 +154,12 @@ fn a_member_is_ready_again_when_its_program_says_so_again() -> TestResult {
     });
     let cluster = cluster.patience(60 * 1000 * MS).start()?;
     let member = cluster.member(0);
+    let mut other = member.command("false").spawn()?;
+    assert!(!other.wait()?.success());
     let kill = cluster.inject(Fault::kill_program("m0", "sh"))?;
     let text = cluster.wait_ready().unwrap_err().to_string();
     assert!(text.contains("`sh` was killed by SIGKILL"), "{text}");
     kill.heal()?;
-    assert!(!member.command("false").status()?.success());
     // Only now may the second one say that it serves.
     let (told, is_told) = std::sync::mpsc::channel();
     std::thread::scope(|scope| -> TestResult {

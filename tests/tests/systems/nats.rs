@@ -121,8 +121,8 @@ fn drain(cluster: &RunningCluster, recorder: &Recorder<Call, Ret>) -> TestResult
     let mut place = 1;
     loop {
         let taken = client.begin(QueueOp::Dequeue);
-        // The servers agree on the stream by now, and may still elect who answers for JetStream as a
-        // whole: until then the answer is 503, "temporarily unavailable" (seen 2026-11-30).
+        // The servers agree on the stream by now, and may still elect who answers for JetStream as
+        // a whole: until then the answer is 503, "temporarily unavailable" (seen 2026-11-30).
         let found = cluster.wait_until(|| match nats.message(STREAM, place) {
             Err(error) if !error.to_string().contains("\"code\":503") => Ok(Err(error)),
             told => told.map(Ok),

@@ -240,8 +240,8 @@ impl Nemesis {
         self.refused(weight, Choice::One(fault))
     }
 
-    /// Does a fault on all nodes, one by one, and heals them one by one in another order. Each takes
-    /// the place of [`NodeRef::any`] in its turn.
+    /// Does a fault on all nodes, one by one, and heals them one by one in another order. Each
+    /// takes the place of [`NodeRef::any`] in its turn.
     #[must_use]
     pub fn swizzle(self, weight: u32, fault: Fault) -> Self {
         self.refused(weight, Choice::Swizzle(fault))
