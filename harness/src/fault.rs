@@ -219,6 +219,6 @@ pub use snowglobe_model::clock::{ClockFault, ClockFaultError, TimeShift};
 pub use snowglobe_model::disk::{DiskFault, DiskFaultError, Loss, Unsynced};
 #[doc(inline)]
 pub use snowglobe_model::fault::{
-    Fault, LinkRef, Nemesis, NodeRef, Schedule, ScheduleError, ScheduleErrorKind, ScheduledFault,
-    Split, Targets,
+    Fault, IdleFault, LinkRef, Nemesis, NodeRef, Schedule, ScheduleError, ScheduleErrorKind,
+    ScheduledFault, Split, Targets,
 };

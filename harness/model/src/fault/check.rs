@@ -1,9 +1,6 @@
 //! Whether a lab can carry a schedule out: names that there are, and faults that can be.
 
-use std::error::Error;
-use std::fmt;
-use std::sync::Arc;
-
+use super::error::{NodeLack, ProblemOwner, ScheduleError, ScheduleProblem, TargetKind};
 use super::fault::Fault;
 use super::refs::{ALL, ANY, LinkRef, NodeRef, REST};
 use super::schedule::{Schedule, ScheduledFault};
@@ -28,139 +25,6 @@ pub struct Targets {
     pub name_servers: Vec<String>,
 }
 
-/// Why a schedule cannot be read, drawn or carried out.
-#[derive(Clone)]
-pub struct ScheduleError {
-    kind: ScheduleErrorKind,
-    file: Option<String>,
-    /// Line and column, from 1.
-    place: Option<(usize, usize)>,
-    text: String,
-    source: Option<ErrorSource>,
-}
-
-/// The error that caused another one.
-type ErrorSource = Arc<dyn Error + Send + Sync>;
-
-/// Errors are equal if their kinds, files, places and texts are. Sources are not compared, since
-/// the text of an error contains that of its source.
-impl PartialEq for ScheduleError {
-    fn eq(&self, other: &Self) -> bool {
-        let Self {
-            kind,
-            file,
-            place,
-            text,
-            source: _,
-        } = self;
-        (*kind, file, *place, text) == (other.kind, &other.file, other.place, &other.text)
-    }
-}
-
-impl Eq for ScheduleError {}
-
-/// The kind of problem with a schedule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ScheduleErrorKind {
-    /// The text is no TOML, or no schedule.
-    Syntax,
-    /// A node, link, role or action that there is not.
-    Unknown,
-    /// A value that has no meaning, or that cannot be carried out.
-    Impossible,
-    /// A file that cannot be read.
-    Unreadable,
-}
-
-impl ScheduleError {
-    pub(super) fn new(kind: ScheduleErrorKind, text: impl Into<String>) -> Self {
-        Self {
-            kind,
-            file: None,
-            place: None,
-            text: text.into(),
-            source: None,
-        }
-    }
-
-    /// Makes the error for a value that its own type refuses; `what` names the value, if the error
-    /// of that type does not.
-    fn of_value(what: Option<String>, source: impl Error + Send + Sync + 'static) -> Self {
-        let text = match what {
-            Some(what) => format!("{what}: {source}"),
-            None => source.to_string(),
-        };
-        Self::new(ScheduleErrorKind::Impossible, text).caused_by(source)
-    }
-
-    /// Names the schedule or the nemesis that has the fault.
-    pub(super) fn of(self, whose: &str) -> Self {
-        Self {
-            text: format!("{whose}: {}", self.text),
-            ..self
-        }
-    }
-
-    /// Adds the error that caused this one.
-    pub(super) fn caused_by(mut self, source: impl Error + Send + Sync + 'static) -> Self {
-        self.source = Some(Arc::new(source));
-        self
-    }
-
-    #[cfg(feature = "toml")]
-    pub(super) fn at(mut self, place: (usize, usize)) -> Self {
-        self.place = Some(place);
-        self
-    }
-
-    #[cfg(feature = "toml")]
-    pub(super) fn in_file(mut self, file: &str) -> Self {
-        self.file = Some(file.to_owned());
-        self
-    }
-
-    /// Returns the kind of problem.
-    pub fn kind(&self) -> ScheduleErrorKind {
-        self.kind
-    }
-
-    /// Returns line and column of the text, from 1, if the schedule comes from a text.
-    pub fn place(&self) -> Option<(usize, usize)> {
-        self.place
-    }
-}
-
-/// Tells file, line and column first: `faults.toml, line 4, column 1: …`.
-impl fmt::Display for ScheduleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = self.file.as_deref();
-        let place = self.place;
-        match (file, place) {
-            (Some(file), Some((line, column))) => {
-                write!(f, "{file}, line {line}, column {column}: ")?
-            }
-            (Some(file), None) => write!(f, "{file}: ")?,
-            (None, Some((line, column))) => write!(f, "line {line}, column {column}: ")?,
-            (None, None) => {}
-        }
-        f.write_str(&self.text)
-    }
-}
-
-/// The same as `Display`: an error that leaves a test by `?` is printed with `Debug`.
-impl fmt::Debug for ScheduleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Error for ScheduleError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(self.source.as_deref()?)
-    }
-}
-
 impl Schedule {
     /// Checks that each fault names what there is, and can be carried out.
     ///
@@ -169,14 +33,13 @@ impl Schedule {
     /// tells where that fault stands.
     pub fn check(&self, targets: &Targets) -> Result<(), ScheduleError> {
         for (number, fault) in self.faults().iter().enumerate() {
-            targets.check(fault).map_err(|refused| ScheduleError {
-                file: self.file.clone(),
-                place: self.places.get(number).copied(),
-                ..refused.of(&format!(
-                    "fault {} of the schedule ({})",
-                    number + 1,
-                    fault.fault
-                ))
+            targets.check(fault).map_err(|refused| {
+                let owner = ProblemOwner::Fault {
+                    number: number + 1,
+                    fault: fault.fault.to_string(),
+                };
+                let place = self.places.get(number).copied();
+                refused.of(owner).located(self.file.clone(), place)
             })?;
         }
         Ok(())
@@ -187,7 +50,7 @@ impl Targets {
     fn check(&self, scheduled: &ScheduledFault) -> Result<(), ScheduleError> {
         let fault = &scheduled.fault;
         if scheduled.lasts.is_some_and(|lasts| lasts.is_zero()) {
-            return Err(impossible("a fault has to last for some time"));
+            return Err(ScheduleProblem::LastsNothing.into());
         }
         let sides = matches!(fault, Fault::Partition { .. } | Fault::Sever { .. });
         fault
@@ -201,11 +64,12 @@ impl Targets {
         if let Fault::Action { action, node: _ } = fault
             && !self.actions.contains(action)
         {
-            return Err(unknown("action", &format!("`{action}`"), &self.actions));
+            let name = format!("`{action}`");
+            return Err(unknown(TargetKind::Action, name, &self.actions));
         }
         self.check_values(fault)?;
         match fault.idle() {
-            Some(why) => Err(impossible(why)),
+            Some(idle) => Err(ScheduleProblem::Idle(idle).into()),
             None => Ok(()),
         }
     }
@@ -216,19 +80,19 @@ impl Targets {
             NodeRef::Name(name) => self.nodes.contains(name),
             NodeRef::Id(id) => id.index() < self.nodes.len(),
             NodeRef::Role { role } if role == ANY => {
-                return Err(impossible("only a nemesis draws the role `any`"));
+                return Err(ScheduleProblem::AnyOutsideNemesis.into());
             }
             NodeRef::Role { role } => {
                 let of_a_side = role == ALL || role == REST;
                 if (of_a_side && sides) || self.roles.contains(role) {
                     return Ok(());
                 }
-                return Err(unknown("role", &node.to_string(), &self.roles));
+                return Err(unknown(TargetKind::Role, node, &self.roles));
             }
         };
         match known {
             true => Ok(()),
-            false => Err(unknown("node", &node.to_string(), &self.nodes)),
+            false => Err(unknown(TargetKind::Node, node, &self.nodes)),
         }
     }
 
@@ -247,36 +111,35 @@ impl Targets {
             LinkRef::Name(name) => names().any(|known| known == *name),
             LinkRef::Id(id) => id.index() < self.links.len(),
             LinkRef::Role { role } if role == ANY => {
-                return Err(impossible("only a nemesis draws the role `any`"));
+                return Err(ScheduleProblem::AnyOutsideNemesis.into());
             }
             LinkRef::Role { role } => {
                 if self.roles.contains(role) {
                     return Ok(());
                 }
-                return Err(unknown("role", &link.to_string(), &self.roles));
+                return Err(unknown(TargetKind::Role, link, &self.roles));
             }
         };
         match known {
             true => Ok(()),
-            false => Err(unknown(
-                "link",
-                &link.to_string(),
-                &names().collect::<Vec<_>>(),
-            )),
+            false => {
+                let names: Vec<String> = names().collect();
+                Err(unknown(TargetKind::Link, link, &names))
+            }
         }
     }
 
     fn check_values(&self, fault: &Fault) -> Result<(), ScheduleError> {
         match fault {
             Fault::Flap { link: _, period } if period.is_zero() => {
-                Err(impossible("a link cannot flap with a period of zero"))
+                Err(ScheduleProblem::FlapOfZero.into())
             }
             Fault::Degrade {
                 link: _,
                 impairment,
             } => {
                 let valid = impairment.validate();
-                valid.map_err(|wrong| ScheduleError::of_value(None, wrong))
+                valid.map_err(|wrong| ScheduleProblem::Impairment(wrong).into())
             }
             Fault::Partition {
                 left,
@@ -285,25 +148,26 @@ impl Targets {
             } => self.check_sides(left, right),
             Fault::Clock { node, change } => self.check_clock(node, *change),
             Fault::Disk { node, volume, what } => {
-                let named = || Some(format!("the disk fault `{what}`"));
-                let valid = what.validate();
-                valid.map_err(|wrong| ScheduleError::of_value(named(), wrong))?;
+                what.validate().map_err(|wrong| ScheduleProblem::Disk {
+                    what: what.to_string(),
+                    wrong,
+                })?;
                 self.check_disk(node, volume.as_deref())
             }
             Fault::Dns { node, answers } => {
-                let named = || Some(format!("the answers `{answers}`"));
-                let read = answers.parse();
-                read.map_err(|wrong| ScheduleError::of_value(named(), wrong))?;
+                answers.parse().map_err(|wrong| ScheduleProblem::Answers {
+                    answers: answers.to_string(),
+                    wrong,
+                })?;
                 match self.name_of(node) {
                     Some(name) if !self.has_name_server(name) => {
-                        Err(impossible(&format!("node `{name}` {ASK_FOR_DNS}")))
+                        Err(lacks(name, NodeLack::NameServer))
                     }
                     Some(_) | None => Ok(()),
                 }
             }
             Fault::Slow { node: _, share } if !share.is_share() || share.fraction() == 0.0 => {
-                let why = format!("a share of {share} is not above 0 % and below 100 %");
-                Err(impossible(&why))
+                Err(ScheduleProblem::Share(*share).into())
             }
             // These have no value but the names that `check` has looked up.
             Fault::Cut { .. }
@@ -333,23 +197,13 @@ impl Targets {
         let both = left.find(|node| right.iter().filter_map(fixed).any(|it| it == *node));
         match both {
             Some(both) => {
-                let name = self.nodes.get(both).map_or("?", String::as_str);
-                Err(impossible(&format!("node `{name}` is on both sides")))
+                let node = self.nodes.get(both).map_or("?", String::as_str).to_owned();
+                Err(ScheduleProblem::OnBothSides { node }.into())
             }
             None => Ok(()),
         }
     }
 }
-
-/// Remedy for a node whose clock faults cannot change.
-pub(super) const ASK_FOR_CLOCK: &str =
-    "has the clock of the machine; ask for one that faults can change by `NodeSpec::faulty_clock`";
-/// Remedy for a node whose disks faults cannot change.
-pub(super) const ASK_FOR_DISK: &str =
-    "has no volume with faults; mount one by `Volume::named(…).with_faults()`";
-
-/// What to do about a node without a name server.
-pub(super) const ASK_FOR_DNS: &str = "has no name server; ask for one by `NodeSpec::dns`";
 
 impl Targets {
     /// Returns whether the node of a name has a name server.
@@ -371,11 +225,9 @@ impl Targets {
     /// Checks that faults can change the clock of a node. Who plays a role is known later.
     fn check_clock(&self, node: &NodeRef, change: ClockFault) -> Result<(), ScheduleError> {
         let valid = change.validate();
-        valid.map_err(|wrong| ScheduleError::of_value(None, wrong))?;
+        valid.map_err(ScheduleProblem::Clock)?;
         match self.name_of(node) {
-            Some(name) if !self.has_clock(name) => {
-                Err(impossible(&format!("node `{name}` {ASK_FOR_CLOCK}")))
-            }
+            Some(name) if !self.has_clock(name) => Err(lacks(name, NodeLack::Clock)),
             Some(_) | None => Ok(()),
         }
     }
@@ -387,30 +239,27 @@ impl Targets {
         };
         let volumes: Vec<String> = self.disks_of(name).cloned().collect();
         match (volume, &volumes[..]) {
-            (_, []) => Err(impossible(&format!("node `{name}` {ASK_FOR_DISK}"))),
+            (_, []) => Err(lacks(name, NodeLack::Disk)),
             (Some(volume), volumes) if !volumes.iter().any(|it| it == volume) => {
-                let kind = format!("volume with faults of node `{name}`");
-                Err(unknown(&kind, &format!("`{volume}`"), volumes))
+                let kind = TargetKind::Volume(name.to_owned());
+                Err(unknown(kind, format!("`{volume}`"), volumes))
             }
-            (None, [_, _, ..]) => Err(impossible(&format!(
-                "node `{name}` has several volumes with faults, {}; name one",
-                volumes.join(", ")
-            ))),
+            (None, [_, _, ..]) => Err(ScheduleProblem::SeveralVolumes {
+                node: name.to_owned(),
+                volumes,
+            }
+            .into()),
             (Some(_) | None, _) => Ok(()),
         }
     }
 }
 
-fn impossible(why: &str) -> ScheduleError {
-    ScheduleError::new(ScheduleErrorKind::Impossible, why.to_owned())
+fn lacks(node: &str, what: NodeLack) -> ScheduleError {
+    let node = node.to_owned();
+    ScheduleProblem::Lacks { node, what }.into()
 }
 
-fn unknown(kind: &str, name: &str, known: &[String]) -> ScheduleError {
-    // Ten names are enough to see what was misspelt.
-    let known: Vec<String> = known.iter().take(10).map(|it| format!("`{it}`")).collect();
-    let text = match known.is_empty() {
-        true => format!("there is no {kind} {name}, and no other {kind} either"),
-        false => format!("there is no {kind} {name}; there are {}", known.join(", ")),
-    };
-    ScheduleError::new(ScheduleErrorKind::Unknown, text)
+fn unknown(kind: TargetKind, name: impl ToString, known: &[String]) -> ScheduleError {
+    let (name, known) = (name.to_string(), known.to_vec());
+    ScheduleProblem::Unknown { kind, name, known }.into()
 }

@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
-use super::check::{
-    ASK_FOR_CLOCK, ASK_FOR_DISK, ASK_FOR_DNS, ScheduleError, ScheduleErrorKind, Targets,
-};
+use super::check::Targets;
 use super::dice::FaultDice;
+use super::error::{ChoiceObstacle, NodeLack, ProblemOwner, ScheduleError, ScheduleProblem};
 use super::fault::Fault;
 use super::nemesis::{Candidate, Choice, IfNone, Nemesis};
 use super::parts::NodeNeed;
 use super::refs::{ANY, LinkRef, NodeRef};
 use super::schedule::{Schedule, ScheduledFault};
 use super::values::{clock_fault, disk_fault, dns_fault, scarcity};
-use crate::impair::text::show_duration;
 use crate::order::sort_by_key;
 
 impl Nemesis {
@@ -82,7 +80,7 @@ impl Nemesis {
         };
         for node in &self.nodes {
             let known = targets.check_node(node, false);
-            known.map_err(|refused| refused.of("the nemesis"))?;
+            known.map_err(|refused| refused.of(ProblemOwner::Nemesis))?;
         }
         let nodes: Vec<NodeRef> = match self.nodes.is_empty() {
             true => names().collect(),
@@ -126,36 +124,33 @@ impl Nemesis {
 
     /// Returns what can be drawn: the candidates for which there are nodes, links and disks.
     fn possible(&self, from: &DrawnFrom) -> Result<Vec<&Candidate>, ScheduleError> {
-        let impossible = |why: String| {
-            Err(ScheduleError::new(
-                ScheduleErrorKind::Impossible,
-                format!("the nemesis: {why}"),
-            ))
+        let impossible = |problem: ScheduleProblem| {
+            let error = ScheduleError::from(problem);
+            Err(error.of(ProblemOwner::Nemesis))
         };
         if self.quiet.is_empty() || self.lasts.is_empty() || self.lasts.start().is_zero() {
-            let why = "the times of quiet and of faults go from less to more, and no fault lasts \
-                       for 0 s";
-            return impossible(why.to_owned());
+            return impossible(ScheduleProblem::Times);
         }
         if self.first + *self.lasts.start() > self.duration {
-            return impossible(format!(
-                "a fault lasts {} at least, and begins after {}; the {} of the nemesis have no room \
-                 for that",
-                show_duration(*self.lasts.start()),
-                show_duration(self.first),
-                show_duration(self.duration)
-            ));
+            return impossible(ScheduleProblem::NoTime {
+                lasts: *self.lasts.start(),
+                first: self.first,
+                duration: self.duration,
+            });
         }
         let mut candidates = Vec::new();
         for candidate in self.candidates.iter().filter(|it| it.weight > 0) {
             match (from.obstacle(&candidate.choice), candidate.if_none) {
                 (None, _) => candidates.push(candidate),
                 (Some(_), IfNone::LeftOut) => {}
-                (Some(why), IfNone::Refused) => return impossible(why),
+                (Some(obstacle), IfNone::Refused) => {
+                    let choice = name(&candidate.choice);
+                    return impossible(ScheduleProblem::Obstacle { choice, obstacle });
+                }
             }
         }
         if self.lanes == 0 || candidates.is_empty() {
-            return impossible("there is nothing that it may do".to_owned());
+            return impossible(ScheduleProblem::NothingToDo);
         }
         Ok(candidates)
     }
@@ -206,42 +201,37 @@ impl DrawnFrom {
     }
 
     /// Returns what a choice needs and the lab does not have.
-    fn obstacle(&self, choice: &Choice) -> Option<String> {
+    fn obstacle(&self, choice: &Choice) -> Option<ChoiceObstacle> {
         let (nodes, others, links) = needs(choice);
         if matches!(choice, Choice::Swizzle(_) | Choice::Rolling(_)) && nodes == 0 {
             // The same fault would begin again and again while it is in force.
-            return Some(format!(
-                "{} is to be done to node after node: name `NodeRef::any()` where each of them \
-                 takes its turn",
-                name(choice)
-            ));
+            return Some(ChoiceObstacle::NoTurns);
         }
-        let (least, remedy) = self.special(choice);
-        if nodes > least {
-            return Some(format!(
-                "{} takes a node that can have it, and each of those that it draws from {remedy}",
-                name(choice)
-            ));
+        if let Some((able, lack)) = self.special(choice)
+            && nodes > able
+        {
+            return Some(ChoiceObstacle::Lack(lack));
         }
-        let lacks = |what: &str, needed: usize, there: usize| {
-            let (are, s) = if there == 1 { ("is", "") } else { ("are", "s") };
-            let needed = format!("{} takes {needed} {what}", name(choice));
-            format!("{needed}s, and there {are} {there} {what}{s} to draw from")
+        let too_few = |noun, needed, there| ChoiceObstacle::TooFew {
+            noun,
+            needed,
+            there,
         };
         if nodes > self.nodes.len() {
-            return Some(lacks("node", nodes, self.nodes.len()));
+            return Some(too_few("node", nodes, self.nodes.len()));
         }
         if nodes + others > self.all {
-            return Some(lacks("node", nodes + others, self.all));
+            return Some(too_few("node", nodes + others, self.all));
         }
         (links > self.links.len()).then(|| match self.links.len() {
-            0 => format!("{} takes a link, and there is none", name(choice)),
-            there => lacks("link", links, there),
+            0 => ChoiceObstacle::NoLink,
+            there => too_few("link", links, there),
         })
     }
 
-    /// Returns how many nodes can have the fault of a choice, and what others lack.
-    fn special(&self, choice: &Choice) -> (usize, &'static str) {
+    /// Returns how many nodes can have the fault of a choice, and what others lack; nothing for a
+    /// fault that any node can have.
+    fn special(&self, choice: &Choice) -> Option<(usize, NodeLack)> {
         let need = match choice {
             Choice::One(fault) | Choice::Swizzle(fault) | Choice::Rolling(fault) => fault.need(),
             Choice::Clock => NodeNeed::Clock,
@@ -249,13 +239,13 @@ impl DrawnFrom {
             Choice::NameServer => NodeNeed::NameServer,
             Choice::Split(_) | Choice::Scarcity => NodeNeed::Nothing,
         };
-        let remedy = match need {
-            NodeNeed::Nothing => return (usize::MAX, ""),
-            NodeNeed::Clock => ASK_FOR_CLOCK,
-            NodeNeed::Disk(_) => ASK_FOR_DISK,
-            NodeNeed::NameServer => ASK_FOR_DNS,
+        let lack = match need {
+            NodeNeed::Nothing => return None,
+            NodeNeed::Clock => NodeLack::Clock,
+            NodeNeed::Disk(_) => NodeLack::Disk,
+            NodeNeed::NameServer => NodeLack::NameServer,
         };
-        (self.able(need).len(), remedy)
+        Some((self.able(need).len(), lack))
     }
 
     /// Replaces the roles `any` of a fault, each by another node or link.

@@ -2,68 +2,95 @@
 //!
 //! A test under such a fault would pass, and would say nothing. So the fault is refused.
 
+use std::fmt;
+
 use super::fault::Fault;
 use super::refs::NodeRef;
 use crate::clock::{ClockFault, TimeShift};
 use crate::dns::DnsEffect;
 
+/// The reason why a fault would change nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum IdleFault {
+    /// The impairment is none.
+    NoImpairment,
+    /// A clock is off by no time.
+    NoShift,
+    /// A clock drifts by nothing.
+    NoDrift,
+    /// Answers of a name server come in time.
+    NoDelay,
+    /// A node that runs all of the time.
+    NotSlow,
+    /// No pair of nodes is severed.
+    NoPair,
+    /// Both nodes of each pair are the same.
+    SameNode,
+    /// A side of a partition has no node.
+    EmptySide,
+}
+
+/// Tells the reason, and what to give instead.
+impl fmt::Display for IdleFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoImpairment => {
+                "the impairment changes nothing of the link: give a delay, a loss, a rate or \
+                 another of its values"
+            }
+            Self::NoShift => "a clock that is off by 0 s is right: give a time, such as `-1h`",
+            Self::NoDrift => "a clock that drifts by 0 ppm is right: give a number that is not 0",
+            Self::NoDelay => "answers that come 0 s late are in time: give a delay that is not 0",
+            Self::NotSlow => {
+                "a node that runs for 100 % of the time is not slow: give a share below 100 %"
+            }
+            Self::NoPair => "there is no pair of nodes",
+            Self::SameNode => "both nodes of the pair are the same: name two nodes",
+            Self::EmptySide => "a side of the partition has no node",
+        })
+    }
+}
+
 impl Fault {
-    /// Returns why the fault would change nothing, and what to give instead, if its values say so.
+    /// Returns why the fault would change nothing, if its values say so.
     ///
     /// ```
-    /// use snowglobe_model::fault::Fault;
+    /// use snowglobe_model::fault::{Fault, IdleFault};
     /// use snowglobe_model::impair::{Impairment, Percent};
     ///
-    /// assert!(Fault::degrade("uplink", Impairment::NONE).idle().is_some());
+    /// let idle = Fault::degrade("uplink", Impairment::NONE).idle();
+    /// assert_eq!(idle, Some(IdleFault::NoImpairment));
     /// assert_eq!(Fault::duplicate("uplink", Percent(1.0)).idle(), None);
     /// ```
-    pub fn idle(&self) -> Option<&'static str> {
+    pub fn idle(&self) -> Option<IdleFault> {
         match self {
             Self::Degrade {
                 link: _,
                 impairment,
-            } if impairment.is_none() => Some(
-                "the impairment changes nothing of the link: give a delay, a loss, a rate or \
-                 another of its values",
-            ),
+            } => impairment.is_none().then_some(IdleFault::NoImpairment),
             Self::Clock { node: _, change } => match change {
-                ClockFault::Offset(shift) | ClockFault::Jump(shift)
-                    if *shift == TimeShift::default() =>
-                {
-                    Some("a clock that is off by 0 s is right: give a time, such as `-1h`")
+                ClockFault::Offset(shift) | ClockFault::Jump(shift) => {
+                    (*shift == TimeShift::default()).then_some(IdleFault::NoShift)
                 }
-                ClockFault::Drift(0) => {
-                    Some("a clock that drifts by 0 ppm is right: give a number that is not 0")
-                }
-                ClockFault::Offset(_)
-                | ClockFault::Jump(_)
-                | ClockFault::Drift(_)
-                | ClockFault::Freeze
-                | ClockFault::MonotonicDrift(_) => None,
+                ClockFault::Drift(by) => (*by == 0).then_some(IdleFault::NoDrift),
+                ClockFault::Freeze | ClockFault::MonotonicDrift(_) => None,
             },
-            Self::Dns { node: _, answers } if is_no_delay(&answers.effect) => {
-                Some("answers that come 0 s late are in time: give a delay that is not 0")
+            Self::Dns { node: _, answers } => {
+                is_no_delay(&answers.effect).then_some(IdleFault::NoDelay)
             }
-            Self::Slow { node: _, share } if share.is_share() && share.fraction() >= 1.0 => Some(
-                "a node that runs for 100 % of the time is not slow: give a share below 100 %",
-            ),
-            Self::Sever { pairs } if pairs.is_empty() => Some("there is no pair of nodes"),
-            Self::Sever { pairs } if pairs.iter().all(|pair| is_one(pair)) => {
-                Some("both nodes of the pair are the same: name two nodes")
+            Self::Slow { node: _, share } => {
+                let is_idle = share.is_share() && share.fraction() >= 1.0;
+                is_idle.then_some(IdleFault::NotSlow)
             }
+            Self::Sever { pairs } if pairs.is_empty() => Some(IdleFault::NoPair),
+            Self::Sever { pairs } => pairs.iter().all(is_one).then_some(IdleFault::SameNode),
             Self::Partition {
                 left,
                 right,
                 one_way: _,
-            } if left.is_empty() || right.is_empty() => {
-                Some("a side of the partition has no node")
-            }
-            Self::Degrade { .. }
-            | Self::Dns { .. }
-            | Self::Slow { .. }
-            | Self::Sever { .. }
-            | Self::Partition { .. }
-            | Self::Cut { .. }
+            } => (left.is_empty() || right.is_empty()).then_some(IdleFault::EmptySide),
+            Self::Cut { .. }
             | Self::Flap { .. }
             | Self::Pause { .. }
             | Self::KillProcesses { .. }

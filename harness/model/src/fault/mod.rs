@@ -15,12 +15,14 @@
 //! | `schedule`, `schedule_text` | faults with their times, and the same as TOML |
 //! | `check` | whether a lab can carry a schedule out |
 //! | `idle` | faults that would change nothing |
+//! | `error` | what can be wrong with a schedule |
 //! | `split` | the ways to part a set of nodes |
 //! | `nemesis`, `generate`, `dice` | schedules drawn from a seed |
 //! | `values` | how much a drawn clock is off, or a disk slow |
 
 mod check;
 mod dice;
+mod error;
 #[expect(clippy::module_inception, reason = "the file of the faults themselves")]
 mod fault;
 mod generate;
@@ -38,8 +40,10 @@ mod split;
 mod tests;
 mod values;
 
-pub use check::{ScheduleError, ScheduleErrorKind, Targets};
+pub use check::Targets;
+pub use error::{ScheduleError, ScheduleErrorKind};
 pub use fault::Fault;
+pub use idle::IdleFault;
 pub use nemesis::Nemesis;
 pub use refs::{ANY, LinkRef, NodeRef};
 pub use schedule::{Schedule, ScheduledFault};

@@ -1,11 +1,12 @@
 //! Schedules as TOML, with the place of each error.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use snowglobe_derive::Serialize;
 use snowglobe_text::{FromTree, Tree, TreeContent, TreeError};
 
-use super::check::{ScheduleError, ScheduleErrorKind as Kind};
+use super::error::{ScheduleError, ScheduleProblem};
 use super::schedule::{Schedule, ScheduledFault};
 use crate::position::position;
 
@@ -22,9 +23,7 @@ impl Schedule {
     pub fn from_toml(text: &str) -> Result<Self, ScheduleError> {
         let wrong = |error: TreeError| {
             let place = position(text, error.at().unwrap_or(0));
-            ScheduleError::new(Kind::Syntax, error.to_string())
-                .at(place)
-                .caused_by(error)
+            ScheduleError::from(ScheduleProblem::Syntax(error)).at(place)
         };
         let document = Tree::from_toml(text).map_err(wrong)?;
         let fields = document.fields("Schedule", &[LIST], true, "");
@@ -32,11 +31,7 @@ impl Schedule {
         // An editor or a full disk may have emptied the file. Without this error, the trial would
         // run without any fault.
         let Some(list) = list else {
-            let why = format!(
-                "there is no fault, each of which begins with `[[{LIST}]]`; \
-                 a schedule without faults is `{LIST} = []`"
-            );
-            return Err(ScheduleError::new(Kind::Syntax, why).at((1, 1)));
+            return Err(ScheduleError::from(ScheduleProblem::NoList(LIST)).at((1, 1)));
         };
         let TreeContent::List(entries) = &list.content else {
             let why = format!("`{LIST}` is no list of tables; each begins with `[[{LIST}]]`");
@@ -60,10 +55,8 @@ impl Schedule {
         let path = path.as_ref();
         let file = path.display().to_string();
         let text = crate::files::read(path).map_err(|error| {
-            let text = format!("failed to read the schedule: {error}");
-            ScheduleError::new(Kind::Unreadable, text)
-                .caused_by(error)
-                .in_file(&file)
+            let problem = ScheduleProblem::Unreadable(Arc::new(error));
+            ScheduleError::from(problem).in_file(&file)
         })?;
         let mut schedule = Self::from_toml(&text).map_err(|error| error.in_file(&file))?;
         schedule.file = Some(file);
@@ -83,10 +76,7 @@ impl Schedule {
         let document = ScheduleDocument {
             fault: self.faults(),
         };
-        Tree::write_toml(&document).map_err(|error| {
-            let text = format!("failed to write the schedule as TOML: {error}");
-            ScheduleError::new(Kind::Impossible, text).caused_by(error)
-        })
+        Tree::write_toml(&document).map_err(|error| ScheduleProblem::Unwritable(error).into())
     }
 }
 
@@ -95,8 +85,8 @@ mod tests {
     use std::collections::BTreeSet;
     use std::time::Duration;
 
-    use super::super::Fault;
     use super::super::tests::samples;
+    use super::super::{Fault, ScheduleErrorKind as Kind};
     use super::*;
     use crate::disk::DiskFault;
     use crate::topology::Size;

@@ -22,7 +22,11 @@ pub(crate) fn refuse_idle(fault: &Fault) -> Result<()> {
     match fault.idle() {
         Some(why) => {
             let what = format!("inject the fault `{fault}`");
-            Err(LabError::failed(LabErrorKind::InvalidArgument, what, why))
+            Err(LabError::failed(
+                LabErrorKind::InvalidArgument,
+                what,
+                why.to_string(),
+            ))
         }
         None => Ok(()),
     }

@@ -1,0 +1,460 @@
+//! The error of schedules: what is wrong as data, where it stands, and its one sentence.
+
+use std::error::Error;
+use std::fmt;
+#[cfg(feature = "toml")]
+use std::sync::Arc;
+use std::time::Duration;
+
+use snowglobe_text::counted;
+
+use super::idle::IdleFault;
+use crate::clock::ClockFaultError;
+use crate::disk::DiskFaultError;
+use crate::dns::DnsFaultError;
+use crate::impair::text::show_duration;
+use crate::impair::{ImpairmentError, Percent};
+
+/// Why a schedule cannot be read, drawn or carried out.
+#[derive(Clone)]
+pub struct ScheduleError {
+    file: Option<String>,
+    /// Line and column, from 1.
+    place: Option<(usize, usize)>,
+    owner: Option<ProblemOwner>,
+    problem: ScheduleProblem,
+}
+
+/// The part that has a problem, where its place in a text does not tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ProblemOwner {
+    Nemesis,
+    Fault {
+        /// Number of the fault, from 1.
+        number: usize,
+        /// The fault as it is told to people.
+        fault: String,
+    },
+}
+
+impl fmt::Display for ProblemOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nemesis => f.write_str("the nemesis"),
+            Self::Fault { number, fault } => {
+                write!(f, "fault {number} of the schedule ({fault})")
+            }
+        }
+    }
+}
+
+/// Errors are equal if they have the same place and say the same. The sentence of an error has that
+/// of its source, and sources from the system cannot be compared.
+impl PartialEq for ScheduleError {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind() == other.kind() && self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for ScheduleError {}
+
+/// The kind of problem with a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ScheduleErrorKind {
+    /// The text is no TOML, or no schedule.
+    Syntax,
+    /// A node, link, role or action that there is not.
+    Unknown,
+    /// A value that has no meaning, or that cannot be carried out.
+    Impossible,
+    /// A file that cannot be read.
+    Unreadable,
+}
+
+/// A mistake in a schedule or in a nemesis. Names of nodes and links are stored as they are told.
+#[derive(Clone)]
+pub(super) enum ScheduleProblem {
+    #[cfg(feature = "toml")]
+    Syntax(snowglobe_text::TreeError),
+    /// A text has no list of faults; the list has this name.
+    #[cfg(feature = "toml")]
+    NoList(&'static str),
+    #[cfg(feature = "toml")]
+    Unreadable(Arc<std::io::Error>),
+    #[cfg(feature = "toml")]
+    Unwritable(snowglobe_text::TreeError),
+    Unknown {
+        kind: TargetKind,
+        name: String,
+        /// Names that there are.
+        known: Vec<String>,
+    },
+    LastsNothing,
+    /// A role that only a nemesis draws.
+    AnyOutsideNemesis,
+    FlapOfZero,
+    Share(Percent),
+    Impairment(ImpairmentError),
+    Clock(ClockFaultError),
+    Disk {
+        /// The fault as it is told to people.
+        what: String,
+        wrong: DiskFaultError,
+    },
+    Answers {
+        /// The answers as they are told to people.
+        answers: String,
+        wrong: DnsFaultError,
+    },
+    /// A node lacks what a fault changes.
+    Lacks {
+        node: String,
+        what: NodeLack,
+    },
+    SeveralVolumes {
+        node: String,
+        volumes: Vec<String>,
+    },
+    Idle(IdleFault),
+    OnBothSides {
+        node: String,
+    },
+    /// The times of a nemesis go from more to less, or are zero.
+    Times,
+    NoTime {
+        lasts: Duration,
+        first: Duration,
+        duration: Duration,
+    },
+    NothingToDo,
+    Obstacle {
+        /// The choice of the nemesis as it is told to people.
+        choice: String,
+        obstacle: ChoiceObstacle,
+    },
+}
+
+/// The kind of target that a fault names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum TargetKind {
+    Node,
+    Link,
+    Role,
+    Action,
+    /// A volume with faults of a node of this name.
+    Volume(String),
+}
+
+impl fmt::Display for TargetKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node => f.write_str("node"),
+            Self::Link => f.write_str("link"),
+            Self::Role => f.write_str("role"),
+            Self::Action => f.write_str("action"),
+            Self::Volume(node) => write!(f, "volume with faults of node `{node}`"),
+        }
+    }
+}
+
+/// A thing that faults change and that not every node has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NodeLack {
+    Clock,
+    Disk,
+    NameServer,
+}
+
+/// Tells the lack as the rest of a sentence that begins with the node, with the remedy.
+impl fmt::Display for NodeLack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Clock => {
+                "has the clock of the machine; ask for one that faults can change by \
+                 `NodeSpec::faulty_clock`"
+            }
+            Self::Disk => {
+                "has no volume with faults; mount one by `Volume::named(…).with_faults()`"
+            }
+            Self::NameServer => "has no name server; ask for one by `NodeSpec::dns`",
+        })
+    }
+}
+
+/// The reason why a nemesis cannot draw one of its choices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ChoiceObstacle {
+    /// No node, or too few, can have the fault.
+    Lack(NodeLack),
+    TooFew {
+        /// Noun for a thing that is drawn.
+        noun: &'static str,
+        needed: usize,
+        there: usize,
+    },
+    NoLink,
+    /// A fault that is to be done to node after node names none of them in turn.
+    NoTurns,
+}
+
+/// Tells the obstacle as the rest of a sentence that begins with the choice.
+impl fmt::Display for ChoiceObstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lack(what) => write!(
+                f,
+                "takes a node that can have it, and each of those that it draws from {what}"
+            ),
+            Self::TooFew {
+                noun,
+                needed,
+                there,
+            } => {
+                let needed = counted(*needed as u64, noun);
+                let are = if *there == 1 { "is" } else { "are" };
+                let there = counted(*there as u64, noun);
+                write!(f, "takes {needed}, and there {are} {there} to draw from")
+            }
+            Self::NoLink => f.write_str("takes a link, and there is none"),
+            Self::NoTurns => f.write_str(
+                "is to be done to node after node: name `NodeRef::any()` where each of them takes \
+                 its turn",
+            ),
+        }
+    }
+}
+
+impl ScheduleProblem {
+    fn kind(&self) -> ScheduleErrorKind {
+        match self {
+            #[cfg(feature = "toml")]
+            Self::Syntax(_) | Self::NoList(_) => ScheduleErrorKind::Syntax,
+            #[cfg(feature = "toml")]
+            Self::Unreadable(_) => ScheduleErrorKind::Unreadable,
+            #[cfg(feature = "toml")]
+            Self::Unwritable(_) => ScheduleErrorKind::Impossible,
+            Self::Unknown { .. } => ScheduleErrorKind::Unknown,
+            Self::LastsNothing
+            | Self::AnyOutsideNemesis
+            | Self::FlapOfZero
+            | Self::Share(_)
+            | Self::Impairment(_)
+            | Self::Clock(_)
+            | Self::Disk { .. }
+            | Self::Answers { .. }
+            | Self::Lacks { .. }
+            | Self::SeveralVolumes { .. }
+            | Self::Idle(_)
+            | Self::OnBothSides { .. }
+            | Self::Times
+            | Self::NoTime { .. }
+            | Self::NothingToDo
+            | Self::Obstacle { .. } => ScheduleErrorKind::Impossible,
+        }
+    }
+
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            #[cfg(feature = "toml")]
+            Self::Syntax(error) | Self::Unwritable(error) => Some(error),
+            #[cfg(feature = "toml")]
+            Self::Unreadable(error) => Some(&**error),
+            #[cfg(feature = "toml")]
+            Self::NoList(_) => None,
+            Self::Impairment(wrong) => Some(wrong),
+            Self::Clock(wrong) => Some(wrong),
+            Self::Disk { wrong, .. } => Some(wrong),
+            Self::Answers { wrong, .. } => Some(wrong),
+            Self::Unknown { .. }
+            | Self::LastsNothing
+            | Self::AnyOutsideNemesis
+            | Self::FlapOfZero
+            | Self::Share(_)
+            | Self::Lacks { .. }
+            | Self::SeveralVolumes { .. }
+            | Self::Idle(_)
+            | Self::OnBothSides { .. }
+            | Self::Times
+            | Self::NoTime { .. }
+            | Self::NothingToDo
+            | Self::Obstacle { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for ScheduleProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            #[cfg(feature = "toml")]
+            Self::Syntax(error) => error.fmt(f),
+            #[cfg(feature = "toml")]
+            Self::NoList(list) => write!(
+                f,
+                "there is no fault, each of which begins with `[[{list}]]`; a schedule without \
+                 faults is `{list} = []`"
+            ),
+            #[cfg(feature = "toml")]
+            Self::Unreadable(error) => write!(f, "failed to read the schedule: {error}"),
+            #[cfg(feature = "toml")]
+            Self::Unwritable(error) => {
+                write!(f, "failed to write the schedule as TOML: {error}")
+            }
+            Self::Unknown { kind, name, known } => {
+                // Ten names are enough to see what was misspelt.
+                let known = known.iter().take(10).map(|it| format!("`{it}`"));
+                match &known.collect::<Vec<_>>()[..] {
+                    [] => write!(f, "there is no {kind} {name}, and no other {kind} either"),
+                    known => write!(
+                        f,
+                        "there is no {kind} {name}; there are {}",
+                        known.join(", ")
+                    ),
+                }
+            }
+            Self::LastsNothing => f.write_str("a fault has to last for some time"),
+            Self::AnyOutsideNemesis => f.write_str("only a nemesis draws the role `any`"),
+            Self::FlapOfZero => f.write_str("a link cannot flap with a period of zero"),
+            Self::Share(share) => {
+                write!(f, "a share of {share} is not above 0 % and below 100 %")
+            }
+            Self::Impairment(wrong) => wrong.fmt(f),
+            Self::Clock(wrong) => wrong.fmt(f),
+            Self::Disk { what, wrong } => write!(f, "the disk fault `{what}`: {wrong}"),
+            Self::Answers { answers, wrong } => write!(f, "the answers `{answers}`: {wrong}"),
+            Self::Lacks { node, what } => write!(f, "node `{node}` {what}"),
+            Self::SeveralVolumes { node, volumes } => write!(
+                f,
+                "node `{node}` has several volumes with faults, {}; name one",
+                volumes.join(", ")
+            ),
+            Self::Idle(idle) => idle.fmt(f),
+            Self::OnBothSides { node } => write!(f, "node `{node}` is on both sides"),
+            Self::Times => f.write_str(
+                "the times of quiet and of faults go from less to more, and no fault lasts for 0 s",
+            ),
+            Self::NoTime {
+                lasts,
+                first,
+                duration,
+            } => write!(
+                f,
+                "a fault lasts {} at least, and begins after {}; the {} of the nemesis have no \
+                 room for that",
+                show_duration(*lasts),
+                show_duration(*first),
+                show_duration(*duration)
+            ),
+            Self::NothingToDo => f.write_str("there is nothing that it may do"),
+            Self::Obstacle { choice, obstacle } => write!(f, "{choice} {obstacle}"),
+        }
+    }
+}
+
+impl From<ScheduleProblem> for ScheduleError {
+    fn from(problem: ScheduleProblem) -> Self {
+        Self {
+            file: None,
+            place: None,
+            owner: None,
+            problem,
+        }
+    }
+}
+
+impl ScheduleError {
+    /// Names the fault or the nemesis that has the problem.
+    pub(super) fn of(self, owner: ProblemOwner) -> Self {
+        Self {
+            owner: Some(owner),
+            ..self
+        }
+    }
+
+    /// Adds the file and the place of a schedule that comes from a text.
+    pub(super) fn located(self, file: Option<String>, place: Option<(usize, usize)>) -> Self {
+        Self {
+            file,
+            place,
+            ..self
+        }
+    }
+
+    #[cfg(feature = "toml")]
+    pub(super) fn at(mut self, place: (usize, usize)) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    #[cfg(feature = "toml")]
+    pub(super) fn in_file(mut self, file: &str) -> Self {
+        self.file = Some(file.to_owned());
+        self
+    }
+
+    /// Returns the kind of problem.
+    pub fn kind(&self) -> ScheduleErrorKind {
+        self.problem.kind()
+    }
+
+    /// Returns line and column of the text, from 1, if the schedule comes from a text.
+    pub fn place(&self) -> Option<(usize, usize)> {
+        self.place
+    }
+}
+
+/// Tells file, line and column first: `faults.toml, line 4, column 1: …`.
+impl fmt::Display for ScheduleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.file.as_deref(), self.place) {
+            (Some(file), Some((line, column))) => {
+                write!(f, "{file}, line {line}, column {column}: ")?
+            }
+            (Some(file), None) => write!(f, "{file}: ")?,
+            (None, Some((line, column))) => write!(f, "line {line}, column {column}: ")?,
+            (None, None) => {}
+        }
+        if let Some(owner) = &self.owner {
+            write!(f, "{owner}: ")?;
+        }
+        self.problem.fmt(f)
+    }
+}
+
+/// The same as `Display`: an error that leaves a test by `?` is printed with `Debug`.
+impl fmt::Debug for ScheduleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Error for ScheduleError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.problem.source()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{Nemesis, Targets};
+
+    #[test]
+    fn one_node_is_told_as_one() {
+        let targets = |nodes: &[&str]| Targets {
+            nodes: nodes.iter().map(|&name| name.to_owned()).collect(),
+            ..Targets::default()
+        };
+        let hour = Duration::from_secs(3600);
+        let drawn = Nemesis::partitions(hour).schedule(1, &targets(&["alone"]));
+        let error = drawn.unwrap_err();
+        assert_eq!(error.kind(), ScheduleErrorKind::Impossible);
+        let text = error.to_string();
+        let end = "takes 2 nodes, and there is 1 node to draw from";
+        assert!(text.ends_with(end), "{text}");
+        let drawn = Nemesis::crashes(hour).schedule(1, &targets(&[]));
+        let text = drawn.unwrap_err().to_string();
+        let end = "takes 1 node, and there are 0 nodes to draw from";
+        assert!(text.ends_with(end), "{text}");
+    }
+}
