@@ -20,6 +20,15 @@ pub struct IdMap {
     pub count: u32,
 }
 
+/// Whether the processes of a user namespace may change their groups (`setgroups(2)`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupChange {
+    /// They may, as the parent namespace may.
+    Permitted,
+    /// They may not. An unprivileged process that maps an id for itself has no choice.
+    Denied,
+}
+
 impl IdMap {
     fn write_to(self, write: impl Fn(&str) -> io::Result<()>) -> io::Result<()> {
         let IdMap { outside, count } = self;
@@ -49,12 +58,12 @@ impl IdMap {
         self,
         groups: IdMap,
         process: impl fmt::Display,
-        deny_setgroups: bool,
+        change: GroupChange,
     ) -> io::Result<()> {
         let process = &*FixedStr::<16>::of(format_args!("{process}"));
         // Users first: `setgroups` can be denied only before the groups are mapped.
         self.write_to(|map| write(process, "uid_map", map))?;
-        if deny_setgroups {
+        if change == GroupChange::Denied {
             write(process, "setgroups", "deny")?;
         }
         groups.write_to(|map| write(process, "gid_map", map))

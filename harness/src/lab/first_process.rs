@@ -158,7 +158,10 @@ impl FirstProcessHandle {
         let proc = if running::is_ordinary_user() {
             None
         } else {
-            Some(mount::detach_copy(Path::new("/proc"), true)?)
+            Some(mount::detach_copy(
+                Path::new("/proc"),
+                mount::MountsBelow::Copied,
+            )?)
         };
         let command = NodeCommand::AdmitVisitors {
             process: std::process::id(),

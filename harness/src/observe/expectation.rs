@@ -39,7 +39,7 @@ impl Expectation {
     pub(crate) fn new(book: &Arc<RuleBook>, matching: Match) -> Result<Self> {
         // A rule that lets packets pass: rules see every packet, whatever other rules decide.
         Ok(Self {
-            rule: book.add(matching, Verdict::Pass, true)?,
+            rule: book.add(matching, Verdict::Pass)?,
             book: Arc::clone(book),
         })
     }

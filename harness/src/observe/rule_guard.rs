@@ -43,7 +43,7 @@ impl RuleGuard {
         patience: Duration,
     ) -> Result<Self> {
         Ok(Self {
-            rule: book.add(matching, verdict, true)?,
+            rule: book.add(matching, verdict)?,
             book: Arc::clone(book),
             patience,
         })

@@ -14,7 +14,7 @@ use crate::kernel::process::signal::is_end_pending;
 use crate::kernel::process::user::{getegid, geteuid};
 use crate::kernel::process::wait_for_child;
 
-use crate::kernel::id_map::IdMap;
+use crate::kernel::id_map::{GroupChange, IdMap};
 use crate::kernel::loopback;
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::mount;
@@ -82,7 +82,8 @@ pub(crate) fn beside(work: impl FnOnce(i32) -> Result<(), Refused>) -> Result<()
 
 /// Maps a range of ids for a process of another user namespace.
 pub(crate) fn map_from_outside(pid: i32, map: IdMap) -> Result<(), Refused> {
-    map.write(map, pid, false).doing("map the ids")
+    map.write(map, pid, GroupChange::Permitted)
+        .doing("map the ids")
 }
 
 /// Opens the user namespace of a process.
@@ -131,7 +132,7 @@ fn prepare(
     } else {
         let map = |outside| IdMap { outside, count: 1 };
         map(uid)
-            .write(map(gid), "self", true)
+            .write(map(gid), "self", GroupChange::Denied)
             .doing("map the ids")?;
     }
     if kinds.contains(CloneFlags::CLONE_NEWNET) {

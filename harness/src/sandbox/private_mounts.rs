@@ -32,7 +32,8 @@ pub(crate) fn detach_hidden<'a>(
     paths
         .map(|path| {
             // With the mounts below, which would otherwise show as empty directories.
-            let tree = mount::detach_copy(path, true).doing("copy the workspace's mount")?;
+            let tree = mount::detach_copy(path, mount::MountsBelow::Copied)
+                .doing("copy the workspace's mount")?;
             Ok((path.to_owned(), tree))
         })
         .collect()

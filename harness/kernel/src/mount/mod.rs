@@ -20,5 +20,6 @@ pub use filesystem::{
     make_shared, overlay, pivot, write_back,
 };
 pub use tree::{
-    MountAttributes, NO_DEVICES, READ_ONLY, attach, detach_copy, set_attributes, set_attributes_at,
+    MountAttributes, MountsBelow, NO_DEVICES, READ_ONLY, attach, detach_copy, set_attributes,
+    set_attributes_at,
 };

@@ -18,17 +18,24 @@ pub const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
 /// Attribute of mounts whose device nodes cannot be opened.
 pub const NO_DEVICES: u64 = libc::MOUNT_ATTR_NODEV;
 
-/// Copies the mount at `path`, with everything mounted below if `recursive`, and attaches the copy
-/// nowhere.
+/// What becomes of the mounts below one that is copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MountsBelow {
+    /// They are copied too.
+    Copied,
+    /// They are left out of the copy.
+    LeftOut,
+}
+
+/// Copies the mount at `path`, and attaches the copy nowhere.
 ///
 /// # Errors
 /// There is no such path, or the thread lacks `CAP_SYS_ADMIN` in the owner of its mount namespace.
-pub fn detach_copy(path: &Path, recursive: bool) -> crate::Result<OwnedFd> {
+pub fn detach_copy(path: &Path, below: MountsBelow) -> crate::Result<OwnedFd> {
     let path = c_path(path)?;
-    let recursive = if recursive {
-        libc::AT_RECURSIVE as u32
-    } else {
-        0
+    let recursive = match below {
+        MountsBelow::Copied => libc::AT_RECURSIVE as u32,
+        MountsBelow::LeftOut => 0,
     };
     // Without OPEN_TREE_CLONE the descriptor would stand for the mount itself.
     let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | recursive;

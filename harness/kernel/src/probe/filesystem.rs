@@ -7,7 +7,7 @@ use std::path::Path;
 use nix::mount::{MsFlags, mount};
 
 use crate::errno::{RefusedCall, errno, refused};
-use crate::mount::{MountAttributes, detach_copy, fresh, set_attributes};
+use crate::mount::{MountAttributes, MountsBelow, detach_copy, fresh, set_attributes};
 
 /// Mounts an empty tmpfs over `/tmp`, and makes a file in it.
 ///
@@ -34,7 +34,7 @@ pub fn mqueue() -> Result<(), RefusedCall> {
 pub fn idmapped(path: &Path, userns: &fs::File) -> Result<(), RefusedCall> {
     // The probe works on a copy, since a mount that others see cannot be idmapped
     // (mount_setattr(2)).
-    let tree = detach_copy(path, false).map_err(refused("open_tree"))?;
+    let tree = detach_copy(path, MountsBelow::LeftOut).map_err(refused("open_tree"))?;
     let mapped = MountAttributes {
         idmap: Some(userns.as_fd()),
         ..MountAttributes::default()

@@ -198,23 +198,17 @@ impl RuleBook {
         &self.link
     }
 
-    /// Adds a rule; with `bystanders`, the rule remembers packets that it does not pick.
+    /// Adds a rule, which also remembers packets that it does not pick.
     ///
     /// # Errors
     /// No packet can ever match.
-    pub fn add(
-        &self,
-        matching: Match,
-        verdict: Verdict,
-        bystanders: bool,
-    ) -> Result<Arc<Rule>, InvalidMatch> {
+    pub fn add(&self, matching: Match, verdict: Verdict) -> Result<Arc<Rule>, InvalidMatch> {
         matching.validate()?;
         let rule = Arc::new(Rule {
             id: RuleId(self.next.fetch_add(1, Ordering::Relaxed)),
             why: format!("{verdict} by rule: {matching}").into(),
             matching,
             verdict,
-            bystanders,
             matched: AtomicU64::new(0),
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -265,8 +259,6 @@ pub struct Rule {
     /// Packets that the rule is about.
     pub matching: Match,
     verdict: Verdict,
-    /// Whether to remember packets that the rule does not pick, for a message.
-    bystanders: bool,
     /// Packets for which all conditions held.
     matched: AtomicU64,
     state: Mutex<RuleState>,
@@ -333,7 +325,7 @@ impl Rule {
                 false
             }
         };
-        if !picked && self.bystanders {
+        if !picked {
             let mut state = self.state();
             state.passed_by += 1;
             remember(&mut state.bystanders, BYSTANDERS, view);

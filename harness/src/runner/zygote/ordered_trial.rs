@@ -18,7 +18,7 @@ use super::setting::{Beside, Setting};
 use crate::Isolation;
 use crate::events;
 use crate::kernel::fd;
-use crate::kernel::id_map::{self, IdMap};
+use crate::kernel::id_map::{self, GroupChange, IdMap};
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::mount;
 use crate::kernel::namespace::{self, CloneFlags};
@@ -85,7 +85,10 @@ fn ids_from_zero() -> u32 {
 fn show_hosts(path: &CStr, text: &[u8]) -> crate::kernel::Result<()> {
     fd::create_file(path, [text])?;
     namespace::unshare(CloneFlags::CLONE_NEWNS)?;
-    let tree = mount::detach_copy(Path::new(OsStr::from_bytes(path.to_bytes())), false)?;
+    let tree = mount::detach_copy(
+        Path::new(OsStr::from_bytes(path.to_bytes())),
+        mount::MountsBelow::LeftOut,
+    )?;
     mount::attach(tree.as_fd(), Path::new(HOSTS))
 }
 
@@ -322,7 +325,7 @@ fn map_ids(setting: &Setting, isolation: Isolation, pid: i32) -> std::io::Result
     let map = setting.ids.within();
     match &setting.beside {
         Some(Beside { procfs, keeper: _ }) => map.write_in(procfs.as_fd(), pid),
-        None => map.write(map, pid, false),
+        None => map.write(map, pid, GroupChange::Permitted),
     }
 }
 

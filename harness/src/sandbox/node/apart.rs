@@ -17,7 +17,7 @@ use super::factory::Factory;
 use super::user_namespaces::{limited_kinds, retry_while_limits_settle, while_permitted};
 use crate::kernel::errno::errno;
 use crate::kernel::fd::{close_all_but, pipe, write};
-use crate::kernel::id_map::IdMap;
+use crate::kernel::id_map::{GroupChange, IdMap};
 use crate::kernel::namespace::{self, CloneFlags};
 use crate::kernel::poll;
 use crate::kernel::process::clone::{Cloned, clone_sibling};
@@ -111,7 +111,7 @@ fn enter_and_clone(users: &OwnedFd, nested: bool) -> Result<(Cloned, (u32, u32))
 fn become_owner((uid, gid): (u32, u32)) -> Result<(), Refused> {
     let map = |outside| IdMap { outside, count: 1 };
     map(uid)
-        .write(map(gid), "self", true)
+        .write(map(gid), "self", GroupChange::Denied)
         .doing("map the ids of nodes")?;
     die_with_parent().doing("set the parent-death signal")
 }

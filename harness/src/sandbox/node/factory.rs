@@ -14,7 +14,7 @@ use crate::kernel::process::signal::Signal;
 
 use super::first_process::{self, Origin};
 use super::user_namespaces::{limited_kinds, retry_while_limits_settle, while_permitted};
-use crate::kernel::id_map::IdMap;
+use crate::kernel::id_map::{GroupChange, IdMap};
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::namespace::{self, CloneFlags, NamespaceKind, Task};
 use crate::kernel::poll;
@@ -242,8 +242,8 @@ fn map_ids(request: &NodeRequest, pid: i32, pidfd: &OwnedFd) -> Result<(), Refus
         count: request.ids.unwrap_or(1),
     };
     let written = map
-        .write(map, pid, false)
-        .or_else(|_| map.write(map, pid, true));
+        .write(map, pid, GroupChange::Permitted)
+        .or_else(|_| map.write(map, pid, GroupChange::Denied));
     // A process whose ids are never mapped would wait for ever.
     let signal = if written.is_ok() {
         IDS_MAPPED as i32

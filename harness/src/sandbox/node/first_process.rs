@@ -136,7 +136,7 @@ fn become_node(origin: &Origin<'_>, channel: &MessageChannel) -> Result<MadeNode
         become_subreaper().doing("become a subreaper")?;
     }
     let trials_proc = if is_apart && request.own_mounts {
-        let copy = mount::detach_copy(Path::new("/proc"), true);
+        let copy = mount::detach_copy(Path::new("/proc"), mount::MountsBelow::Copied);
         Some(copy.doing("copy the trial's /proc")?)
     } else {
         None

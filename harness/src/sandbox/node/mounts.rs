@@ -116,7 +116,7 @@ fn mount_point(at: &Path) -> SetupStep {
 
 /// Returns a detached copy of what is mounted at `path`, with all that is mounted below.
 fn hold(path: &Path) -> Result<OwnedFd, Refused> {
-    mount::detach_copy(path, true).doing("copy a mount")
+    mount::detach_copy(path, mount::MountsBelow::Copied).doing("copy a mount")
 }
 
 /// Returns the node's `/etc/hosts` as a mount. A file that nodes share is made read-only.
@@ -139,9 +139,10 @@ const READ_ONLY: MountAttributes<'static> = MountAttributes {
 /// Takes the content of a mount in hand.
 fn in_hand(mount: &NodeMount) -> Result<TakenMount, Refused> {
     Ok(match &mount.content {
-        MountContent::Path(path) => {
-            TakenMount::Tree(mount::detach_copy(path, true).doing("find what is to be mounted")?)
-        }
+        MountContent::Path(path) => TakenMount::Tree(
+            mount::detach_copy(path, mount::MountsBelow::Copied)
+                .doing("find what is to be mounted")?,
+        ),
         MountContent::Tmpfs(size) => TakenMount::Tmpfs(*size),
     })
 }
@@ -160,7 +161,7 @@ fn place(mount: &NodeMount, held: &TakenMount) -> Result<(), Refused> {
         }
         TakenMount::Tree(tree) => {
             // A file can lie on a file only, and a directory on a directory (mount(2), ENOTDIR).
-            make_point(at, is_dir(tree)).doing_with(|| mount_point(at))?;
+            make_point(at, kind_of(tree)).doing_with(|| mount_point(at))?;
             mount::attach(tree.as_fd(), at).doing("mount")?;
         }
     }
@@ -170,16 +171,26 @@ fn place(mount: &NodeMount, held: &TakenMount) -> Result<(), Refused> {
     Ok(())
 }
 
-fn is_dir(tree: &OwnedFd) -> bool {
-    fd::is_directory(tree.as_fd())
+fn kind_of(tree: &OwnedFd) -> PointKind {
+    match fd::is_directory(tree.as_fd()) {
+        true => PointKind::Directory,
+        false => PointKind::File,
+    }
+}
+
+/// The kind of a mount point, which is that of what is mounted there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PointKind {
+    Directory,
+    File,
 }
 
 /// Makes something on which a mount can lie, unless there is something.
-fn make_point(at: &Path, dir: bool) -> std::io::Result<()> {
+fn make_point(at: &Path, kind: PointKind) -> std::io::Result<()> {
     if at.exists() {
         return Ok(());
     }
-    if dir {
+    if kind == PointKind::Directory {
         return fs::create_dir_all(at);
     }
     if let Some(parent) = at.parent() {
@@ -198,7 +209,7 @@ fn lay_over(path: &str, tree: std::os::fd::BorrowedFd<'_>) -> crate::kernel::Res
         Err(Errno::ENOENT) => {}
         done => return done,
     }
-    if make_point(&follow(path), false).is_err() {
+    if make_point(&follow(path), PointKind::File).is_err() {
         // There is no such file, and none can be made: the directory is laid under an overlay that
         // takes it. What is written lies in the node's own /run.
         let (etc, disk) = (Path::new("/etc"), Path::new("/run/.etc"));
@@ -206,7 +217,7 @@ fn lay_over(path: &str, tree: std::os::fd::BorrowedFd<'_>) -> crate::kernel::Res
             fs::create_dir_all(disk.join(dir)).map_err(|e| errno(&e))?;
         }
         mount::overlay(&[etc.to_owned()], disk, etc)?;
-        make_point(path, false).map_err(|e| errno(&e))?;
+        make_point(path, PointKind::File).map_err(|e| errno(&e))?;
     }
     mount::attach(tree, path)
 }
@@ -263,7 +274,7 @@ fn change_root(root: &RootDirs, note: &dyn Fn(&str)) -> Result<(), Refused> {
         .map(|path| Ok((path, hold(Path::new(path))?)))
         .collect::<Result<_, Refused>>()?;
     for dir in ["upper", "work"] {
-        make_point(&root.disk.join(dir), true).doing("furnish the node's disk")?;
+        make_point(&root.disk.join(dir), PointKind::Directory).doing("furnish the node's disk")?;
     }
     // Overlays in user namespaces are permitted from Linux 5.11 on (user_namespaces(7)), and not
     // every filesystem can be their writable layer (Documentation/filesystems/overlayfs.rst).
@@ -278,12 +289,12 @@ fn change_root(root: &RootDirs, note: &dyn Fn(&str)) -> Result<(), Refused> {
     }
     for (path, tree) in &kept {
         let place = stage.join(path.trim_start_matches('/'));
-        make_point(&place, true).doing("make a mount point")?;
+        make_point(&place, PointKind::Directory).doing("make a mount point")?;
         mount::attach(tree.as_fd(), &place).doing("mount /proc, /sys and /dev")?;
     }
     for (path, data) in [("tmp", TMPFS), ("run", RUN)] {
         let place = stage.join(path);
-        make_point(&place, true).doing("make a mount point")?;
+        make_point(&place, PointKind::Directory).doing("make a mount point")?;
         mount::fresh(c"tmpfs", &place, Some(data)).doing("mount /tmp and /run")?;
     }
     // The old root is left behind, so that nothing of it can be reached (pivot_root(2)).

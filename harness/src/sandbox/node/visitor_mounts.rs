@@ -52,7 +52,7 @@ fn show_trial(proc: BorrowedFd<'_>, visitor: u32) -> crate::kernel::Result<()> {
     // namespaces are the node's.
     let (own, visitors) = (place.join("self"), place.join(visitor.to_string()));
     for name in OF_FIRST_THREAD {
-        let tree = mount::detach_copy(&own.join(name), false)?;
+        let tree = mount::detach_copy(&own.join(name), mount::MountsBelow::LeftOut)?;
         mount::attach(tree.as_fd(), &visitors.join(name))?;
     }
     Ok(())

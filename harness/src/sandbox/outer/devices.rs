@@ -72,7 +72,7 @@ pub(super) fn devices() -> Vec<(&'static str, OwnedFd)> {
                 return None;
             }
             // A device that the host lacks or hides is missing in trials too.
-            let tree = mount::detach_copy(&device, false).ok()?;
+            let tree = mount::detach_copy(&device, mount::MountsBelow::LeftOut).ok()?;
             Some((*name, tree))
         })
         .collect()

@@ -14,7 +14,7 @@ use crate::kernel::process::user::{Gid, Uid, setgroups, setresgid, setresuid};
 use super::devices::{devices, mount_dev};
 use super::idmapped_root::{self, FUSE_DIRECTORY, TUN_DIRECTORY};
 use super::make::Wanted;
-use crate::kernel::id_map::IdMap;
+use crate::kernel::id_map::{GroupChange, IdMap};
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::mount;
 use crate::kernel::mount::MountAttributes;
@@ -96,7 +96,9 @@ fn build(ids: Ids, wanted: &Wanted<'_>, channel: &MessageChannel) -> Result<(), 
 /// Maps the invoking user as root, which a process may do by itself.
 fn map_alone(uid: u32, gid: u32) -> Result<(), Refused> {
     let map = |outside| IdMap { outside, count: 1 };
-    map(uid).write(map(gid), "self", true).doing("map the ids")
+    map(uid)
+        .write(map(gid), "self", GroupChange::Denied)
+        .doing("map the ids")
 }
 
 /// Waits until `newuidmap` and `newgidmap` have mapped the ids.
@@ -149,7 +151,7 @@ fn single_device(directory: &OwnedFd, name: &str) -> Result<OwnedFd, Refused> {
     // nothing of this mount namespace remains.
     let stage = Path::new("/tmp");
     mount::attach(directory.as_fd(), stage).doing("mount a device")?;
-    mount::detach_copy(&stage.join(name), false).doing("copy a device")
+    mount::detach_copy(&stage.join(name), mount::MountsBelow::LeftOut).doing("copy a device")
 }
 
 /// Becomes root of a user namespace whose ids are mapped: until then the ids of this process are

@@ -19,7 +19,7 @@ use super::devices::try_open;
 use super::first_process::mount_private;
 use super::make::Wanted;
 use super::plain::copies;
-use crate::kernel::id_map::IdMap;
+use crate::kernel::id_map::{GroupChange, IdMap};
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::mount;
 use crate::kernel::mount::MountAttributes;
@@ -52,7 +52,8 @@ pub(super) fn hand_over(
     wanted: &Wanted<'_>,
     channel: &MessageChannel,
 ) -> Result<HandedOver, Refused> {
-    map.write(map, pid, false).doing("map the ids")?;
+    map.write(map, pid, GroupChange::Permitted)
+        .doing("map the ids")?;
     // The mounts are copied only now: an id-mapped mount takes the mapping that the user namespace
     // has (mount_setattr(2)).
     let userns = Task::Number(pid)
@@ -132,7 +133,7 @@ fn mapped_copy(
     writable: bool,
     userns: Option<BorrowedFd<'_>>,
 ) -> crate::kernel::Result<(OwnedFd, bool)> {
-    let tree = mount::detach_copy(path, false)?;
+    let tree = mount::detach_copy(path, mount::MountsBelow::LeftOut)?;
     let read_only = if writable { 0 } else { mount::READ_ONLY };
     let set = mount::NO_DEVICES | read_only;
     let mapped = MountAttributes {

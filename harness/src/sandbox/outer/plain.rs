@@ -45,7 +45,7 @@ pub(super) fn copies(paths: &Paths) -> Vec<DetachedTree> {
         .filter(|path| !needed(path))
         .filter_map(|path| {
             // A directory that cannot be copied is seen as root of the trial sees it.
-            let tree = mount::detach_copy(&path, true).ok()?;
+            let tree = mount::detach_copy(&path, mount::MountsBelow::Copied).ok()?;
             let read_only = MountAttributes {
                 set: mount::READ_ONLY | mount::NO_DEVICES,
                 recursive: true,

@@ -211,7 +211,7 @@ impl SandboxSpec<'_> {
         fd::create_file(hosts.kept_at, [self.own_lines().as_bytes(), hosts.text])?;
         mount::detach_copy(
             Path::new(OsStr::from_bytes(hosts.kept_at.to_bytes())),
-            false,
+            mount::MountsBelow::LeftOut,
         )
     }
 }
@@ -252,7 +252,7 @@ fn guard_host() -> crate::kernel::Result<()> {
     };
     for path in HOSTS_FILES.map(Path::new) {
         // Not every kernel has all of them.
-        let Ok(tree) = mount::detach_copy(path, false) else {
+        let Ok(tree) = mount::detach_copy(path, mount::MountsBelow::LeftOut) else {
             continue;
         };
         mount::set_attributes(tree.as_fd(), &read_only)?;

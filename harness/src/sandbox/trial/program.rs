@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use crate::kernel::errno::errno;
 use crate::kernel::fd::replace_standard;
-use crate::kernel::id_map::IdMap;
+use crate::kernel::id_map::{GroupChange, IdMap};
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::poll;
 use crate::kernel::process::signal::{
@@ -128,5 +128,6 @@ pub(super) fn map_own_ids(map: Option<IdMap>) -> Result<(), Refused> {
     };
     // An unprivileged process may write a gid_map only after it has given up setgroups
     // (user_namespaces(7)), which `true` says.
-    map.write(map, "self", true).doing("map the ids")
+    map.write(map, "self", GroupChange::Denied)
+        .doing("map the ids")
 }
