@@ -94,13 +94,13 @@ impl Feature {
 
     fn attempt(self, tun: Option<&OwnedFd>) -> Result<(), RefusedCall> {
         match self {
-            Self::Veth => probe::link("veth", false),
-            Self::Bridge => probe::link("bridge", false),
-            Self::Macvlan => probe::link("macvlan", true),
-            Self::Vlan => probe::link("vlan", true),
-            Self::Vxlan => probe::link("vxlan", false),
-            Self::Dummy => probe::link("dummy", false),
-            Self::Wireguard => probe::link("wireguard", false),
+            Self::Veth => probe::link("veth"),
+            Self::Bridge => probe::link("bridge"),
+            Self::Macvlan => probe::stacked_link("macvlan"),
+            Self::Vlan => probe::stacked_link("vlan"),
+            Self::Vxlan => probe::link("vxlan"),
+            Self::Dummy => probe::link("dummy"),
+            Self::Wireguard => probe::link("wireguard"),
             Self::Tun => probe::tap(tun.map(AsFd::as_fd)),
             Self::Packet => probe::packet_socket(),
             Self::Netem => probe::netem(),

@@ -3,7 +3,6 @@
 //! nextest aborts if stdout has any other line than `NAME: test` or `NAME: benchmark`, so nothing
 //! else is written in this format, on stdout or stderr.
 
-use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
 
 use snowglobe_text::counted;
@@ -20,8 +19,10 @@ use crate::trial::Trial;
 pub(crate) fn print(args: &Arguments, trials: &[Trial]) -> Result<(), RunError> {
     let text = match args.chosen_format() {
         Format::Json => as_json(trials),
-        Format::Terse => as_lines(trials, false),
-        Format::Pretty | Format::Junit | Format::Failures => as_lines(trials, true),
+        Format::Terse => as_lines(trials),
+        Format::Pretty | Format::Junit | Format::Failures => {
+            as_lines(trials) + &total(trials.len())
+        }
     };
     write("the list", &text)
 }
@@ -44,20 +45,19 @@ pub(crate) fn write(what: &str, text: &str) -> Result<(), RunError> {
     }
 }
 
-fn as_lines(trials: &[Trial], with_count: bool) -> String {
+fn as_lines(trials: &[Trial]) -> String {
     let mut text = String::with_capacity(trials.len() * 40);
     for trial in trials {
-        // Ten thousand times, so without the detour of `writeln!`.
         text.push_str(trial.name());
         text.push_str(": test\n");
     }
-    if with_count {
-        if !trials.is_empty() {
-            text.push('\n');
-        }
-        let _ = writeln!(text, "{}, 0 benchmarks", counted(trials.len(), "test"));
-    }
     text
+}
+
+/// Returns the last line of a list for people, apart from the trials if there are any.
+fn total(trials: usize) -> String {
+    let apart = if trials == 0 { "" } else { "\n" };
+    format!("{apart}{}, 0 benchmarks\n", counted(trials, "test"))
 }
 
 fn as_json(trials: &[Trial]) -> String {

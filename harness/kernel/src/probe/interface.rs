@@ -12,17 +12,29 @@ use crate::netlink::encoding::{self, Attributes, NLM_F_CREATE, NLM_F_EXCL};
 use crate::netlink::{Batch, Device, Netlink};
 use crate::qdisc::{NetemOptions, Qdisc, QdiscPosition, TbfOptions};
 
-/// Creates an interface of `kind`; if `stacked`, on top of one end of a veth pair.
+/// Creates an interface of `kind`.
 ///
 /// # Errors
 /// The kernel refused the interface.
-pub fn link(kind: &str, stacked: bool) -> Result<(), RefusedCall> {
+pub fn link(kind: &str) -> Result<(), RefusedCall> {
+    create(kind, None)
+}
+
+/// Creates an interface of `kind` on top of one end of a veth pair.
+///
+/// # Errors
+/// The kernel refused the pair or the interface.
+pub fn stacked_link(kind: &str) -> Result<(), RefusedCall> {
+    create("veth", None)?;
+    // The kernel names unnamed interfaces after their kind: the first veth pair has `veth0`.
+    create(kind, Some(index_of("veth0")?))
+}
+
+/// Creates an interface, on top of the one with the index `below` if there is one.
+fn create(kind: &str, below: Option<u32>) -> Result<(), RefusedCall> {
     // `struct ifinfomsg`, all zero: the kernel chooses index and name.
     let mut payload = vec![0; 16];
-    if stacked {
-        link("veth", false)?;
-        // The kernel names unnamed interfaces after their kind: the first veth pair has `veth0`.
-        let below = index_of("veth0")?;
+    if let Some(below) = below {
         encoding::attribute(&mut payload, libc::IFLA_LINK, &below.to_ne_bytes());
     }
     let info = Attributes::new().text(libc::IFLA_INFO_KIND, kind);

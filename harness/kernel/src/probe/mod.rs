@@ -22,5 +22,5 @@ pub use crate::errno::RefusedCall;
 pub use filesystem::{idmapped, mqueue, overlay, tmpfs};
 pub use identity::{hostname, low_port};
 pub use inotify::{inotify, inotify_room};
-pub use interface::{htb, link, netem, packet_socket, tap, tbf};
+pub use interface::{htb, link, netem, packet_socket, stacked_link, tap, tbf};
 pub use nft::{nat, nft_table};

@@ -22,7 +22,7 @@ pub struct ScheduleError {
     /// Line and column, from 1.
     place: Option<(usize, usize)>,
     owner: Option<ProblemOwner>,
-    problem: ScheduleProblem,
+    problem: Box<ScheduleProblem>,
 }
 
 /// The part that has a problem, where its place in a text does not tell.
@@ -357,7 +357,7 @@ impl From<ScheduleProblem> for ScheduleError {
             file: None,
             place: None,
             owner: None,
-            problem,
+            problem: Box::new(problem),
         }
     }
 }
