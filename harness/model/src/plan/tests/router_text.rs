@@ -138,8 +138,7 @@ fn an_error_has_the_place_of_its_setting() {
 #[test]
 fn names_of_values_have_underscores_or_hyphens() {
     let text = |apart: char| {
-        format!(
-            r#"
+        r#"
             [[router]]
             name = "home"
             nat = "port_restricted_cone"
@@ -160,7 +159,6 @@ fn names_of_values_have_underscores_or_hyphens() {
             [[link]]
             ends = ["laptop", "home"]
             "#
-        )
         .lines()
         .map(|line| match line.split_once('=') {
             Some((key, value)) => format!("{key}={}\n", value.replace('_', &apart.to_string())),
