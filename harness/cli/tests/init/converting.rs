@@ -126,6 +126,24 @@ fn integration_tests_get_a_main_of_ours_and_lose_it() {
 }
 
 #[test]
+fn a_main_of_ours_stays_where_tests_stay_trials() {
+    let project = suite();
+    let done = snowglobe(project.path(), &["fix", "--yes", "--main"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let converted = read(&project, "tests/net.rs");
+    let own = converted.replacen("snowglobe::test]", "snowglobe::test(nested)]", 1);
+    write(&project, "tests/net.rs", &own);
+    let undone = snowglobe(project.path(), &["fix", "--undo", "--yes"]);
+    assert!(undone.status.success(), "{}", text(&undone.stderr));
+    let said = text(&undone.stderr);
+    says(&said, &["3 tests are as they were; 1 stays as it is"]);
+    let left = read(&project, "tests/net.rs");
+    assert!(left.ends_with("\nsnowglobe::main!();\n"), "{left}");
+    let manifest = read(&project, "Cargo.toml");
+    says(&manifest, &["harness = false", &of_checkout()]);
+}
+
+#[test]
 fn the_place_of_the_dependency_is_the_one_that_was_named() {
     for (words, line) in [
         (

@@ -30,6 +30,11 @@ fn what_cannot_be_converted_is_named_with_what_to_do() {
         &text(&written.stderr),
         &["4 tests are trials now; 3 stay as they are, see above"],
     );
+    // A `main` of somebody else is no concern of the way back.
+    let undone = snowglobe(project.path(), &["fix", "--undo", "--yes"]);
+    let said = text(&undone.stderr);
+    says(&said, &["4 tests are as they were; 1 stays as it is"]);
+    assert!(!said.contains("mimic"), "{said}");
     let missing = snowglobe(project.path(), &["fix", "--dry-run", "tests/none.rs"]);
     assert!(!missing.status.success());
     says(&text(&missing.stderr), &["cannot read", "tests/none.rs"]);
@@ -57,6 +62,20 @@ fn other_packages_and_files_that_are_no_targets_stay() {
     assert!(!read(&project, "tests/loose.rs").contains("snowglobe::main!"));
     let manifest = read(&project, "Cargo.toml");
     assert!(!manifest.contains("loose"), "{manifest}");
+}
+
+#[test]
+fn a_file_that_the_manifest_names_is_one_target() {
+    let project = suite();
+    let target = "[[test]]\nname = \"other\"\npath = \"tests/net.rs\"\n";
+    write(&project, "Cargo.toml", &format!("{MANIFEST}\n{target}"));
+    let done = snowglobe(project.path(), &["fix", "--yes", "--main"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let manifest = read(&project, "Cargo.toml");
+    says(&manifest, &[&format!("{target}harness = false\n")]);
+    assert_eq!(manifest.matches("[[test]]").count(), 1, "{manifest}");
+    let main = read(&project, "tests/net.rs");
+    assert_eq!(main.matches("snowglobe::main!").count(), 1, "{main}");
 }
 
 #[test]
@@ -89,7 +108,20 @@ fn tests_for_other_systems_stay_and_are_named() {
     assert_eq!(read(&project, "tests/registry.rs"), registry);
     says(&read(&project, "src/sockets.rs"), &["snowglobe::test"]);
     // They do not keep the others from a `main` of ours.
-    let mixed = read(&project, "tests/mixed.rs");
-    assert_eq!(mixed.matches("#[snowglobe::test]").count(), 1, "{mixed}");
-    says(&mixed, &["snowglobe::main!();"]);
+    let converted = read(&project, "tests/mixed.rs");
+    assert_eq!(
+        converted.matches("#[snowglobe::test]").count(),
+        1,
+        "{converted}"
+    );
+    says(&converted, &["snowglobe::main!();"]);
+
+    // What an earlier version has written into a file for others goes as well.
+    let earlier = format!("#[cfg_attr(test, snowglobe::test)]\n{test}");
+    write(&project, "src/pipes.rs", &earlier);
+    let undone = snowglobe(project.path(), &["fix", "--undo", "--yes"]);
+    assert!(undone.status.success(), "{}", text(&undone.stderr));
+    for (path, before) in [("src/pipes.rs", test), ("tests/mixed.rs", mixed.as_str())] {
+        assert_eq!(read(&project, path), before);
+    }
 }

@@ -111,6 +111,13 @@ fn what_stays_as_it_is_has_a_name_and_a_remedy() {
         "a",
         "by hand",
     );
+    // The line of ours has more than what `fix` writes, and goes with nothing.
+    for line in [
+        "#[snowglobe::test] #[test]",
+        "#[snowglobe::test] // mine\n#[test]",
+    ] {
+        left(&format!("{line}\nfn a() {{}}\n"), Back, 1, "a", "by hand");
+    }
     left(
         "use snowglobe::test;\n#[test]\nfn a() {}\n",
         Back,
