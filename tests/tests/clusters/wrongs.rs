@@ -192,3 +192,22 @@ fn a_fault_that_would_change_nothing_is_refused() -> TestResult {
     assert!(begun(&lab).is_empty());
     Ok(())
 }
+
+/// The dash between the nodes of a link is on no keyboard.
+#[snowglobe::test]
+fn a_hyphen_stands_for_the_dash_of_a_link() -> TestResult {
+    let mut topology = Topology::new();
+    let [ab, c, a, bc] = ["a-b", "c", "a", "b-c"].map(|name| topology.node(name));
+    topology.link(ab, c);
+    topology.link(a, bc);
+    topology.link(ab, bc);
+    let lab = topology.start()?;
+    let text = "[[fault]]\nat = '0s'\nlasts = '10ms'\nfault = 'cut'\nlink = 'a-b-b-c'\n";
+    lab.run_schedule(&Schedule::from_toml(text)?)?.wait()?;
+    let cut = |fault: &Fault| fault.to_string() == "cut of link `a-b–b-c`";
+    assert!(begun(&lab).iter().all(cut) && begun(&lab).len() == 1);
+    lab.inject(Fault::cut("a-b–c"))?.heal()?;
+    let two = lab.inject(Fault::cut("a-b-c")).unwrap_err().to_string();
+    assert!(two.contains("several links `a-b-c`"), "{two}");
+    Ok(())
+}

@@ -2,7 +2,7 @@
 
 use super::error::{NodeLack, ProblemOwner, ScheduleError, ScheduleProblem, TargetKind};
 use super::fault::Fault;
-use super::refs::{ALL, ANY, LinkRef, NodeRef, REST};
+use super::refs::{ALL, ANY, LinkRef, NodeRef, REST, means_link};
 use super::schedule::{Schedule, ScheduledFault};
 use crate::clock::ClockFault;
 
@@ -108,7 +108,7 @@ impl Targets {
     fn check_link(&self, link: &LinkRef) -> Result<(), ScheduleError> {
         let names = || self.links.iter().map(|(name, _)| name.clone());
         let known = match link {
-            LinkRef::Name(name) => names().any(|known| known == *name),
+            LinkRef::Name(name) => names().any(|known| means_link(name, &known)),
             LinkRef::Id(id) => id.index() < self.links.len(),
             LinkRef::Role { role } if role == ANY => {
                 return Err(ScheduleProblem::AnyOutsideNemesis.into());

@@ -45,6 +45,6 @@ pub use error::{ScheduleError, ScheduleErrorKind};
 pub use fault::Fault;
 pub use idle::IdleFault;
 pub use nemesis::Nemesis;
-pub use refs::{ANY, LinkRef, NodeRef};
+pub use refs::{ANY, LinkRef, NodeRef, means_link};
 pub use schedule::{Schedule, ScheduledFault};
 pub use split::Split;

@@ -16,6 +16,12 @@ pub(super) const ALL: &str = "all";
 /// Role of all nodes that are not on the other side of a partition.
 pub(super) const REST: &str = "rest";
 
+/// Returns whether a name means the link of another one: a hyphen may stand for the dash between
+/// the names of two nodes, which keyboards lack.
+pub fn means_link(written: &str, link: &str) -> bool {
+    written == link || written == link.replace('–', "-")
+}
+
 /// What a text may have in the place of a node or of a link.
 const NAMES: &str = "a name, or a role as in `{ role = \"leader\" }`";
 

@@ -426,6 +426,16 @@ fn errors_of_a_schedule_name_their_places() {
     }
 }
 
+#[test]
+fn a_hyphen_may_stand_for_the_dash_of_a_link() {
+    for link in ["n1–lan", "n1-lan"] {
+        let nemesis = Nemesis::new(10 * S).fault(1, Fault::cut(link));
+        nemesis.schedule(1, &seven()).unwrap();
+    }
+    let nemesis = Nemesis::new(10 * S).fault(1, Fault::cut("n1_lan"));
+    assert!(nemesis.schedule(1, &seven()).is_err());
+}
+
 #[cfg(feature = "toml")]
 #[test]
 fn a_schedule_that_a_lab_cannot_carry_out_is_refused_with_the_place() {

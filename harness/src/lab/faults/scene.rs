@@ -13,7 +13,7 @@ use crate::lab::link::ends::LinkEnds;
 use crate::lab::link::state::LinkState;
 use crate::lab::node::node::Node;
 use crate::lab::stack::stack::Stack;
-use crate::model::fault::{LinkRef, NodeRef, Targets};
+use crate::model::fault::{LinkRef, NodeRef, Targets, means_link};
 use crate::model::side::Side;
 use crate::topology::NodeId;
 use crate::topology::plan::Plan;
@@ -93,8 +93,11 @@ impl Scene {
 
     /// Finds the link that a fault is about.
     pub(crate) fn link_of(&self, link: &LinkRef) -> Result<&SceneLink> {
+        // A name as it stands is preferred: with hyphens for dashes, two links may have one name.
+        let is_named = |name: &str| self.links.iter().any(|it| it.ends.name() == name);
         let is_it = |it: &&SceneLink| match link {
-            LinkRef::Name(name) => it.ends.name() == name,
+            LinkRef::Name(name) if is_named(name) => it.ends.name() == name,
+            LinkRef::Name(name) => means_link(name, it.ends.name()),
             LinkRef::Id(id) => it.ends.link() == *id,
             // Roles were replaced by names when the fault was cast.
             LinkRef::Role { .. } => false,
