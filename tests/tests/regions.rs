@@ -40,24 +40,43 @@ fn world() -> TestResult<(Lab, RegionMap, [NodeId; 6])> {
     Ok((topology.start()?, map, nodes))
 }
 
-/// Returns the time that a datagram takes from one node to another: the least of some, as a busy
-/// machine only adds to it. Nothing if none arrives.
-fn one_way(from: &Node, to: &Node) -> TestResult<Option<Duration>> {
+/// Returns whether a datagram comes from one node to another.
+fn arrives(from: &Node, to: &Node) -> TestResult<bool> {
+    Ok(least(from, to, Duration::MAX, ms(1000))?.is_some())
+}
+
+/// Returns the time that a datagram takes from one node to another.
+fn one_way(from: &Node, to: &Node, soon: Duration) -> TestResult<Duration> {
+    Ok(least(from, to, soon, ms(20_000))?.ok_or("no datagram")?)
+}
+
+/// Returns the least time that a datagram takes from one node to another, as a busy machine only
+/// adds to it: that of the first that takes less than `soon`, or of many. Nothing if one does not
+/// arrive in time.
+fn least(
+    from: &Node,
+    to: &Node,
+    soon: Duration,
+    patience: Duration,
+) -> TestResult<Option<Duration>> {
     let receiver = to.run(|| UdpSocket::bind("0.0.0.0:0"))?;
-    receiver.set_read_timeout(Some(ms(1000)))?;
+    receiver.set_read_timeout(Some(patience))?;
     let port = receiver.local_addr()?.port();
     let sender = from.run(|| UdpSocket::bind("0.0.0.0:0"))?;
-    let mut least: Option<Duration> = None;
-    for _ in 0..6 {
+    let mut least = Duration::MAX;
+    for _ in 0..100 {
         let sent = Instant::now();
         sender.send_to(b"!", (to.ip(), port))?;
         match receiver.recv(&mut [0; 8]) {
-            Ok(_) => least = Some(least.map_or(sent.elapsed(), |it| it.min(sent.elapsed()))),
+            Ok(_) => least = least.min(sent.elapsed()),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(None),
             Err(error) => return Err(error.into()),
         }
+        if least < soon {
+            break;
+        }
     }
-    Ok(least)
+    Ok(Some(least))
 }
 
 /// The time by which the least late of some datagrams may be late on a busy machine. The times of
@@ -73,15 +92,20 @@ fn packets_between_regions_take_the_time_of_the_matrix_each_way() -> TestResult 
                 let found = lab.node(&format!("{region}-{number}"));
                 found.ok_or_else(|| format!("no node in {region}"))
             };
-            let took = one_way(node(from, number)?, node(to, 3 - number)?)?;
-            let took = took.ok_or("no datagram")?;
+            let (from, to) = (node(from, number)?, node(to, 3 - number)?);
+            let took = one_way(from, to, expected + LATE)?;
             let fits = took >= expected && took < expected + LATE;
-            assert!(fits, "{from} to {to}: {took:?}, not {expected:?}");
+            assert!(
+                fits,
+                "{} to {}: {took:?}, not {expected:?}",
+                from.name(),
+                to.name()
+            );
         }
     }
     // Within a region nothing is slow.
-    let near = one_way(lab.node("eu-1").unwrap(), lab.node("eu-2").unwrap())?;
-    assert!(near.is_some_and(|it| it < LATE), "{near:?}");
+    let near = one_way(lab.node("eu-1").unwrap(), lab.node("eu-2").unwrap(), ms(20))?;
+    assert!(near < ms(20), "{near:?}");
     Ok(())
 }
 
@@ -90,20 +114,21 @@ fn the_way_between_two_regions_is_broken_degraded_and_restored() -> TestResult {
     let (lab, map, [eu, _, us, _, asia, _]) = world()?;
     let (eu, us, asia) = (&lab[eu], &lab[us], &lab[asia]);
     let cut = lab.inject(Fault::cut("eu–us"))?;
-    assert_eq!(one_way(eu, us)?, None);
-    assert!(one_way(eu, asia)?.is_some(), "others go on");
+    assert!(!arrives(eu, us)?);
+    one_way(eu, asia, Duration::MAX)?;
     cut.heal()?;
-    assert!(one_way(eu, us)?.is_some());
+    one_way(eu, us, Duration::MAX)?;
 
     let link = &lab[map.link("us", "eu")];
     let slow = link.degrade(Impairment::delayed(ms(100)))?;
-    assert!(one_way(us, eu)?.is_some_and(|it| it >= ms(140)));
+    assert!(one_way(us, eu, Duration::MAX)? >= ms(140));
     drop(slow);
     let there = map.direction("us", "eu");
     link.impair_one_way(there, &Impairment::delayed(ms(5)))?;
-    let [there, back] = [one_way(us, eu)?, one_way(eu, us)?];
-    assert!(there < back, "{there:?} {back:?}");
-    assert!(back.is_some_and(|it| it >= ms(40)), "{back:?}");
+    let there = one_way(us, eu, ms(40))?;
+    assert!(there >= ms(5) && there < ms(40), "{there:?}");
+    let back = one_way(eu, us, ms(80))?;
+    assert!(back >= ms(40), "{back:?}");
     Ok(())
 }
 

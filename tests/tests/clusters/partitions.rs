@@ -108,8 +108,9 @@ fn the_time_until_a_partition_of_five_nodes_holds_is_told() -> TestResult {
     }
     took.sort();
     snowglobe::note(format!("median {:?}, slowest {:?}", took[25], took[49]));
-    // A fault that went by way of new interfaces would take a second.
-    assert!(took[25] < 100 * MS, "{took:?}");
+    // A fault that went by way of new interfaces would take a second each time. A busy machine may
+    // take as long for many, and not for all.
+    assert!(took[0] < 100 * MS, "{took:?}");
     Ok(())
 }
 

@@ -121,8 +121,8 @@ fn an_unknown_name_is_not_known_at_once() -> TestResult {
         let node = lab.node(node).ok_or("a node")?;
         for name in ["nobody", "nobody.example.org", "nobody.lab"] {
             // A resolver that waits for a server waits at least a second each time. A busy machine
-            // may take as long once.
-            let asked = (0..5).map(|_| {
+            // may take as long for some.
+            let mut asked = (0..30).map(|_| {
                 let asked = Instant::now();
                 let error = look_up(node, name).unwrap_err().to_string();
                 assert!(
@@ -131,8 +131,8 @@ fn an_unknown_name_is_not_known_at_once() -> TestResult {
                 );
                 asked.elapsed()
             });
-            let fastest = asked.min().unwrap_or_default();
-            assert!(fastest < Duration::from_millis(900), "{name}: {fastest:?}");
+            let is_at_once = asked.any(|took| took < Duration::from_millis(900));
+            assert!(is_at_once, "{name} takes a second or more each time");
         }
     }
     assert!(lab[alone].run(|| TcpStream::connect("alone:80")).is_err());
