@@ -58,6 +58,32 @@ fn stderr_is_the_programs_alone() {
     assert_eq!((&*stdout(&output), &*stderr(&output)), ("out\n", "err\n"));
 }
 
+#[test]
+fn what_the_caller_has_closed_is_closed() {
+    /// Ends with a bit for each of stdin, stdout and stderr that is open.
+    const OPEN: &str = "n=0; for i in 0 1 2; do n=$((n * 2)); \
+                        [ -e /proc/$$/fd/$i ] && n=$((n + 1)); done; exit $n";
+    for (closed, left) in [("<&-", 3), (">&-", 5), ("2>&-", 6), ("<&- >&- 2>&-", 0)] {
+        for options in [&["--"][..], &["--volume", "/tmp/v", "--"]] {
+            let code = |wrapper: &[&str]| {
+                let script = format!("\"$@\" {closed}");
+                let mut command = Command::new("sh");
+                command.args(["-c", &script, "sh"]).args(wrapper);
+                command.args(["sh", "-c", OPEN]).stdin(Stdio::null());
+
+                command.output().unwrap().status.code()
+            };
+            let exec = [env!("CARGO_BIN_EXE_snowglobe"), "exec"];
+            assert_eq!(code(&[]), Some(left), "{closed}");
+            assert_eq!(
+                code(&[&exec, options].concat()),
+                Some(left),
+                "{closed} {options:?}"
+            );
+        }
+    }
+}
+
 /// Returns the text with the signals from 33 on left out of sets: glibc uses 33 for itself, and may
 /// have been in the midst of that (`nptl(7)`).
 fn without_real_time(text: &str) -> String {

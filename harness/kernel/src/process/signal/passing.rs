@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use nix::errno::Errno;
 use nix::sys::signal::{
@@ -20,12 +20,26 @@ use nix::unistd::{Pid, execvp, getpgid, getpgrp, setpgid};
 use super::{BlockedSignals, Mask, SignalFd, unblock_all};
 use crate::process::{exit_now, limits};
 
+/// stdin, stdout and stderr.
+const STANDARD: [i32; 3] = [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO];
+
 /// Whether this program was started with SIGPIPE ignored. std ignores that signal before `main`
 /// (`library/std/src/rt.rs`), and nothing tells afterwards what the caller had wanted.
 static PIPE_IGNORED: AtomicBool = AtomicBool::new(false);
 
+/// Which of stdin, stdout and stderr were closed when this program was started, a bit each. std
+/// opens /dev/null in their places before `main` (`library/std/src/sys/pal/unix/mod.rs`,
+/// `sanitize_standard_fds`).
+static CLOSED: AtomicU8 = AtomicU8::new(0);
+
 /// Remembers how this program was started. Must be called before `main`.
 pub fn remember_caller() {
+    let closed = STANDARD.map(|fd| {
+        // SAFETY: a query by number, which touches no memory.
+        let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+        u8::from(flags == -1) << fd
+    });
+    CLOSED.store(closed.into_iter().sum(), Ordering::Relaxed);
     // SAFETY: the structure is ours, lives across the call, and nothing is set.
     let ignored = unsafe {
         let mut now: libc::sigaction = std::mem::zeroed();
@@ -33,6 +47,16 @@ pub fn remember_caller() {
         done == 0 && now.sa_sigaction == libc::SIG_IGN
     };
     PIPE_IGNORED.store(ignored, Ordering::Relaxed);
+}
+
+/// Closes what the caller of this program has left closed. Nobody may use these descriptors from
+/// then on.
+fn close_as_caller() {
+    let closed = CLOSED.load(Ordering::Relaxed);
+    for fd in STANDARD.into_iter().filter(|fd| closed & 1 << fd != 0) {
+        // SAFETY: std has put /dev/null there, and this process becomes another program at once.
+        unsafe { libc::close(fd) };
+    }
 }
 
 /// Signals that a process may get from its caller, its terminal, or whoever knows its number.
@@ -51,8 +75,8 @@ pub const PASSED_ON: [Signal; 12] = [
     Signal::SIGTTOU,
 ];
 
-/// Becomes a program, which finds the blocked signals and the SIGPIPE that the caller of this
-/// program has left. Returns only if that fails.
+/// Becomes a program, which finds the blocked signals, the SIGPIPE and the closed descriptors that
+/// the caller of this program has left. Returns only if that fails.
 ///
 /// # Errors
 /// The kernel refused to run the program (`execve(2)`), or none of that name is in `PATH`.
@@ -67,11 +91,12 @@ pub fn become_program(words: &[CString], blocked: &BlockedSignals) -> crate::Res
     // limits).
     limits::give_back_open_files()?;
     blocked.restore()?;
+    close_as_caller();
     execvp(program, words)
 }
 
-/// Starts a program as a child, which finds the blocked signals and the SIGPIPE that the caller of
-/// this program has left.
+/// Starts a program as a child, which finds the blocked signals, the SIGPIPE and the closed
+/// descriptors that the caller of this program has left.
 ///
 /// # Errors
 /// As of [`Command::spawn`].
@@ -85,9 +110,10 @@ pub fn spawn_program(command: &mut Command, blocked: &BlockedSignals) -> io::Res
             unsafe { sigaction(Signal::SIGPIPE, &ignored) }?;
         }
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&blocked), None)?;
+        close_as_caller();
         Ok(())
     };
-    // SAFETY: both calls are safe between fork and exec (signal-safety(7)).
+    // SAFETY: all calls are safe between fork and exec (signal-safety(7)).
     unsafe { command.pre_exec(prepare) };
     command.spawn()
 }
