@@ -16,16 +16,12 @@
 //! | `check` | whether a lab can carry a schedule out |
 //! | `idle` | faults that would change nothing |
 //! | `error` | what can be wrong with a schedule |
-//! | `split` | the ways to part a set of nodes |
-//! | `nemesis`, `generate`, `dice` | schedules drawn from a seed |
-//! | `values` | how much a drawn clock is off, or a disk slow |
+//! | `nemesis/` | schedules drawn from a seed |
 
 mod check;
-mod dice;
 mod error;
 #[expect(clippy::module_inception, reason = "the file of the faults themselves")]
 mod fault;
-mod generate;
 mod idle;
 mod make;
 mod nemesis;
@@ -35,16 +31,13 @@ mod schedule;
 #[cfg(feature = "toml")]
 mod schedule_text;
 mod sentence;
-mod split;
 #[cfg(test)]
 mod tests;
-mod values;
 
 pub use check::Targets;
 pub use error::{ScheduleError, ScheduleErrorKind};
 pub use fault::Fault;
 pub use idle::IdleFault;
-pub use nemesis::Nemesis;
+pub use nemesis::{Nemesis, Split};
 pub use refs::{ANY, LinkRef, NodeRef, means_link};
 pub use schedule::{Schedule, ScheduledFault};
-pub use split::Split;

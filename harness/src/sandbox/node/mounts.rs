@@ -171,26 +171,26 @@ fn place(mount: &NodeMount, held: &TakenMount) -> Result<(), Refused> {
     Ok(())
 }
 
-fn kind_of(tree: &OwnedFd) -> PointKind {
+fn kind_of(tree: &OwnedFd) -> MountPointKind {
     match fd::is_directory(tree.as_fd()) {
-        true => PointKind::Directory,
-        false => PointKind::File,
+        true => MountPointKind::Directory,
+        false => MountPointKind::File,
     }
 }
 
 /// The kind of a mount point, which is that of what is mounted there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PointKind {
+enum MountPointKind {
     Directory,
     File,
 }
 
 /// Makes something on which a mount can lie, unless there is something.
-fn make_point(at: &Path, kind: PointKind) -> std::io::Result<()> {
+fn make_point(at: &Path, kind: MountPointKind) -> std::io::Result<()> {
     if at.exists() {
         return Ok(());
     }
-    if kind == PointKind::Directory {
+    if kind == MountPointKind::Directory {
         return fs::create_dir_all(at);
     }
     if let Some(parent) = at.parent() {
@@ -209,7 +209,7 @@ fn lay_over(path: &str, tree: std::os::fd::BorrowedFd<'_>) -> crate::kernel::Res
         Err(Errno::ENOENT) => {}
         done => return done,
     }
-    if make_point(&follow(path), PointKind::File).is_err() {
+    if make_point(&follow(path), MountPointKind::File).is_err() {
         // There is no such file, and none can be made: the directory is laid under an overlay that
         // takes it. What is written lies in the node's own /run.
         let (etc, disk) = (Path::new("/etc"), Path::new("/run/.etc"));
@@ -217,7 +217,7 @@ fn lay_over(path: &str, tree: std::os::fd::BorrowedFd<'_>) -> crate::kernel::Res
             fs::create_dir_all(disk.join(dir)).map_err(|e| errno(&e))?;
         }
         mount::overlay(&[etc.to_owned()], disk, etc)?;
-        make_point(path, PointKind::File).map_err(|e| errno(&e))?;
+        make_point(path, MountPointKind::File).map_err(|e| errno(&e))?;
     }
     mount::attach(tree, path)
 }
@@ -274,7 +274,8 @@ fn change_root(root: &RootDirs, note: &dyn Fn(&str)) -> Result<(), Refused> {
         .map(|path| Ok((path, hold(Path::new(path))?)))
         .collect::<Result<_, Refused>>()?;
     for dir in ["upper", "work"] {
-        make_point(&root.disk.join(dir), PointKind::Directory).doing("furnish the node's disk")?;
+        make_point(&root.disk.join(dir), MountPointKind::Directory)
+            .doing("furnish the node's disk")?;
     }
     // Overlays in user namespaces are permitted from Linux 5.11 on (user_namespaces(7)), and not
     // every filesystem can be their writable layer (Documentation/filesystems/overlayfs.rst).
@@ -289,12 +290,12 @@ fn change_root(root: &RootDirs, note: &dyn Fn(&str)) -> Result<(), Refused> {
     }
     for (path, tree) in &kept {
         let place = stage.join(path.trim_start_matches('/'));
-        make_point(&place, PointKind::Directory).doing("make a mount point")?;
+        make_point(&place, MountPointKind::Directory).doing("make a mount point")?;
         mount::attach(tree.as_fd(), &place).doing("mount /proc, /sys and /dev")?;
     }
     for (path, data) in [("tmp", TMPFS), ("run", RUN)] {
         let place = stage.join(path);
-        make_point(&place, PointKind::Directory).doing("make a mount point")?;
+        make_point(&place, MountPointKind::Directory).doing("make a mount point")?;
         mount::fresh(c"tmpfs", &place, Some(data)).doing("mount /tmp and /run")?;
     }
     // The old root is left behind, so that nothing of it can be reached (pivot_root(2)).

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use super::dice::FaultDice;
-use super::fault::Fault;
-use super::refs::NodeRef;
 use crate::clock::{ClockFault, TimeShift};
 use crate::disk::DiskFault;
 use crate::dns::DnsFault;
+use crate::fault::fault::Fault;
+use crate::fault::refs::NodeRef;
 use crate::impair::Percent;
 use crate::topology::Size;
 
@@ -108,8 +108,8 @@ pub(super) fn scarcity(dice: &mut FaultDice) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Nemesis, Targets};
     use super::*;
+    use crate::fault::{Nemesis, Targets};
 
     const S: Duration = Duration::from_secs(1);
 

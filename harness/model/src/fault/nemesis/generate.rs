@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::check::Targets;
 use super::dice::FaultDice;
-use super::error::{ChoiceObstacle, NodeLack, ProblemOwner, ScheduleError, ScheduleProblem};
-use super::fault::Fault;
 use super::nemesis::{Candidate, Choice, IfNone, Nemesis};
-use super::parts::NodeNeed;
-use super::refs::{ANY, LinkRef, NodeRef};
-use super::schedule::{Schedule, ScheduledFault};
 use super::values::{clock_fault, disk_fault, dns_fault, scarcity};
+use crate::fault::check::Targets;
+use crate::fault::error::{ChoiceObstacle, NodeLack, ProblemOwner, ScheduleError, ScheduleProblem};
+use crate::fault::fault::Fault;
+use crate::fault::parts::NodeNeed;
+use crate::fault::refs::{ANY, LinkRef, NodeRef};
+use crate::fault::schedule::{Schedule, ScheduledFault};
 use crate::order::sort_by_key;
 
 impl Nemesis {

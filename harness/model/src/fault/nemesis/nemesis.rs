@@ -3,13 +3,13 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::fault::Fault;
-use super::refs::{LinkRef, NodeRef};
 use super::split::Split;
+use crate::fault::fault::Fault;
+use crate::fault::refs::{LinkRef, NodeRef};
 use crate::impair::{Impairment, Percent, Reorder};
 
 /// Choice of faults that may happen to a lab, from which a seed makes a
-/// [`Schedule`](super::Schedule).
+/// [`Schedule`](crate::fault::Schedule).
 ///
 /// The same nemesis, seed and lab make the same schedule. All faults are healed when the duration
 /// of the nemesis is over, so that a test can check what holds "eventually".

@@ -1,8 +1,8 @@
 //! The ways to part a set of nodes.
 
 use super::dice::FaultDice;
-use super::fault::Fault;
-use super::refs::NodeRef;
+use crate::fault::fault::Fault;
+use crate::fault::refs::NodeRef;
 
 /// A way to part a set of nodes. A nemesis draws who is on which side.
 #[derive(Clone, Debug, PartialEq, Eq)]
