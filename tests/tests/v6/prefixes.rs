@@ -131,6 +131,43 @@ fn two_sites_have_the_same_prefix_inside_and_reach_each_other() -> TestResult {
 }
 
 #[snowglobe::test]
+fn two_hosts_of_a_site_meet_at_their_addresses_outside() -> TestResult {
+    let mut topology = Topology::new();
+    let internet = topology.internet();
+    let prefixes = PrefixTranslation::new(INSIDE, OUTSIDE);
+    let router = topology.router(RouterSpec::new("site").nat_v6(V6Nat::Prefix(prefixes)));
+    topology.uplink(router, internet);
+    let lan = topology.switch(SwitchSpec::new("lan").subnet("fd01:203:405:1::/64"));
+    topology.plug(router, lan);
+    let desks = ["one", "two"].map(|name| {
+        let desk = topology.node(name);
+        topology.plug(desk, lan);
+        desk
+    });
+    let lab = topology.start()?;
+    let nat = lab.nat_v6(router)?;
+    let mut outside = Vec::new();
+    for desk in desks {
+        outside.extend(nat.outside(v6(&lab, desk)?));
+    }
+    let [one, two] = outside[..] else {
+        return Err("no address outside".into());
+    };
+    for desk in desks {
+        echo(&lab[desk]);
+        bulk(&lab[desk]);
+    }
+    let seen = seen_as(&lab[desks[0]], two.into(), 100, PATIENCE).ok_or("no answer")?;
+    assert_eq!(seen.ip(), IpAddr::from(one));
+    exchange(&lab[desks[0]], two.into(), 300_000)?;
+    assert_eq!(
+        refused(&lab[desks[1]], (one, 9)),
+        ErrorKind::ConnectionRefused
+    );
+    Ok(())
+}
+
+#[snowglobe::test]
 fn a_site_is_renumbered_outside_and_keeps_its_addresses_inside() -> TestResult {
     let prefixes = PrefixTranslation::new(INSIDE, OUTSIDE);
     let Site {

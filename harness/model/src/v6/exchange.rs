@@ -150,6 +150,10 @@ impl PrefixExchanger {
         let Some(inside) = pair.to_inside(destination) else {
             return Some(NatOutcome::Drop(crate::nat::NatDrop::NoMapping));
         };
+        // The error is about a packet that came back as this one does, and both of its addresses
+        // were translated.
+        let own = |it: Ipv6Addr| pair.outside.contains(it.into());
+        self.quoted(frame, &ip, SOURCE_AT, own, |it| pair.to_inside(it));
         put(frame, ip.at + DESTINATION_AT, inside);
         exchange_macs(frame);
         Some(NatOutcome::Hairpin)
