@@ -110,18 +110,20 @@ fn tests(expanded: &str) -> Vec<Test> {
     let mut tests = Vec::new();
     let mut lines = expanded.lines().map(str::trim_start);
     while let Some(line) = lines.next() {
-        let Some(name) = between(line, "#[rustc_test_marker = \"", "\"]") else {
+        let Some(rest) = line.strip_prefix("#[rustc_test_marker =") else {
             continue;
         };
-        let mut field = |before: &str, after: &str| {
-            let line = lines
-                .by_ref()
-                .take(20)
-                .find(|line| line.starts_with(before));
-            between(line.unwrap_or_default(), before, after).unwrap_or_default()
+        let Some(name) = between(behind(rest, &mut lines), "\"", "\"]") else {
+            continue;
         };
-        let file = field("source_file: \"", "\",");
-        let line = field("start_line: ", "usize,");
+        let mut field = |key: &str, before: &str, after: &str| {
+            let mut next = lines.by_ref().take(20);
+            let rest = next.find_map(|line| line.strip_prefix(key));
+            let value = behind(rest.unwrap_or_default(), &mut lines);
+            between(value, before, after).unwrap_or_default()
+        };
+        let file = field("source_file:", "\"", "\",");
+        let line = field("start_line:", "", "usize,");
         // The function stands right behind its description.
         let ident = name.rsplit("::").next().unwrap_or_default();
         let function = format!("fn {ident}(");
@@ -139,6 +141,15 @@ fn tests(expanded: &str) -> Vec<Test> {
         });
     }
     tests
+}
+
+/// Returns the value whose beginning is the rest of a line. The compiler puts a long value into a
+/// line of its own (rustc, `compiler/rustc_ast_pretty/src/pp.rs`).
+fn behind<'a>(rest: &'a str, lines: &mut impl Iterator<Item = &'a str>) -> &'a str {
+    match rest.trim_start() {
+        "" => lines.next().unwrap_or_default(),
+        value => value,
+    }
 }
 
 fn between(line: &str, before: &str, after: &str) -> Option<String> {
@@ -244,6 +255,29 @@ fn c() {
             mark: Some("tests/y.rs:2:1:c".into()),
         };
         assert_eq!(tests(EXPANDED), [b, c]);
+    }
+
+    #[test]
+    fn long_names_stand_in_lines_of_their_own() {
+        // As rustc 1.95 prints the unit test of a published crate.
+        let name = "shutdown::tests::closed_unset_signal_does_not_notify_listener";
+        let ident = "closed_unset_signal_does_not_notify_listener";
+        let mark = format!("src/shutdown.rs:85:5:{ident}");
+        let expanded = format!(
+            "        #[rustc_test_marker =\n        \"{name}\"]\n        #[doc(hidden)]\n        \
+             pub const {ident}:\n            test::TestDescAndFn =\n            \
+             test::TestDescAndFn {{\n                source_file:\n                    \
+             \"src/shutdown.rs\",\n                start_line: 87usize,\n            }};\n        \
+             fn {ident}() {{\n            const _: &str =\n                \
+             \"snowglobe marks {mark}\";\n        }}\n"
+        );
+        let expected = Test {
+            name: name.into(),
+            file: "src/shutdown.rs".into(),
+            line: "87".into(),
+            mark: Some(mark),
+        };
+        assert_eq!(tests(&expanded), [expected]);
     }
 
     #[test]
