@@ -230,7 +230,7 @@ pub(crate) fn hint(errno: Errno) -> Option<String> {
         Errno::EMFILE | Errno::ETOOMANYREFS => return Some(too_few_descriptors()),
         Errno::EAGAIN => "raise the limit of processes, `ulimit -u`",
         Errno::EROFS => {
-            "the host's files are read-only in a node: name a directory that is there, or one below /tmp, /run or the workspace, or give the node a root filesystem"
+            "the host's files are read-only in a sandbox: name a directory that is there, or one below /tmp, /run or the workspace; a node of a lab may have a root filesystem of its own"
         }
         // execve(2), "Limits on size of arguments and environment".
         Errno::E2BIG => {

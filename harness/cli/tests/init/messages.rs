@@ -12,8 +12,21 @@ fn messages_name_the_command_of_this_user() {
     let none = snowglobe(project.path(), &["provision", "--check"]);
     says(
         &text(&none.stderr),
-        &["there is no fixtures.toml", "[package.metadata.snowglobe]"],
+        &[
+            "there is no fixtures.toml",
+            "(in a package of cargo by `snowglobe init --fixtures`)",
+            "[package.metadata.snowglobe]",
+        ],
     );
+    // As cargo starts it: the directory is that of the package too, and is named once.
+    let of_cargo = Command::new(env!("CARGO_BIN_EXE_snowglobe"))
+        .args(["provision", "--check"])
+        .current_dir(project.path())
+        .env("CARGO_MANIFEST_DIR", project.path())
+        .output()
+        .unwrap();
+    let place = format!("`{}`", project.path().display());
+    assert_eq!(text(&of_cargo.stderr).matches(&place).count(), 1);
     // Cargo.toml may name the manifest.
     let named = format!("{MANIFEST}[package.metadata.snowglobe]\nfixtures = \"tests/it.toml\"\n");
     fs::write(project.path().join("Cargo.toml"), named).unwrap();
