@@ -3,7 +3,7 @@
 //! A topology says `alice` and `bob` are joined. A kernel wants namespaces, interfaces with names
 //! and indices, addresses, routes and hosts files. The plan has all of these as plain data, so that
 //! they can be tested without a kernel, compared, and carried out by the lab without further
-//! decisions.
+//! decisions. What is new for a stack to have, such as a packet filter, is a variant in `stack_op`.
 //!
 //! | file | role |
 //! |---|---|

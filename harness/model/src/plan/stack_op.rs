@@ -1,7 +1,7 @@
 //! The things that a network stack can have, one by one.
 //!
-//! A stack is given its settings when the lab starts, some of them again when a link gets another
-//! carrier, and others when the topology changes. All three follow the same list:
+//! A stack is given its settings when the lab starts, some of them again when a link is raised or
+//! after a power cut, and others when the topology changes. All of these follow the same list:
 //! [`StackPlan::ops`] takes a stack apart into single [`StackOp`]s, in the order in which a kernel
 //! has to be asked, and [`diff`] compares two such lists. The lab has one interpreter for them. A
 //! new kind of setting is a new variant here, and a new arm there.
@@ -170,7 +170,7 @@ impl<'p> StackOp<'p> {
 }
 
 impl StackPlan {
-    /// Returns everything that the stack is to have, in the order in which it is given.
+    /// Returns everything that the stack is to have, in the order in which the lab gives it.
     pub fn ops(&self) -> Vec<StackOp<'_>> {
         let mut ops: Vec<StackOp<'_>> = self.own_ops().collect();
         for interface in self.interface_ids() {
@@ -208,7 +208,7 @@ impl StackPlan {
             .chain(diversions)
     }
 
-    /// Returns what some interfaces are to have, in the order in which it is given.
+    /// Returns what some interfaces are to have, in the order in which the lab gives it.
     pub fn interface_ops(&self, interfaces: &[InterfaceId]) -> Vec<StackOp<'_>> {
         let mut ops = Vec::new();
         for interface in interfaces {
@@ -224,7 +224,7 @@ impl StackPlan {
 }
 
 impl InterfacePlan {
-    /// Returns everything that the interface is to have, in the order in which it is given.
+    /// Returns everything that the interface is to have, in the order in which the lab gives it.
     pub fn ops(&self, id: InterfaceId) -> Vec<StackOp<'_>> {
         let mut ops = Vec::new();
         self.push_ops(id, &mut ops);
@@ -273,9 +273,9 @@ impl InterfacePlan {
 /// Settings that a stack loses and gains from one plan to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StackDiff<'p> {
-    /// Settings that the stack loses, in the order in which it is taken away.
+    /// Settings that the stack loses, in the order in which the lab takes it away.
     pub removed: Vec<StackOp<'p>>,
-    /// Settings that the stack gains, in the order in which it is given.
+    /// Settings that the stack gains, in the order in which the lab gives it.
     pub added: Vec<StackOp<'p>>,
 }
 

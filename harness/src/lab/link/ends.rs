@@ -1,8 +1,9 @@
 //! The two ends of a link, and the settings of the interfaces there.
 //!
 //! When a link gets another carrier, the interfaces of its ends may be deleted and made again. So a
-//! link keeps the part of the plan that is about its ends, and gives a new interface all of it. The
-//! interpreter of these settings is `stack::settings`, as it is when the lab starts.
+//! link keeps the part of the plan that is about its ends: names, indices and namespaces of new
+//! interfaces. Their settings are those that the old interfaces had (`stack::carried`), or, where
+//! nobody could change them, those of the plan (`stack::settings`).
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

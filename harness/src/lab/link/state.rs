@@ -163,7 +163,7 @@ impl LinkState {
     }
 
     /// Asks for other impairments, and returns when they are in force. After an error the link is
-    /// as before.
+    /// as before, unless the error is about the replacement of its carrier (`link::carrier`).
     pub(crate) fn ask(&mut self, asked: [Impairment; 2]) -> Result<()> {
         let before = std::mem::replace(&mut self.asked, asked);
         let done = self.enforce();
@@ -176,7 +176,8 @@ impl LinkState {
         done
     }
 
-    /// Adds a degradation under the number of its guard. After an error the link is as before.
+    /// Adds a degradation under the number of its guard. After an error the link is as
+    /// before, unless the error is about the replacement of its carrier.
     pub(crate) fn degrade(&mut self, number: u64, worse: Impairment) -> Result<()> {
         self.degradations.push((number, worse));
         let done = self.enforce();

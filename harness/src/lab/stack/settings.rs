@@ -1,8 +1,9 @@
 //! Gives network stacks their settings: the one interpreter of [`StackOp`].
 //!
-//! The settings of a stack are given when the lab starts, again when a link gets another carrier,
-//! and changed when the topology changes. All three take the operations from the plan and hand them
-//! to a [`StackRequests`].
+//! The settings of a stack are given when the lab starts, when a link is raised and after a power
+//! cut, and are changed when the topology changes. All of these take the operations from the plan
+//! and hand them to a [`StackRequests`]. An interface that is made anew for another carrier of its
+//! link gets what the old one had (`carried`).
 
 use std::os::fd::BorrowedFd;
 

@@ -142,7 +142,7 @@ impl Arguments {
                 "--ignored and --include-ignored exclude each other: give one of them",
             ));
         }
-        args.check_rounds()?;
+        args.check_exclusions()?;
         Ok((args, given))
     }
 
@@ -155,11 +155,11 @@ impl Arguments {
         COMMAND_LINE
             .read_environment(self, given, get)
             .map_err(wrong)?;
-        self.check_rounds()
+        self.check_exclusions()
     }
 
     /// Refuses options that run a trial several times and mean different things by that.
-    fn check_rounds(&self) -> Result<(), RunError> {
+    fn check_exclusions(&self) -> Result<(), RunError> {
         let given: Vec<&str> = [
             (self.stress.is_some(), "--stress (SNOWGLOBE_STRESS)"),
             (self.runs.is_some(), "--runs (SNOWGLOBE_RUNS)"),

@@ -1,4 +1,4 @@
-//! The table of formats: the one place that knows all of them.
+//! The table of formats: the one place that knows all of them. Their enum is in `options`.
 
 use super::failures::Failures;
 use super::json::Json;

@@ -23,6 +23,7 @@ pub(crate) enum ActiveCarrier {
         /// Traffic that the inner ends had received, by direction, before they were joined: an
         /// inner end may be older than the carrier.
         before: [Traffic; 2],
+        /// Network namespace in which the inner ends are.
         namespace: Arc<OwnedFd>,
     },
     /// A userspace wire over TAP devices. A device lives as long as its descriptor, which the wire
@@ -31,6 +32,7 @@ pub(crate) enum ActiveCarrier {
     /// A userspace wire over packet sockets, one at each inner end.
     PacketSocket {
         wire: WireHandle,
+        /// Network namespace in which the inner ends are.
         namespace: Arc<OwnedFd>,
         /// Way of the kernel beside the wire, which is taken or was taken.
         shortcut: Option<Shortcut>,

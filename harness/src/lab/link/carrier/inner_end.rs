@@ -1,4 +1,4 @@
-//! The inner ends of a link, in the wire namespace.
+//! The inner ends of a link, in the wire namespace, or in the hub after a splice.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -8,7 +8,7 @@ use crate::lab::link::ends::LinkEnds;
 use crate::model::side::Side;
 use crate::topology::plan::InterfaceSlot;
 
-/// An interface of a link in the wire namespace: the inner end of a veth pair, or the repeater.
+/// An interface of a link that no node sees: the inner end of a veth pair, or the repeater.
 pub(crate) struct InnerEnd {
     name: String,
     index: u32,

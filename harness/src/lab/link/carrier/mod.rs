@@ -18,8 +18,8 @@
 //! parts:
 //!
 //! 1. `choose` finds the carrier: the engine asked for, what this kernel has, what netem can do. Of
-//!    a plain cable between two nodes, `keep` finds the interface that stays. A refusal leaves the
-//!    link as it was, since nothing has been touched.
+//!    a plain cable between two nodes, `keep` finds the interface that stays; monitors are off while
+//!    it looks, since their sockets do not count. A refusal leaves the link as it was.
 //! 2. Cuts and monitors are taken from the interfaces, while these still exist: their counts and
 //!    the last frames would be lost with the interfaces.
 //! 3. `replace` replaces the carrier, in one of four ways. A plain cable at a switch is taken
@@ -34,7 +34,8 @@
 //!    frame that a fault keeps out may be seen to arrive in a capture.
 //! 5. The change is recorded as an event.
 //!
-//! A link never becomes a plain veth pair again: the middle stays when the last impairment goes. In
+//! A link never becomes a plain veth pair again: what stands between its ends stays when the last
+//! impairment goes. In
 //! a plain link that is in use, packet sockets stand in the place of a TAP device, which would be
 //! another interface in the node. Frames that netem holds back are lost with netem.
 //!
@@ -45,11 +46,12 @@
 //!
 //! A program on the interface must not lose what it has there: a virtual address, a route of BGP, a
 //! packet socket. A plain cable between two nodes is one veth pair all the same, and not two pairs
-//! with a middle, which could be exchanged unnoticed. The second pair costs each start 0.37 ms a
-//! link, and the cheapest middle takes 7 % of a TCP stream and 17 % of small datagrams (redirection
-//! between two veth ends, measured for this project, 2026-08); a plain link has to reach 95 %.
+//! with something between them that could be exchanged unnoticed. The second pair costs each start
+//! 0.37 ms a link, and the cheapest connection of two pairs takes 7 % of a TCP stream and 17 % of
+//! small datagrams (redirection between two veth ends, measured for this project, 2026-08); a plain
+//! link has to reach 95 %.
 //!
-//! If step 3 fails, the link has no carrier. If a later step fails, the link has its new carrier,
+//! If step 3 fails, the link has no carrier, and is treated as one that was removed. If a later step fails, the link has its new carrier,
 //! and lacks what the error names.
 //!
 //! | file | role |
@@ -62,7 +64,7 @@
 //! | `keep` | puts a carrier into a plain cable between two nodes |
 //! | `shortcut` | the kernel's way beside a wire that has nothing to do |
 //! | `active` | a carrier at work, and what it owns |
-//! | `inner_end` | interfaces in the wire namespace |
+//! | `inner_end` | interfaces in the wire namespace, or in the hub after a splice |
 
 pub(crate) mod active;
 pub(crate) mod attach;
