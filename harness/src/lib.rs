@@ -217,8 +217,10 @@
 //! A trial passes if its function has returned (`Ok`) and its process has then ended cleanly, and
 //! in no other way. `exit(0)` in a test fails, as do an abort, a crash, or a kill, each with its
 //! code or signal named. A panic that the test catches is its own business, also one of another
-//! thread that a [`std::thread::scope`] or `resume_unwind` has passed on. Any other panic on
-//! another thread or in a spawned task is a failure, whatever panic hook the test has set. A test
+//! thread that a [`std::thread::scope`] or `resume_unwind` has passed on. (std does not tell which
+//! threads belong to a scope: the panic of a scope stands for those of all other threads before
+//! it.) Any other panic on another thread or in a spawned task is a failure, whatever panic hook
+//! the test has set. A test
 //! that closes descriptors which it has not opened, as `close_range(3, ~0)` does, has its verdict
 //! with a note on that. However a test fails, the report begins with the servers that had died. A
 //! process that the test has forked ends nothing of its labs. Processes that outlive the test are

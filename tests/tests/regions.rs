@@ -161,7 +161,8 @@ fn regions_that_make_no_sense_are_refused() -> TestResult {
         two().latency("a", "b", ms(1)).latency("b", "a", ms(2)),
         two()
             .latency("a", "b", ms(1))
-            .latency_one_way("b", "a", ms(2)),
+            .latency_one_way("b", "a", ms(2))
+            .latency_one_way("b", "a", ms(3)),
     ] {
         let (kind, said) = refused(again);
         assert_eq!(kind, TopologyErrorKind::Conflict, "{said}");
@@ -170,6 +171,26 @@ fn regions_that_make_no_sense_are_refused() -> TestResult {
     }
     let (_, said) = refused(two().others(ms(1)).latency("a", "a", ms(1)));
     assert!(said.contains("from `a` to itself"), "{said}");
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_latency_of_one_way_comes_before_that_of_both() -> TestResult {
+    let two = || Regions::new().empty_region("a").empty_region("b");
+    let made = |regions: Regions| -> TestResult<Topology> {
+        let mut topology = Topology::new();
+        topology.regions(&regions)?;
+        Ok(topology)
+    };
+    let each = two()
+        .latency_one_way("a", "b", ms(40))
+        .latency_one_way("b", "a", ms(60));
+    let each = made(each)?;
+    let both = two().latency("a", "b", ms(40));
+    assert_ne!(made(both.clone())?, each);
+    assert_eq!(made(both.latency_one_way("b", "a", ms(60)))?, each);
+    let one = two().latency_one_way("b", "a", ms(60));
+    assert_eq!(made(one.latency("a", "b", ms(40)))?, each);
     Ok(())
 }
 

@@ -4,7 +4,10 @@
 use std::time::SystemTime;
 
 use snowglobe::events::EventKind;
-use snowglobe::fault::{ClockFault, DiskFault, Fault, Nemesis, Schedule, ScheduleErrorKind};
+use snowglobe::fault::{
+    ClockFault, DiskFault, Fault, Nemesis, NodeRef, Schedule, ScheduleErrorKind,
+};
+use snowglobe::lab::LabErrorKind;
 use snowglobe::prelude::*;
 use snowglobe_tests::has_fuse;
 
@@ -170,6 +173,12 @@ fn a_fault_that_would_change_nothing_is_refused() -> TestResult {
             Fault::slow("plain", Percent(100.0)),
             "give a share below 100 %",
         ),
+        (
+            Fault::Sever {
+                pairs: vec![["plain".into(), "plain".into()]],
+            },
+            "name two nodes",
+        ),
     ] {
         let text = refused(lab.inject(fault).unwrap_err().to_string());
         assert!(text.contains(why), "{text}");
@@ -189,6 +198,19 @@ fn a_fault_that_would_change_nothing_is_refused() -> TestResult {
             );
         }
     }
+    // Who plays a role is known late. A schedule leaves such a fault out, as one of a node that is
+    // not there.
+    lab.role("leader", move |_| ids[..1].to_vec());
+    let first = lab.nodes().next().ok_or("no node")?.name().to_owned();
+    let alone = Fault::Sever {
+        pairs: vec![[NodeRef::role("leader"), first.as_str().into()]],
+    };
+    let error = lab.inject(alone.clone()).unwrap_err();
+    assert_eq!(error.kind(), LabErrorKind::NotFound, "{error}");
+    let schedule = Schedule::new().then(Duration::ZERO, MS, alone);
+    let mut steps = lab.schedule_in_steps(&schedule)?;
+    steps.advance(schedule.duration())?;
+    assert_eq!(steps.skipped(), 1);
     assert!(begun(&lab).is_empty());
     Ok(())
 }

@@ -8,6 +8,7 @@ use super::fault::Fault;
 use super::refs::NodeRef;
 use crate::clock::{ClockFault, TimeShift};
 use crate::dns::DnsEffect;
+use crate::impair::QueueLimit;
 
 /// The reason why a fault would change nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,8 +16,8 @@ use crate::dns::DnsEffect;
 pub enum IdleFault {
     /// The impairment is none.
     NoImpairment,
-    /// A clock is off by no time.
-    NoShift,
+    /// A clock jumps by no time.
+    NoJump,
     /// A clock drifts by nothing.
     NoDrift,
     /// Answers of a name server come in time.
@@ -39,7 +40,7 @@ impl fmt::Display for IdleFault {
                 "the impairment changes nothing of the link: give a delay, a loss, a rate or \
                  another of its values"
             }
-            Self::NoShift => "a clock that is off by 0 s is right: give a time, such as `-1h`",
+            Self::NoJump => "a clock that jumps by 0 s stays as it is: give a time, such as `-1h`",
             Self::NoDrift => "a clock that drifts by 0 ppm is right: give a number that is not 0",
             Self::NoDelay => "answers that come 0 s late are in time: give a delay that is not 0",
             Self::NotSlow => {
@@ -68,13 +69,18 @@ impl Fault {
             Self::Degrade {
                 link: _,
                 impairment,
-            } => impairment.is_none().then_some(IdleFault::NoImpairment),
+            } => {
+                // A short queue alone drops packets where the link itself has a rate.
+                let is_idle = impairment.is_none() && impairment.queue == QueueLimit::DEFAULT;
+                is_idle.then_some(IdleFault::NoImpairment)
+            }
             Self::Clock { node: _, change } => match change {
-                ClockFault::Offset(shift) | ClockFault::Jump(shift) => {
-                    (*shift == TimeShift::default()).then_some(IdleFault::NoShift)
+                ClockFault::Jump(by) => {
+                    (*by == TimeShift::default()).then_some(IdleFault::NoJump)
                 }
                 ClockFault::Drift(by) => (*by == 0).then_some(IdleFault::NoDrift),
-                ClockFault::Freeze | ClockFault::MonotonicDrift(_) => None,
+                // An offset of 0 s makes a clock right that another fault has made wrong.
+                ClockFault::Offset(_) | ClockFault::Freeze | ClockFault::MonotonicDrift(_) => None,
             },
             Self::Dns { node: _, answers } => {
                 is_no_delay(&answers.effect).then_some(IdleFault::NoDelay)
@@ -132,16 +138,11 @@ mod tests {
     use super::*;
     use crate::disk::DiskFault;
     use crate::dns::DnsFault;
-    use crate::impair::{Impairment, Percent, QueueLimit};
+    use crate::impair::{Impairment, Percent};
     use crate::topology::Size;
 
     #[test]
     fn a_fault_that_would_change_nothing_is_refused() {
-        let queue = QueueLimit::packets(9);
-        let queue = Impairment {
-            queue,
-            ..Impairment::NONE
-        };
         let none = TimeShift::ahead(Duration::ZERO);
         let nodes: [&str; 0] = [];
         let pairs = vec![["a".into(), "a".into()]];
@@ -150,7 +151,6 @@ mod tests {
                 Fault::degrade("a–lan", Impairment::NONE),
                 "give a delay, a loss",
             ),
-            (Fault::degrade("a–lan", queue), "give a delay, a loss"),
             (
                 Fault::duplicate("a–lan", Percent(0.0)),
                 "give a delay, a loss",
@@ -159,7 +159,6 @@ mod tests {
                 Fault::corrupt("a–lan", Percent(0.0)),
                 "give a delay, a loss",
             ),
-            (Fault::clock("a", ClockFault::Offset(none)), "give a time"),
             (Fault::clock("a", ClockFault::Jump(none)), "give a time"),
             (
                 Fault::clock("a", ClockFault::Drift(0)),
@@ -197,5 +196,17 @@ mod tests {
             // The fault is named as well.
             assert!(error.contains(&fault.to_string()), "{error}");
         }
+    }
+
+    #[test]
+    fn a_fault_that_undoes_another_or_needs_another_is_not_idle() {
+        let queue = QueueLimit::packets(9);
+        let queue = Impairment {
+            queue,
+            ..Impairment::NONE
+        };
+        assert_eq!(Fault::degrade("a–lan", queue).idle(), None);
+        let none = TimeShift::ahead(Duration::ZERO);
+        assert_eq!(Fault::clock("a", ClockFault::Offset(none)).idle(), None);
     }
 }

@@ -57,8 +57,18 @@ const REGIONS: Site = Site {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Regions {
     regions: Vec<(String, Vec<Endpoint>)>,
-    ways: Vec<(String, String, Impairment)>,
+    ways: Vec<Way>,
     others: Option<Impairment>,
+}
+
+/// What becomes of packets from one region to another.
+#[derive(Clone, Debug, PartialEq)]
+struct Way {
+    from: String,
+    to: String,
+    impairment: Impairment,
+    /// Whether it was given for both ways at once. What was given for this way alone comes before.
+    is_for_both: bool,
 }
 
 /// The parts of a topology that regions have become.
@@ -91,7 +101,8 @@ impl Regions {
         self.region::<Endpoint>(name, [])
     }
 
-    /// Sets the time that packets take from one region to another, and as long back.
+    /// Sets the time that packets take from one region to another, and as long back, unless
+    /// [`latency_one_way`](Self::latency_one_way) gives a way another time.
     pub fn latency(self, a: impl Into<String>, b: impl Into<String>, each_way: Duration) -> Self {
         self.impair(a, b, Impairment::delayed(each_way))
     }
@@ -114,19 +125,33 @@ impl Regions {
         impairment: Impairment,
     ) -> Self {
         let (a, b) = (a.into(), b.into());
-        self.impair_one_way(a.clone(), b.clone(), impairment.clone())
-            .impair_one_way(b, a, impairment)
+        self.way_of(a.clone(), b.clone(), impairment.clone(), true)
+            .way_of(b, a, impairment, true)
     }
 
     /// Sets what becomes of packets from one region to another, and nothing of the way back.
     pub fn impair_one_way(
-        mut self,
+        self,
         from: impl Into<String>,
         to: impl Into<String>,
         impairment: Impairment,
     ) -> Self {
-        let (from, to) = (from.into(), to.into());
-        self.ways.push((from, to, impairment));
+        self.way_of(from.into(), to.into(), impairment, false)
+    }
+
+    fn way_of(
+        mut self,
+        from: String,
+        to: String,
+        impairment: Impairment,
+        is_for_both: bool,
+    ) -> Self {
+        self.ways.push(Way {
+            from,
+            to,
+            impairment,
+            is_for_both,
+        });
         self
     }
 
@@ -148,8 +173,14 @@ impl Regions {
             }
         }
         let mut said = HashSet::new();
-        for (from, to, _) in &self.ways {
-            if !said.insert((from, to)) {
+        for Way {
+            from,
+            to,
+            impairment: _,
+            is_for_both,
+        } in &self.ways
+        {
+            if !said.insert((from, to, is_for_both)) {
                 problems.add(site, || RegionProblem::TwoLatencies {
                     from: from.clone(),
                     to: to.clone(),
@@ -183,10 +214,9 @@ impl Regions {
     }
 
     fn way(&self, from: &str, to: &str) -> Option<&Impairment> {
-        let mut ways = self.ways.iter();
-        let said = ways.find(|(a, b, _)| a == from && b == to);
-        said.map(|(_, _, impairment)| impairment)
-            .or(self.others.as_ref())
+        let ways = self.ways.iter().filter(|it| it.from == from && it.to == to);
+        let said = ways.min_by_key(|it| it.is_for_both);
+        said.map(|it| &it.impairment).or(self.others.as_ref())
     }
 
     fn pairs(&self) -> impl Iterator<Item = (usize, usize)> + use<> {

@@ -6,7 +6,23 @@ use crate::model::fault::{Fault, LinkRef, NodeRef};
 
 impl Scene {
     /// Returns the fault with names in the places of roles.
-    pub(crate) fn cast(&self, mut fault: Fault) -> Result<Fault> {
+    ///
+    /// # Errors
+    /// Nobody plays a role, or those who do leave nothing to do, as where one node plays both roles
+    /// of a pair. A schedule goes on without such a fault.
+    pub(crate) fn cast(&self, fault: Fault) -> Result<Fault> {
+        let cast = self.with_names(fault.clone())?;
+        match cast.idle() {
+            Some(why) if fault.idle().is_none() => {
+                let what = format!("inject the fault `{fault}`");
+                let kind = LabErrorKind::NotFound;
+                Err(LabError::failed(kind, what, why.to_string()))
+            }
+            Some(_) | None => Ok(cast),
+        }
+    }
+
+    fn with_names(&self, mut fault: Fault) -> Result<Fault> {
         match &mut fault {
             Fault::Partition {
                 left,

@@ -22,11 +22,8 @@ pub(crate) fn refuse_idle(fault: &Fault) -> Result<()> {
     match fault.idle() {
         Some(why) => {
             let what = format!("inject the fault `{fault}`");
-            Err(LabError::failed(
-                LabErrorKind::InvalidArgument,
-                what,
-                why.to_string(),
-            ))
+            let kind = LabErrorKind::InvalidArgument;
+            Err(LabError::failed(kind, what, why.to_string()))
         }
         None => Ok(()),
     }
@@ -35,9 +32,9 @@ pub(crate) fn refuse_idle(fault: &Fault) -> Result<()> {
 impl Scene {
     /// Carries out a fault.
     pub(crate) fn inject(&self, fault: Fault) -> Result<FaultGuard> {
+        refuse_idle(&fault)?;
         // Roles are looked up first, so that the event and the guard name nodes.
         let mut fault = self.cast(fault)?;
-        refuse_idle(&fault)?;
         // The event follows the deed: a fault that was refused has not begun.
         let healing: Box<dyn Healing> = match &fault {
             Fault::Cut { link, direction } => {

@@ -79,6 +79,7 @@ impl Likeness {
             Path::new(program).parent().hash(hasher);
             process::session().ok()?.hash(hasher);
             signal::was_started_without_pipe().hash(hasher);
+            signal::closed_by_caller().hash(hasher);
             Some(())
         })
     }

@@ -36,7 +36,11 @@ impl<'a> RecordedRun<'a> {
             [false, true] => (first, "of two runs with one seed, only the first failed"),
             [false, false] => {
                 // The failure counts for more than a difference, which may come from it.
-                let mut shown = first;
+                // A failure tells more than a run without a verdict.
+                let mut shown = match &first.result {
+                    TrialResult::Failed(failure) if failure.is_inconclusive => second,
+                    TrialResult::Failed(_) | TrialResult::Passed | TrialResult::Ignored(_) => first,
+                };
                 let note = format!("both runs with this seed failed; {said}");
                 shown.notes.push(note);
                 return shown;

@@ -18,9 +18,9 @@ use nix::errno::Errno;
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, signal, sigprocmask};
 pub use nix::sys::signal::{Signal, kill, raise};
 pub use passing::{
-    PASSED_ON, await_signals_to_groups, become_program, die_by, is_end_pending, is_in_our_group,
-    is_stop_pending, remember_caller, spawn_program, stop_by, take_all_pending, take_pending,
-    was_started_without_pipe,
+    PASSED_ON, await_signals_to_groups, become_program, closed_by_caller, die_by, is_end_pending,
+    is_in_our_group, is_stop_pending, remember_caller, spawn_program, stop_by, take_all_pending,
+    take_pending, was_started_without_pipe,
 };
 
 /// A descriptor from which signals are read.

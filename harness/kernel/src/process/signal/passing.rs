@@ -49,6 +49,12 @@ pub fn remember_caller() {
     PIPE_IGNORED.store(ignored, Ordering::Relaxed);
 }
 
+/// Returns which of stdin, stdout and stderr the caller of this program has left closed, a bit
+/// each.
+pub fn closed_by_caller() -> u8 {
+    CLOSED.load(Ordering::Relaxed)
+}
+
 /// Closes what the caller of this program has left closed. Nobody may use these descriptors from
 /// then on.
 fn close_as_caller() {

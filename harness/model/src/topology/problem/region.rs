@@ -67,8 +67,8 @@ impl fmt::Display for RegionProblem {
             ),
             Self::TwoLatencies { from, to } => write!(
                 f,
-                "the way from region {} to {} has two latencies; give it one: `latency` sets both \
-                 ways, `latency_one_way` one",
+                "the way from region {} to {} has two latencies; give it one by `latency`, which sets \
+                 both ways, and at most one by `latency_one_way`, which comes before",
                 show(from),
                 show(to)
             ),

@@ -90,8 +90,6 @@ pub(crate) enum RuleFault {
         from: String,
         to: String,
     },
-    /// No packet comes from a multicast group.
-    FromGroup(String),
     /// No packet goes to the unspecified address.
     ToNobody(String),
     NameLength {
@@ -219,10 +217,6 @@ impl fmt::Display for RuleFault {
                 f,
                 "which no packet fits: `{from}` and `{to}` are of different families; write a \
                  rule for each family"
-            ),
-            Self::FromGroup(from) => write!(
-                f,
-                "which no packet fits: `{from}` are groups, and no packet comes from a group"
             ),
             Self::ToNobody(to) => write!(
                 f,

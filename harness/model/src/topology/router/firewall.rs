@@ -254,10 +254,10 @@ impl FirewallRule {
     /// Limits the rule to these destination ports. Without any, the rule fits no packet, and is
     /// refused before a lab starts.
     pub fn ports(mut self, ports: impl IntoIterator<Item = u16>) -> Self {
-        let before = self.ports.len();
+        self.ports.retain(|range| *range != NO_PORTS);
         self.ports
             .extend(ports.into_iter().map(|port| [port, port]));
-        if self.ports.len() == before {
+        if self.ports.is_empty() {
             self.ports.push(NO_PORTS);
         }
         self
@@ -265,6 +265,7 @@ impl FirewallRule {
 
     /// Limits the rule to destination ports from `first` to `last`.
     pub fn port_range(mut self, first: u16, last: u16) -> Self {
+        self.ports.retain(|range| *range != NO_PORTS);
         self.ports.push([first, last]);
         self
     }

@@ -48,12 +48,6 @@ fn wrong_rule(rule: &FirewallRule) -> Option<RuleFault> {
         let (from, to) = (from.clone(), to.clone());
         return Some(RuleFault::FamiliesDiffer { from, to });
     }
-    let is_source = |network: &Subnet| !network.network().is_multicast();
-    if let Some(from) = &rule.from
-        && !network_of(from).is_some_and(|it| is_source(&it))
-    {
-        return Some(RuleFault::FromGroup(from.clone()));
-    }
     if let Some(to) = &rule.to
         && let Some(network) = network_of(to)
         && network.network().is_unspecified()
