@@ -214,18 +214,16 @@
 //!
 //! # Verdicts
 //!
-//! A trial passes if its function has returned (`Ok`) and its process has then ended cleanly, and
-//! in no other way. `exit(0)` in a test fails, as do an abort, a crash, or a kill, each with its
-//! code or signal named. A panic that the test catches is its own business, also one of another
-//! thread that a [`std::thread::scope`] or `resume_unwind` has passed on. (std does not tell which
-//! threads belong to a scope: the panic of a scope stands for those of all other threads before
-//! it.) Any other panic on another thread or in a spawned task is a failure, whatever panic hook
-//! the test has set. A test
-//! that closes descriptors which it has not opened, as `close_range(3, ~0)` does, has its verdict
-//! with a note on that. However a test fails, the report begins with the servers that had died. A
-//! process that the test has forked ends nothing of its labs. Processes that outlive the test are
-//! reported and killed. What the whole process tree writes is captured and shown when the trial
-//! fails. A test can have a [`note`] shown beside its verdict, and be told of it [`at_end`].
+//! A trial passes only if its function has returned (`Ok`) and its process has then ended cleanly.
+//! `exit(0)` in a test fails, as do an abort, a crash, or a kill, each with its code or signal. A
+//! panic that the test catches is no failure, even if a [`std::thread::scope`] or `resume_unwind`
+//! has passed the panic on from another thread. (The panic of a scope stands for those of all other
+//! threads before it.) Any other panic on another thread or in a spawned task is a failure,
+//! whatever the panic hook. A test that closes descriptors of others, as `close_range(3, ~0)` does,
+//! is told so beside its verdict. However a test fails, the report begins with the servers that had
+//! died. A process that the test has forked ends nothing of its labs. Processes that outlive the
+//! test are reported and killed. What the whole process tree writes is captured and shown when the
+//! trial fails. A test can have a [`note`] shown beside its verdict, and be told of it [`at_end`].
 //!
 //! A trial that hangs is shown with a backtrace of its test function, from which the frames of this
 //! crate and of the runtime are left out and counted (`RUST_BACKTRACE=full` shows all).

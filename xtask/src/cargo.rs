@@ -83,7 +83,8 @@ pub(crate) struct Artifact {
     pub(crate) program: PathBuf,
     /// Directory of the package's manifest.
     pub(crate) package: PathBuf,
-    /// Whether the program runs tests or benchmarks. Others are built because tests start them.
+    /// Whether the program runs tests or benchmarks. Other programs are built because tests
+    /// start them.
     pub(crate) is_test: bool,
 }
 

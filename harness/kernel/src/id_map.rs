@@ -20,12 +20,13 @@ pub struct IdMap {
     pub count: u32,
 }
 
-/// Whether the processes of a user namespace may change their groups (`setgroups(2)`).
+/// Permission of the processes of a user namespace to change their groups (`setgroups(2)`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupChange {
-    /// They may, as the parent namespace may.
+    /// The processes may change their groups if those of the parent namespace may.
     Permitted,
-    /// They may not. An unprivileged process that maps an id for itself has no choice.
+    /// The processes may not change their groups. An unprivileged process that maps an id for
+    /// itself has no choice.
     Denied,
 }
 

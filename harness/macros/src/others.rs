@@ -113,13 +113,13 @@ fn tests(expanded: &str) -> Vec<Test> {
         let Some(rest) = line.strip_prefix("#[rustc_test_marker =") else {
             continue;
         };
-        let Some(name) = between(behind(rest, &mut lines), "\"", "\"]") else {
+        let Some(name) = between(value_behind(rest, &mut lines), "\"", "\"]") else {
             continue;
         };
         let mut field = |key: &str, before: &str, after: &str| {
             let mut next = lines.by_ref().take(20);
             let rest = next.find_map(|line| line.strip_prefix(key));
-            let value = behind(rest.unwrap_or_default(), &mut lines);
+            let value = value_behind(rest.unwrap_or_default(), &mut lines);
             between(value, before, after).unwrap_or_default()
         };
         let file = field("source_file:", "\"", "\",");
@@ -143,9 +143,9 @@ fn tests(expanded: &str) -> Vec<Test> {
     tests
 }
 
-/// Returns the value whose beginning is the rest of a line. The compiler puts a long value into a
-/// line of its own (rustc, `compiler/rustc_ast_pretty/src/pp.rs`).
-fn behind<'a>(rest: &'a str, lines: &mut impl Iterator<Item = &'a str>) -> &'a str {
+/// Returns the value in the rest of a line, or in the next line if the rest is empty. The compiler
+/// puts a long value into a line of its own (rustc, `compiler/rustc_ast_pretty/src/pp.rs`).
+fn value_behind<'a>(rest: &'a str, lines: &mut impl Iterator<Item = &'a str>) -> &'a str {
     match rest.trim_start() {
         "" => lines.next().unwrap_or_default(),
         value => value,

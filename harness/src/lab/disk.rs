@@ -244,8 +244,9 @@ impl DiskServer {
     }
 }
 
-/// Says what keeps this user from the device of FUSE, and what to do about it. `host` is the device
-/// of the host, where trials lack it for its sake; `error` is what the trial has found.
+/// Says what keeps this user from the device of FUSE, and what to do about it. `host` is the state
+/// of the host's device, if trials lack the device because of that state; `error` is what the trial
+/// has found.
 fn remedy_for_device(host: Option<UnusableDevice>, error: &std::io::Error) -> String {
     let device = fuse::DEVICE;
     match host {

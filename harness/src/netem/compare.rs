@@ -29,7 +29,7 @@ enum OptionUnit {
     Packets,
     /// Parts of 2³².
     Share,
-    /// The option is a number of nothing, such as a seed.
+    /// A number without a unit, such as a seed.
     Number,
 }
 

@@ -18,8 +18,8 @@ pub struct Conclusion {
     pub num_passed: u64,
     /// Number of trials that failed.
     pub num_failed: u64,
-    /// Number of trials that are inconclusive, which neither passed nor failed: they had asked for
-    /// no verdict of a machine that is starved.
+    /// Number of trials that are inconclusive, which neither passed nor failed: such trials ask
+    /// for no verdict on a machine that is starved.
     pub num_inconclusive: u64,
     /// Number of trials that were ignored.
     pub num_ignored: u64,

@@ -54,7 +54,7 @@ fn as_lines(trials: &[Trial]) -> String {
     text
 }
 
-/// Returns the last line of a list for people, apart from the trials if there are any.
+/// Returns the last line of a list for people, below an empty line if there are trials.
 fn total(trials: usize) -> String {
     let apart = if trials == 0 { "" } else { "\n" };
     format!("{apart}{}, 0 benchmarks\n", counted(trials, "test"))

@@ -162,7 +162,7 @@ impl Tree {
             TreeContent::Text(name) => Ok((index_of(name, names, self.at)?, None)),
             TreeContent::Table(table) => match &table[..] {
                 [entry] => Ok((index_of(&entry.key, names, entry.at)?, Some(&entry.value))),
-                entries => Err(self.one_of(entries, names)),
+                entries => Err(self.wrong_variant(entries, names)),
             },
             TreeContent::Nothing
             | TreeContent::Bool(_)
@@ -174,8 +174,8 @@ impl Tree {
 }
 
 impl Tree {
-    /// Makes the error that a table is to have one of these keys alone.
-    fn one_of(&self, entries: &[TreeEntry], names: &[&str]) -> TreeError {
+    /// Makes the error of a table that does not have exactly one of these keys.
+    fn wrong_variant(&self, entries: &[TreeEntry], names: &[&str]) -> TreeError {
         let is_unknown = |entry: &&TreeEntry| !names.iter().any(|it| is_name(&entry.key, it));
         if let Some(TreeEntry { key, at, .. }) = entries.iter().find(is_unknown) {
             return TreeError::unknown("variant", key, names, *at);

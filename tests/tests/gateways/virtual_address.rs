@@ -15,7 +15,8 @@ use crate::probe::{PATIENCE, get, page_with_its_name};
 const VIRTUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 168, 9, 100)), 80);
 /// The time in which it has to be somewhere else.
 const TWO_SECONDS: Duration = Duration::from_secs(2);
-/// Number of moves of which one has to be as fast: a busy machine may only add to the time.
+/// Number of moves of which one has to take less than two seconds: a busy machine only adds to the
+/// time.
 const TRIES: usize = 5;
 /// Long enough for an answer of somebody who is there, and short beside [`TWO_SECONDS`].
 const SOON: Duration = Duration::from_millis(200);
@@ -113,8 +114,8 @@ impl World {
         self.wait_for(self.client, "two")
     }
 
-    /// Has the master go and come back until the address has moved in less than two seconds, and
-    /// fails the test if it never does.
+    /// Makes the master go and come back until the address has moved in less than two seconds, and
+    /// fails the test if none of some moves was as fast.
     fn moves_within_two_seconds<T>(
         &self,
         go: impl Fn() -> TestResult<T>,

@@ -218,12 +218,12 @@ fn page(from: &Node, to: IpAddr) -> std::io::Result<String> {
     ask(from, to, b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n")
 }
 
-/// Sends a question to a web server, and returns the whole answer.
-fn ask(from: &Node, to: IpAddr, question: &[u8]) -> std::io::Result<String> {
+/// Sends a request to a web server, and returns the whole answer.
+fn ask(from: &Node, to: IpAddr, request: &[u8]) -> std::io::Result<String> {
     from.run(|| {
         let mut stream = TcpStream::connect_timeout(&(to, 80).into(), PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        stream.write_all(question)?;
+        stream.write_all(request)?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)
@@ -262,7 +262,7 @@ fn a_captive_portal_answers_each_method_as_http_wants_it() -> TestResult {
         "POST /login HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{content}",
         content.len()
     );
-    for (question, status, content) in [
+    for (request, status, content) in [
         ("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "511", ""),
         ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "511", shown),
         // A line may end with a line feed alone (RFC 9112, section 2.2).
@@ -271,8 +271,8 @@ fn a_captive_portal_answers_each_method_as_http_wants_it() -> TestResult {
         (&post, "511", shown),
         ("what is this\r\n\r\n", "400", shown),
     ] {
-        let said = ask(desk, to, question.as_bytes())?;
-        let asked = &question[..question.len().min(20)];
+        let said = ask(desk, to, request.as_bytes())?;
+        let asked = &request[..request.len().min(20)];
         assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{said}");
         let (head, body) = said.split_once("\r\n\r\n").ok_or("no header")?;
         assert_eq!(body, content, "{asked}");
@@ -332,7 +332,10 @@ fn what_a_firewall_cannot_be_is_refused() {
             drop().udp().ports([]).ports([]),
             "whose list of ports is empty",
         ),
-        (drop().udp().port_range(0, 5), "whose ports 0 to 5 are none"),
+        (
+            drop().udp().port_range(0, 5),
+            "whose ports 0 to 5 are no range",
+        ),
         (
             drop().from("10.0.0.0/8").to("2001:db8::/32"),
             "which no packet fits: `10.0.0.0/8` and `2001:db8::/32` are of different families",
@@ -343,7 +346,7 @@ fn what_a_firewall_cannot_be_is_refused() {
         ),
         (
             drop().to("10.0.0.1/8"),
-            "whose network `10.0.0.1/8` is none",
+            "which has `10.0.0.1/8`, which is no network",
         ),
         (drop().name(""), "whose name does not have 1 to 100 bytes"),
     ] {

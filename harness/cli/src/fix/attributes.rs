@@ -3,12 +3,12 @@
 use proc_macro2::{Delimiter, LineColumn, TokenStream, TokenTree};
 use syn::{Attribute, Meta};
 
-/// Our attribute as it is written above a test, in a package that knows snowglobe by this name.
+/// Returns our attribute for a test of a package that knows snowglobe by this name.
 pub(super) fn ours(name: &str) -> String {
     format!("#[{name}::test]")
 }
 
-/// Our attribute where the file is built without dev-dependencies too.
+/// Returns our attribute for a test of a file that is built without dev-dependencies too.
 pub(super) fn ours_in_package(name: &str) -> String {
     format!("#[cfg_attr(test, {name}::test)]")
 }
@@ -130,8 +130,8 @@ pub(super) fn names_ours(path: &syn::Path, krate: &str, name: &str) -> bool {
     segments.map(|it| it.ident.to_string()).eq([krate, name])
 }
 
-/// Returns whether a text has these words, which begin with the name of a crate, and not behind
-/// other letters of a name: `msg::test` is nothing of the crate `sg`.
+/// Returns whether a text has these words, which begin with the name of a crate, in a
+/// place where no other letter of a name precedes them: `msg::test` is not of the crate `sg`.
 pub(super) fn names_crate(text: &str, words: &str) -> bool {
     text.match_indices(words).any(|(at, _)| {
         let before = text[..at].chars().next_back();

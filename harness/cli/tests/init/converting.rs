@@ -170,7 +170,7 @@ fn a_dependency_of_another_name_is_known_by_it() {
     );
     let project = suite();
     write(&project, "Cargo.toml", &renamed);
-    // Neither is of snowglobe.
+    // The import of this file, and the attribute that the import names, are not of snowglobe.
     write(
         &project,
         "tests/other.rs",

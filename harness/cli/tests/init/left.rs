@@ -30,7 +30,7 @@ fn what_cannot_be_converted_is_named_with_what_to_do() {
         &text(&written.stderr),
         &["4 tests are trials now; 3 stay as they are, see above"],
     );
-    // A `main` of somebody else is no concern of the way back.
+    // The way back leaves the `main` of another library.
     let undone = snowglobe(project.path(), &["fix", "--undo", "--yes"]);
     let said = text(&undone.stderr);
     says(&said, &["4 tests are as they were; 1 stays as it is"]);

@@ -18,12 +18,12 @@ pub const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
 /// Attribute of mounts whose device nodes cannot be opened.
 pub const NO_DEVICES: u64 = libc::MOUNT_ATTR_NODEV;
 
-/// What becomes of the mounts below one that is copied.
+/// Treatment of the mounts below a mount that is copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MountsBelow {
-    /// They are copied too.
+    /// The mounts below are copied too.
     Copied,
-    /// They are left out of the copy.
+    /// The mounts below are left out of the copy.
     LeftOut,
 }
 

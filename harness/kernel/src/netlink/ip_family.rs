@@ -19,7 +19,7 @@ impl IpFamily {
     /// Both families.
     pub const BOTH: [IpFamily; 2] = [IpFamily::V4, IpFamily::V6];
 
-    /// Returns the family that an address is of.
+    /// Returns the family of an address.
     pub fn of(ip: IpAddr) -> Self {
         match ip {
             IpAddr::V4(_) => Self::V4,
@@ -27,7 +27,7 @@ impl IpFamily {
         }
     }
 
-    /// Returns the family with a number of [`number`](Self::number).
+    /// Returns the family that has this [`number`](Self::number), if there is one.
     pub(crate) fn of_number(number: u8) -> Option<Self> {
         let is_it = |family: &Self| family.number() == libc::c_int::from(number);
         Self::BOTH.into_iter().find(is_it)

@@ -45,7 +45,11 @@ pub(crate) fn check_with_plan(topology: &Topology, plan: &Plan, problems: &mut P
             .any(|(_, pool)| pool.addresses().next().is_some());
         if !given {
             problems.add(Site::new(id, "dhcp"), || {
-                LeaseProblem::nothing(IpVersion::V4, topology.named(id), spec.pool.as_deref())
+                LeaseProblem::nothing_to_give(
+                    IpVersion::V4,
+                    topology.named(id),
+                    spec.pool.as_deref(),
+                )
             });
         }
         served.extend(pools.into_iter().map(|(segment, _)| segment));

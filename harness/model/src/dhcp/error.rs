@@ -1,4 +1,4 @@
-//! Errors in what the servers of DHCP are told to give.
+//! Errors in the pools from which servers of DHCP give addresses.
 
 use std::error::Error;
 use std::fmt;

@@ -121,7 +121,7 @@ impl CheckedServer<'_> {
         if !something {
             problems.add(Site::new(id, "dhcp6"), || {
                 let pool = spec.pool.as_deref();
-                LeaseProblem::nothing(IpVersion::V6, self.topology.named(id), pool)
+                LeaseProblem::nothing_to_give(IpVersion::V6, self.topology.named(id), pool)
             });
         }
     }
@@ -226,7 +226,7 @@ fn check_router(
     };
     let room = 1u128.checked_shl(u32::from(64u8.saturating_sub(length)));
     if room.is_some_and(|room| (downlinks as u128) > room) {
-        problems.add(site, || DelegationProblem::DelegatedTooLong {
+        problems.add(site, || DelegationProblem::DelegatedTooSmall {
             router: router(),
             server: topology.named(server),
             length,
@@ -246,11 +246,13 @@ fn check_number(topology: &Topology, id: NodeId, routers: usize, problems: &mut 
         return;
     };
     if range.part(delegation.length, routers as u128 - 1).is_none() {
-        problems.add(Site::new(id, "dhcp6"), || DelegationProblem::RangeTooLong {
-            server: topology.named(id),
-            range,
-            length: delegation.length,
-            routers,
+        problems.add(Site::new(id, "dhcp6"), || {
+            DelegationProblem::RangeTooSmall {
+                server: topology.named(id),
+                range,
+                length: delegation.length,
+                routers,
+            }
         });
     }
 }

@@ -373,14 +373,14 @@ fn a_prefix_too_short_to_delegate_is_refused_before_anything_starts() {
     homes(delegate("2001:db8:100::/40", 56), 3, 2)
         .validate()
         .unwrap();
-    let networks = "numbers 2 networks, a /64 each, out of the /64 that node `isp` delegates to it, which is too short; delegate a /63 or more";
+    let networks = "numbers 2 networks, a /64 each, out of the /64 that node `isp` delegates to it, which is too small; delegate a /63 or a shorter prefix";
     refuses(
         delegate("2001:db8::/56", 64),
         [1, 2],
         Kind::TooLarge,
         networks,
     );
-    let routers = "by 2 routers, and `2001:db8::/56` is too short to delegate a /56 to each";
+    let routers = "by 2 routers, and `2001:db8::/56` is too small to delegate a /56 to each";
     refuses(
         delegate("2001:db8::/56", 56),
         [2, 1],
@@ -455,6 +455,6 @@ fn hosts_that_are_to_ask_need_a_server_and_an_uplink_is_needed_to_ask_by() {
     assert_eq!(kind, Kind::Missing);
     let both = AdvertiseSpec::new().delegated().prefix("2001:db8::/64");
     let (kind, said) = refused(router().advertise(both));
-    assert!(said.contains("choose one of both"), "{said}");
+    assert!(said.contains("choose one of the two"), "{said}");
     assert_eq!(kind, Kind::Conflict);
 }

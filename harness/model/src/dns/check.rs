@@ -20,7 +20,7 @@ pub(crate) fn check(spec: &DnsSpec, site: Site, server: &NamedPart, problems: &m
     let named = || server.clone();
     if let Some(wrong) = spec.dns64.as_ref().and_then(Dns64Spec::wrong) {
         let server = named();
-        problems.add(site, || DnsProblem::Dns64 { server, wrong });
+        problems.add(site, || DnsProblem::Dns64Prefix { server, wrong });
     }
     let mut zones: HashSet<DomainName> = HashSet::new();
     for Zone { name, records } in &spec.zones {
@@ -70,7 +70,7 @@ fn check_records(
             Err(wrong) => {
                 problems.add(site, || {
                     let (server, zone, line) = named();
-                    DnsProblem::Line {
+                    DnsProblem::WrongLine {
                         server,
                         zone,
                         line,
@@ -83,7 +83,7 @@ fn check_records(
         if !record.name.is_in(zone) {
             problems.add(site, || {
                 let (server, zone, line) = named();
-                DnsProblem::Outside {
+                DnsProblem::NameOutsideZone {
                     server,
                     zone,
                     line,

@@ -28,8 +28,8 @@ use crate::dns::record::{Record, RecordData};
 pub struct DnsFault {
     /// The change of the answers.
     pub effect: DnsEffect,
-    /// The name that the questions are about; with `*.` in front, all names below the rest. All
-    /// names if there is none. A name of the lab is meant with and without the lab's domain (`bob`,
+    /// The name that the questions are about; with `*.` in front, all names below the rest; without
+    /// a name, all names. A name of the lab is meant with and without the lab's domain (`bob`,
     /// `bob.lab`), as resolvers ask for either; a dot at the end (`bob.`) confines the fault to the
     /// name as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,7 +101,7 @@ impl DnsFault {
     }
 
     /// Confines the fault to one name, or with `*.` in front to all names below the rest; `*` alone
-    /// is all names.
+    /// stands for all names.
     ///
     /// `bob` and `bob.lab` are one name: a program that looks `bob` up asks for `bob.lab` first,
     /// where `resolv.conf` has `search lab`. With a dot at its end the name is taken as it is.
@@ -179,7 +179,7 @@ impl fmt::Display for DnsFault {
 pub struct ParsedFault {
     effect: ParsedEffect,
     name: Option<DomainName>,
-    /// Whether the name stands for no other form of it.
+    /// Whether the fault is about the name as it is alone, and not about its other form.
     exact: bool,
     kind: Option<RecordKind>,
 }

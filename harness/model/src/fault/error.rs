@@ -1,4 +1,4 @@
-//! The error of schedules: what is wrong as data, where it stands, and its one sentence.
+//! The error of schedules: the problem as data, its place, and its one sentence.
 
 use std::error::Error;
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::dns::DnsFaultError;
 use crate::impair::text::show_duration;
 use crate::impair::{ImpairmentError, Percent};
 
-/// Why a schedule cannot be read, drawn or carried out.
+/// The reason why a schedule cannot be read, drawn or carried out.
 #[derive(Clone)]
 pub struct ScheduleError {
     file: Option<String>,
@@ -25,14 +25,15 @@ pub struct ScheduleError {
     problem: Box<ScheduleProblem>,
 }
 
-/// The part that has a problem, where its place in a text does not tell.
+/// The nemesis or the fault that has a problem. Sentences begin with the nemesis or the fault,
+/// since a schedule that code makes has no place in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ProblemOwner {
     Nemesis,
     Fault {
         /// Number of the fault, from 1.
         number: usize,
-        /// The fault as it is told to people.
+        /// The fault, as its `Display` shows it.
         fault: String,
     },
 }
@@ -48,8 +49,8 @@ impl fmt::Display for ProblemOwner {
     }
 }
 
-/// Errors are equal if they have the same place and say the same. The sentence of an error has that
-/// of its source, and sources from the system cannot be compared.
+/// Compares kinds and sentences. The sentence of an error has its place and the sentence of its
+/// source in it; sources themselves, such as `io::Error`, cannot be compared.
 impl PartialEq for ScheduleError {
     fn eq(&self, other: &Self) -> bool {
         self.kind() == other.kind() && self.to_string() == other.to_string()
@@ -64,7 +65,7 @@ impl Eq for ScheduleError {}
 pub enum ScheduleErrorKind {
     /// The text is no TOML, or no schedule.
     Syntax,
-    /// A node, link, role or action that there is not.
+    /// A name of a node, link, role or action that does not exist.
     Unknown,
     /// A value that has no meaning, or that cannot be carried out.
     Impossible,
@@ -72,7 +73,8 @@ pub enum ScheduleErrorKind {
     Unreadable,
 }
 
-/// A mistake in a schedule or in a nemesis. Names of nodes and links are stored as they are told.
+/// A mistake in a schedule or in a nemesis. Names of nodes and links are stored as sentences show
+/// names.
 #[derive(Clone)]
 pub(super) enum ScheduleProblem {
     #[cfg(feature = "toml")]
@@ -87,23 +89,26 @@ pub(super) enum ScheduleProblem {
     Unknown {
         kind: TargetKind,
         name: String,
-        /// Names that there are.
+        /// Names that exist.
         known: Vec<String>,
     },
+    /// A fault lasts for no time.
     LastsNothing,
-    /// A role that only a nemesis draws.
+    /// A fault outside of a nemesis names the role that only a nemesis draws.
     AnyOutsideNemesis,
+    /// A link flaps with a period of zero.
     FlapOfZero,
+    /// A share is not above 0 % and below 100 %.
     Share(Percent),
     Impairment(ImpairmentError),
     Clock(ClockFaultError),
     Disk {
-        /// The fault as it is told to people.
+        /// The fault, as its `Display` shows it.
         what: String,
         wrong: DiskFaultError,
     },
     Answers {
-        /// The answers as they are told to people.
+        /// The answers, as their `Display` shows them.
         answers: String,
         wrong: DnsFaultError,
     },
@@ -112,24 +117,29 @@ pub(super) enum ScheduleProblem {
         node: String,
         what: NodeLack,
     },
+    /// A fault of a disk names no volume, and the node has several.
     SeveralVolumes {
         node: String,
         volumes: Vec<String>,
     },
     Idle(IdleFault),
+    /// A node is on both sides of a partition.
     OnBothSides {
         node: String,
     },
     /// The times of a nemesis go from more to less, or are zero.
-    Times,
-    NoTime {
+    WrongTimes,
+    /// The nemesis ends before its first fault could.
+    TooShort {
         lasts: Duration,
         first: Duration,
         duration: Duration,
     },
+    /// The nemesis has no choice that it can draw.
     NothingToDo,
+    /// The nemesis has a choice that the lab has no nodes or links for.
     Obstacle {
-        /// The choice of the nemesis as it is told to people.
+        /// The choice of the nemesis, as sentences name it.
         choice: String,
         obstacle: ChoiceObstacle,
     },
@@ -187,15 +197,18 @@ impl fmt::Display for NodeLack {
 pub(super) enum ChoiceObstacle {
     /// No node, or too few, can have the fault.
     Lack(NodeLack),
+    /// The lab has fewer nodes or links than the choice takes.
     TooFew {
         /// Noun for a thing that is drawn.
         noun: &'static str,
         needed: usize,
         there: usize,
     },
+    /// The lab has no link to draw.
     NoLink,
-    /// A fault that is to be done to node after node names none of them in turn.
-    NoTurns,
+    /// A fault for node after node does not name the role `any`, which stands for each node in
+    /// turn.
+    NoRoleAny,
 }
 
 /// Tells the obstacle as the rest of a sentence that begins with the choice.
@@ -217,7 +230,7 @@ impl fmt::Display for ChoiceObstacle {
                 write!(f, "takes {needed}, and there {are} {there} to draw from")
             }
             Self::NoLink => f.write_str("takes a link, and there is none"),
-            Self::NoTurns => f.write_str(
+            Self::NoRoleAny => f.write_str(
                 "is to be done to node after node: name `NodeRef::any()` where each of them takes \
                  its turn",
             ),
@@ -247,8 +260,8 @@ impl ScheduleProblem {
             | Self::SeveralVolumes { .. }
             | Self::Idle(_)
             | Self::OnBothSides { .. }
-            | Self::Times
-            | Self::NoTime { .. }
+            | Self::WrongTimes
+            | Self::TooShort { .. }
             | Self::NothingToDo
             | Self::Obstacle { .. } => ScheduleErrorKind::Impossible,
         }
@@ -275,8 +288,8 @@ impl ScheduleProblem {
             | Self::SeveralVolumes { .. }
             | Self::Idle(_)
             | Self::OnBothSides { .. }
-            | Self::Times
-            | Self::NoTime { .. }
+            | Self::WrongTimes
+            | Self::TooShort { .. }
             | Self::NothingToDo
             | Self::Obstacle { .. } => None,
         }
@@ -313,8 +326,12 @@ impl fmt::Display for ScheduleProblem {
                 }
             }
             Self::LastsNothing => f.write_str("a fault has to last for some time"),
-            Self::AnyOutsideNemesis => f.write_str("only a nemesis draws the role `any`"),
-            Self::FlapOfZero => f.write_str("a link cannot flap with a period of zero"),
+            Self::AnyOutsideNemesis => {
+                f.write_str("only a nemesis draws the role `any`; name a node")
+            }
+            Self::FlapOfZero => {
+                f.write_str("a link cannot flap with a period of zero; give a time")
+            }
             Self::Share(share) => {
                 write!(f, "a share of {share} is not above 0 % and below 100 %")
             }
@@ -329,11 +346,13 @@ impl fmt::Display for ScheduleProblem {
                 volumes.join(", ")
             ),
             Self::Idle(idle) => idle.fmt(f),
-            Self::OnBothSides { node } => write!(f, "node `{node}` is on both sides"),
-            Self::Times => f.write_str(
+            Self::OnBothSides { node } => {
+                write!(f, "node `{node}` is on both sides; name it on one")
+            }
+            Self::WrongTimes => f.write_str(
                 "the times of quiet and of faults go from less to more, and no fault lasts for 0 s",
             ),
-            Self::NoTime {
+            Self::TooShort {
                 lasts,
                 first,
                 duration,
@@ -421,7 +440,7 @@ impl fmt::Display for ScheduleError {
     }
 }
 
-/// The same as `Display`: an error that leaves a test by `?` is printed with `Debug`.
+/// Writes the same as `Display`: an error that leaves a test by `?` is printed with `Debug`.
 impl fmt::Debug for ScheduleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

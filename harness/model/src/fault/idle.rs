@@ -1,6 +1,6 @@
 //! Faults that would change nothing.
 //!
-//! A test under such a fault would pass, and would say nothing. So the fault is refused.
+//! A test under such a fault would pass and would test nothing, so the fault is refused.
 
 use std::fmt;
 
@@ -14,15 +14,15 @@ use crate::impair::QueueLimit;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IdleFault {
-    /// The impairment is none.
+    /// The impairment changes no packet.
     NoImpairment,
-    /// A clock jumps by no time.
+    /// The jump of a clock is 0 s.
     NoJump,
-    /// A clock drifts by nothing.
+    /// The drift of a clock is 0 ppm.
     NoDrift,
-    /// Answers of a name server come in time.
+    /// The answers of a name server come 0 s late.
     NoDelay,
-    /// A node that runs all of the time.
+    /// A node runs for 100 % of the time.
     NotSlow,
     /// No pair of nodes is severed.
     NoPair,
@@ -46,9 +46,9 @@ impl fmt::Display for IdleFault {
             Self::NotSlow => {
                 "a node that runs for 100 % of the time is not slow: give a share below 100 %"
             }
-            Self::NoPair => "there is no pair of nodes",
+            Self::NoPair => "there is no pair of nodes: name one",
             Self::SameNode => "both nodes of the pair are the same: name two nodes",
-            Self::EmptySide => "a side of the partition has no node",
+            Self::EmptySide => "a side of the partition has no node: name one",
         })
     }
 }
@@ -101,12 +101,12 @@ impl Fault {
             | Self::Pause { .. }
             | Self::KillProcesses { .. }
             | Self::Crash { .. }
-            // What a disk has to say is in `DiskFault::validate`.
+            // `DiskFault::validate` checks these, since it knows the size of a disk.
             | Self::Disk { .. }
             | Self::Restart { .. }
             | Self::KillProgram { .. }
             | Self::PauseProgram { .. }
-            // What the processes of the node have at the time decides.
+            // The limits that the processes of the node have when the fault begins decide.
             | Self::Descriptors { .. }
             | Self::Memory { .. }
             | Self::Action { .. } => None,

@@ -22,7 +22,7 @@ pub fn means_link(written: &str, link: &str) -> bool {
     written == link || written == link.replace('–', "-")
 }
 
-/// What a text may have in the place of a node or of a link.
+/// Words for what a text may have in the place of a node or of a link.
 const NAMES: &str = "a name, or a role as in `{ role = \"leader\" }`";
 
 macro_rules! reference {

@@ -129,7 +129,7 @@ fn a_misspelt_field_is_refused() {
     assert!(error.contains("directoin"), "{error}");
 }
 
-/// Keys have underscores, and values have hyphens. Whoever mixes them up is understood.
+/// Keys have underscores, and values have hyphens. Values with underscores are read too.
 #[test]
 fn a_value_has_hyphens_and_is_read_with_underscores_too() {
     let cut = Fault::cut_one_way("a–b", Direction::AToB);

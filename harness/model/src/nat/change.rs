@@ -147,8 +147,8 @@ impl Nat {
     /// returns its external address and port. The port asked for is given if it is free.
     ///
     /// The mapping is for all remote hosts, and lets all of them in, whatever the mappings of other
-    /// traffic depend on: RFC 6887, section 11, wants that of MAP. Traffic for which there is such
-    /// another mapping keeps it until that one expires.
+    /// traffic depend on, as RFC 6887, section 11, requires of MAP. Traffic that has another
+    /// mapping already keeps the old mapping until the old mapping expires.
     pub fn request(&mut self, wanted: &RequestedPort, now: u64) -> Option<SocketAddrV4> {
         let RequestedPort {
             protocol,

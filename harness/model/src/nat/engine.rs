@@ -237,8 +237,8 @@ impl Nat {
         sums: Checksums,
         now: u64,
     ) -> NatOutcome {
-        // The kernel of the router takes in what is for the address of the uplink. Here are the
-        // other external addresses, which the router itself does not have.
+        // The kernel of the router takes in packets to the address of the uplink. This packet is
+        // for another external address, which the router itself does not have.
         if !self.spec.hairpinning.is_on() {
             return NatOutcome::Drop(NatDrop::Hairpin);
         }

@@ -156,9 +156,9 @@ impl Nat {
         };
         let own = || match find(NOBODY) {
             None => find(part),
-            // A forwarded port answers by its own mapping, to whomever it answers. But what goes on
-            // keeps its port, although the host has asked for another one meanwhile, as with the
-            // connections that Linux tracks.
+            // A forwarded port answers every remote host by its own mapping. A session that goes on
+            // keeps its port nevertheless, although the host has asked for another port meanwhile:
+            // Linux does so with connections that it tracks.
             Some(open) if part != NOBODY => find(part).filter(goes_on).or(Some(open)),
             Some(open) => Some(open),
         };

@@ -100,7 +100,7 @@ pub enum Hairpinning {
     /// gets answers from an address that it has not asked.
     InternalSource,
     /// The router itself gets the packet: a service of the router may answer, or its kernel
-    /// refuses. Linux and pf do this, which translate at the uplink alone.
+    /// refuses. Linux and pf, which translate at the uplink alone, do this.
     ToRouter,
     /// The packet is dropped silently, whatever the router itself serves there: hosts inside reach
     /// the router by its address inside.

@@ -26,12 +26,10 @@ pub(crate) fn check(spec: &AdvertiseSpec, site: Site, router: &NamedPart, proble
     }
     if let Err(wrong) = spec.parsed_prefix() {
         let router = router();
-        problems.add(site, || AdvertiseProblem::Advertised { router, wrong });
+        problems.add(site, || AdvertiseProblem::WrongPrefix { router, wrong });
     }
     if spec.delegated && spec.prefix.is_some() {
-        problems.add(site, || AdvertiseProblem::TwoAdvertised {
-            router: router(),
-        });
+        problems.add(site, || AdvertiseProblem::TwoPrefixes { router: router() });
     }
 }
 

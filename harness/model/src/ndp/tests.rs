@@ -93,7 +93,7 @@ fn wrong_routers_are_refused_before_anything_starts() {
         (
             Some(spec().lifetime(Duration::from_secs(0))),
             TopologyErrorKind::Invalid,
-            "it is 1 to 9000 seconds",
+            "a lifetime is 1 to 9000 seconds",
         ),
     ] {
         let (found, said) = refused(advertise);

@@ -211,8 +211,8 @@ fn stacks(
 }
 
 /// Returns the versions whose packets a stack forwards: those of its interfaces if it is a router,
-/// and IPv6 if it is a client of 464XLAT, where what the interface of the client has made of a
-/// packet of IPv4 goes on to the uplink.
+/// and IPv6 if it is a client of 464XLAT, whose packets of IPv4 become packets of IPv6 that the
+/// stack forwards to the uplink.
 fn forwarded(is_router: bool, clat: bool, interfaces: &[InterfacePlan]) -> Vec<IpVersion> {
     let mut addresses = interfaces.iter().flat_map(|it| &it.addresses);
     let v6 = clat || is_router && addresses.any(|address| address.ip.is_ipv6());

@@ -66,7 +66,7 @@ pub(crate) fn known_on_a_switch(interfaces: usize, learnable: usize) -> Known {
 /// assert_eq!(
 ///     error.to_string(),
 ///     "200 nodes need 201 network namespaces, but this machine allows 100 more \
-///      (`user.max_net_namespaces`); use fewer nodes, or raise it: \
+///      (`user.max_net_namespaces`); use fewer nodes, or raise the limit: \
 ///      `sudo sysctl -w user.max_net_namespaces=15000`"
 /// );
 /// ```

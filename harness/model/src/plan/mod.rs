@@ -57,5 +57,5 @@ pub use stack::{
 };
 pub use stack_op::{StackDiff, StackOp, diff};
 
-pub(crate) use routing::check::whose;
+pub(crate) use routing::check::named_with_subject;
 pub(crate) use routing::realms::router;

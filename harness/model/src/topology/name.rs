@@ -36,20 +36,26 @@ pub(crate) enum NameFault {
     /// The name, or a label of it, is empty.
     NoLabel,
     /// A label has a character that none can have.
-    InLabel(char),
+    CharacterInLabel(char),
+    /// A label has this number of bytes, which is too large.
     LongLabel(usize),
+    /// A hostname has this number of bytes, which is too large.
     LongHostname(usize),
-    Hyphen,
+    /// A label starts or ends with a hyphen.
+    HyphenAtEnd,
     Localhost,
     /// Resolvers would read the name as an address.
     Numeric,
+    /// The name of an interface has this number of bytes, which is 0 or too large.
     InterfaceLength(usize),
     /// The name of an interface or a volume has a character that none can have.
-    Odd(char),
+    OddCharacter(char),
     ReservedByKernel,
     Loopback,
     EmptyVolume,
-    Directory,
+    /// The name of a volume is `.` or `..`.
+    DotsAsVolume,
+    /// The name of a volume has this number of bytes, which is too large.
     LongVolume(usize),
 }
 
@@ -63,7 +69,7 @@ impl fmt::Display for NameFault {
                     "is empty; a name has 1 to {LABEL} letters, digits and hyphens"
                 )
             }
-            Self::InLabel(odd) => write!(
+            Self::CharacterInLabel(odd) => write!(
                 f,
                 "has `{}` in it; a name is made of letters a–z, digits and hyphens",
                 odd.escape_debug()
@@ -74,7 +80,7 @@ impl fmt::Display for NameFault {
             Self::LongHostname(bytes) => {
                 write!(f, "has {bytes} bytes; a hostname has at most {HOSTNAME}")
             }
-            Self::Hyphen => f.write_str("starts or ends with a hyphen; resolvers refuse that"),
+            Self::HyphenAtEnd => f.write_str("starts or ends with a hyphen; resolvers refuse that"),
             Self::Localhost => f.write_str("is reserved: every node is its own `localhost`"),
             Self::Numeric => f.write_str("would be read as an address; start it with a letter"),
             Self::InterfaceLength(bytes) => write!(
@@ -82,15 +88,15 @@ impl fmt::Display for NameFault {
                 "has {}; an interface name has 1 to {ALTNAME}",
                 counted(*bytes as u64, "byte")
             ),
-            Self::Odd(odd) => write!(
+            Self::OddCharacter(odd) => write!(
                 f,
                 "has `{}` in it; use letters, digits, `-`, `_` and `.`",
                 odd.escape_debug()
             ),
-            Self::ReservedByKernel => f.write_str("is reserved by the kernel"),
-            Self::Loopback => f.write_str("is reserved for the loopback interface"),
-            Self::EmptyVolume => f.write_str("is empty"),
-            Self::Directory => f.write_str("is a directory of its own meaning"),
+            Self::ReservedByKernel => f.write_str("is reserved by the kernel; choose another"),
+            Self::Loopback => f.write_str("is reserved for the loopback interface; choose another"),
+            Self::EmptyVolume => f.write_str("is empty; give the volume a name"),
+            Self::DotsAsVolume => f.write_str("stands for another directory; choose another"),
             Self::LongVolume(bytes) => {
                 write!(f, "has {bytes} bytes; a volume's name has at most {LABEL}")
             }
@@ -100,7 +106,7 @@ impl fmt::Display for NameFault {
 
 /// Returns the fault of the name of a node, a pod or a switch, if there is one.
 pub(crate) fn wrong_label(name: &str) -> Option<NameFault> {
-    wrong_part(name).or_else(|| match name.to_ascii_lowercase().as_str() {
+    wrong_single_label(name).or_else(|| match name.to_ascii_lowercase().as_str() {
         "localhost" => Some(NameFault::Localhost),
         _ if is_numeric(name) => Some(NameFault::Numeric),
         _ => None,
@@ -114,22 +120,23 @@ pub(crate) fn wrong_hostname(name: &str) -> Option<NameFault> {
     }
     let last = name.rsplit('.').next().unwrap_or(name);
     name.split('.')
-        .find_map(wrong_part)
+        .find_map(wrong_single_label)
         .or_else(|| wrong_label(last))
 }
 
-fn wrong_part(label: &str) -> Option<NameFault> {
+/// Returns the fault of one label of a name, if there is one.
+fn wrong_single_label(label: &str) -> Option<NameFault> {
     let is_odd = |c: &char| !c.is_ascii_alphanumeric() && *c != '-';
     if label.is_empty() {
         return Some(NameFault::NoLabel);
     }
     if let Some(odd) = label.chars().find(is_odd) {
-        return Some(NameFault::InLabel(odd));
+        return Some(NameFault::CharacterInLabel(odd));
     }
     if label.len() > LABEL {
         return Some(NameFault::LongLabel(label.len()));
     }
-    (label.starts_with('-') || label.ends_with('-')).then_some(NameFault::Hyphen)
+    (label.starts_with('-') || label.ends_with('-')).then_some(NameFault::HyphenAtEnd)
 }
 
 /// Returns whether resolvers take the name for an address, as `inet_aton(3)` does: `10`, `0x7f`.
@@ -150,7 +157,7 @@ pub(crate) fn wrong_interface(name: &str) -> Option<NameFault> {
     }
     let odd = |c: &char| !c.is_ascii_graphic() || "/:%`\"'\\".contains(*c);
     if let Some(odd) = name.chars().find(odd) {
-        return Some(NameFault::Odd(odd));
+        return Some(NameFault::OddCharacter(odd));
     }
     match name {
         "." | ".." | "all" | "default" => Some(NameFault::ReservedByKernel),
@@ -163,11 +170,11 @@ pub(crate) fn wrong_interface(name: &str) -> Option<NameFault> {
 pub(crate) fn wrong_volume(name: &str) -> Option<NameFault> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if let Some(odd) = name.chars().find(|c| !plain(*c)) {
-        return Some(NameFault::Odd(odd));
+        return Some(NameFault::OddCharacter(odd));
     }
     match name {
         "" => Some(NameFault::EmptyVolume),
-        "." | ".." => Some(NameFault::Directory),
+        "." | ".." => Some(NameFault::DotsAsVolume),
         _ if name.len() > LABEL => Some(NameFault::LongVolume(name.len())),
         _ => None,
     }

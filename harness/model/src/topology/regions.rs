@@ -57,13 +57,13 @@ const REGIONS: Site = Site {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Regions {
     regions: Vec<(String, Vec<Endpoint>)>,
-    ways: Vec<Way>,
+    ways: Vec<RegionWay>,
     others: Option<Impairment>,
 }
 
-/// What becomes of packets from one region to another.
+/// Impairment of packets from one region to another.
 #[derive(Clone, Debug, PartialEq)]
-struct Way {
+struct RegionWay {
     from: String,
     to: String,
     impairment: Impairment,
@@ -146,7 +146,7 @@ impl Regions {
         impairment: Impairment,
         is_for_both: bool,
     ) -> Self {
-        self.ways.push(Way {
+        self.ways.push(RegionWay {
             from,
             to,
             impairment,
@@ -167,13 +167,13 @@ impl Regions {
         let known = |name: &str| self.regions.iter().any(|(own, _)| own == name);
         for (at, (name, _)) in self.regions.iter().enumerate() {
             if self.regions[..at].iter().any(|(other, _)| other == name) {
-                problems.add(site, || RegionProblem::Twice {
+                problems.add(site, || RegionProblem::NameTwice {
                     region: name.clone(),
                 });
             }
         }
         let mut said = HashSet::new();
-        for Way {
+        for RegionWay {
             from,
             to,
             impairment: _,
@@ -194,7 +194,7 @@ impl Regions {
                 });
             }
             if from == to {
-                problems.add(site, || RegionProblem::LatencyWithin {
+                problems.add(site, || RegionProblem::LatencyToItself {
                     region: from.clone(),
                 });
             }

@@ -5,12 +5,12 @@ use super::spec::{ClatSpec, Nat64Spec, V6Nat};
 use crate::dhcp::AddressSource;
 use crate::packet::ip::IpVersion;
 use crate::plan::stack::StackPlan;
-use crate::plan::{Plan, router, whose};
+use crate::plan::{Plan, named_with_subject, router};
 use crate::topology::Subnet;
 use crate::topology::error::{Problems, Site};
 use crate::topology::id::{NodeId, Owner};
 use crate::topology::problem::{
-    ExchangeProblem, NamedPart, Nat64Problem, OfThePod, StackProblem, TopologyProblem,
+    ExchangeProblem, NamedPart, Nat64Problem, SettingOfPod, StackProblem, TopologyProblem,
 };
 use crate::topology::router::RouterSettings;
 use crate::topology::value::Topology;
@@ -34,7 +34,7 @@ pub(crate) fn check_with_plan(topology: &Topology, plan: &Plan, problems: &mut P
         let Some(settings) = router(topology, stack.owner).filter(translates) else {
             continue;
         };
-        let (name, subject) = whose(topology, stack.owner);
+        let (name, subject) = named_with_subject(topology, stack.owner);
         let router = CheckedRouter {
             topology,
             plan,
@@ -65,7 +65,7 @@ pub(crate) fn check_with_plan(topology: &Topology, plan: &Plan, problems: &mut P
 }
 
 impl CheckedRouter<'_> {
-    /// Adds a problem, which is told the router.
+    /// Adds a problem, which is made with the name of the router.
     fn add<P: Into<TopologyProblem>>(
         &self,
         problems: &mut Problems,
@@ -205,9 +205,9 @@ impl CheckedClient<'_> {
         let site = Site::new(id, "clat");
         let node = || topology.named(id);
         if topology.pod_of(id).is_some() {
-            problems.add(site, || StackProblem::Container {
+            problems.add(site, || StackProblem::PodSetting {
                 node: node(),
-                setting: OfThePod::Clat,
+                setting: SettingOfPod::Clat,
             });
         }
         let stack = plan.stack(id);

@@ -181,7 +181,7 @@ impl RunningCluster {
     /// Looks once whether a member is ready.
     fn look_at(&self, number: usize) -> Result<(), NotReady> {
         let node = self.member(number);
-        // The logs of a node that has crashed say still that its programs were ready.
+        // The logs of a node that has crashed still say that its programs were ready.
         if !node.is_running() {
             return Err(NotReady::Never("it is down".to_owned()));
         }

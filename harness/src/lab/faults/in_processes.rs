@@ -148,8 +148,8 @@ impl Limited {
                 let why = "runs no process whose limits could be lowered";
                 Err(LabError::unfit(LabErrorKind::NotFound, subject, why))
             }
-            // A schedule leaves the fault out, as one without a process: the programs that run at
-            // the time decide about both.
+            // The kind is that of a node without processes, so that a schedule leaves the fault out
+            // too: in both cases the programs that run at the time decide.
             Ok(LimitFault::AlreadyLower(lowest)) => {
                 let subject = Subject::Node(node.name().to_owned());
                 let why = format!(
@@ -203,7 +203,7 @@ const PERIOD: Duration = Duration::from_millis(50);
 /// A limit of the kernel (`cpu.max`) takes a cgroup of version 2 with the controller for
 /// processors, which few hosts delegate to users. Signals are permitted everywhere.
 pub(crate) fn slow(node: &Arc<Node>, share: Percent) -> Result<FaultThread> {
-    // Both ends are left out: the caller refuses a share of 100 %, which would slow nothing.
+    // The caller refuses a share of 100 %, which would slow nothing, with a sentence of its own.
     if !share.is_share() || share.fraction() == 0.0 {
         let subject = Subject::Node(node.name().to_owned());
         let why = format!("cannot have a share of {share} of a processor");

@@ -18,7 +18,7 @@ impl Dns {
     /// [`DnsSpec::ttl`](crate::dns::DnsSpec::ttl).
     ///
     /// # Errors
-    /// The fault has a name or a record that is none, or a delay of zero.
+    /// The fault has a name or a record that cannot be read, or a delay of zero.
     pub fn inject(&self, fault: DnsFault) -> Result<FaultGuard> {
         let parsed = fault.parse().map_err(|wrong| {
             let why = format!("has a name server that cannot have the fault `{fault}`: {wrong}");

@@ -81,7 +81,7 @@ impl Node {
     }
 
     /// Returns a program whose bad end nobody has expected, if nothing else runs in the node. Such
-    /// an end fails the trial anyway, so that no wait which could come to a good end is cut short.
+    /// an end fails the trial anyway, so that the wait may end early.
     fn dead_server(&self) -> Option<Arc<Running>> {
         let dead = self.programs().dead()?;
         // A script that fails may have left a daemon.

@@ -10,10 +10,10 @@ use crate::trial::time_scale::stretched;
 /// The longest time that a client takes to ask, and to hear the answer. A client that takes longer
 /// gets no page.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The most bytes of a question, without its content.
-const QUESTION: usize = 16 << 10;
+/// The most bytes of a request, without its content.
+const REQUEST: usize = 16 << 10;
 
-/// Answers a question for any page with that of the portal, on a thread of its own: a slow client
+/// Answers a request for any page with that of the portal, on a thread of its own: a slow client
 /// keeps no other one waiting.
 pub(super) fn answer(client: TcpStream, page: String) {
     let serve = move || {
@@ -27,22 +27,22 @@ pub(super) fn answer(client: TcpStream, page: String) {
 fn serve(mut client: TcpStream, page: &str) -> std::io::Result<()> {
     let end = Instant::now() + stretched(PATIENCE);
     client.set_write_timeout(Some(stretched(PATIENCE)))?;
-    let mut question: Vec<u8> = Vec::new();
+    let mut request: Vec<u8> = Vec::new();
     let mut buffer = [0; 1024];
     let status = loop {
         match read_until(&mut client, &mut buffer, end)? {
             0 => return Ok(()),
-            length => question.extend(&buffer[..length]),
+            length => request.extend(&buffer[..length]),
         }
-        if is_whole(&question) {
+        if has_whole_header(&request) {
             // RFC 6585, section 6: a network that asks for a login answers with 511, so that no
             // client takes the page for that of the server.
-            break match method(&question) {
+            break match method(&request) {
                 Some(_) => "511 Network Authentication Required",
                 None => "400 Bad Request",
             };
         }
-        if question.len() > QUESTION {
+        if request.len() > REQUEST {
             break "431 Request Header Fields Too Large";
         }
     };
@@ -55,7 +55,7 @@ fn serve(mut client: TcpStream, page: &str) -> std::io::Result<()> {
         page.len()
     );
     // RFC 9110, section 9.3.2: the answer to HEAD has the header of that to GET, and no content.
-    let content = match method(&question) {
+    let content = match method(&request) {
         Some(b"HEAD") => "",
         Some(_) | None => page,
     };
@@ -67,7 +67,7 @@ fn serve(mut client: TcpStream, page: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Reads what comes before a time.
+/// Reads once, and fails if nothing comes before `end`.
 fn read_until(client: &mut TcpStream, buffer: &mut [u8], end: Instant) -> std::io::Result<usize> {
     let left = end.saturating_duration_since(Instant::now());
     if left.is_zero() {
@@ -77,24 +77,24 @@ fn read_until(client: &mut TcpStream, buffer: &mut [u8], end: Instant) -> std::i
     client.read(buffer)
 }
 
-/// Returns whether a question has come as far as the empty line behind its header. A line may end
+/// Returns whether a request has arrived as far as the empty line behind its header. A line may end
 /// without a carriage return (RFC 9112, section 2.2).
-fn is_whole(question: &[u8]) -> bool {
-    let question = begin(question);
-    question.windows(2).any(|end| end == b"\n\n") || question.windows(3).any(|end| end == b"\n\r\n")
+fn has_whole_header(request: &[u8]) -> bool {
+    let request = without_leading_lines(request);
+    request.windows(2).any(|end| end == b"\n\n") || request.windows(3).any(|end| end == b"\n\r\n")
 }
 
-/// Returns a question without the empty lines in front of it, which some clients send behind the
-/// content of a question before (RFC 9112, section 2.2).
-fn begin(question: &[u8]) -> &[u8] {
+/// Returns a request without the empty lines in front of it, which some clients send behind the
+/// content of a request before (RFC 9112, section 2.2).
+fn without_leading_lines(request: &[u8]) -> &[u8] {
     let is_part = |byte: &u8| !matches!(byte, b'\r' | b'\n');
-    let first = question.iter().position(is_part);
-    &question[first.unwrap_or(question.len())..]
+    let first = request.iter().position(is_part);
+    &request[first.unwrap_or(request.len())..]
 }
 
-/// Returns the method of a question; nothing if the question is not one of HTTP.
-fn method(question: &[u8]) -> Option<&[u8]> {
-    let mut lines = begin(question).split(|byte| *byte == b'\n');
+/// Returns the method of a request; nothing if the request is not one of HTTP.
+fn method(request: &[u8]) -> Option<&[u8]> {
+    let mut lines = without_leading_lines(request).split(|byte| *byte == b'\n');
     let mut words = lines.next()?.trim_ascii_end().split(|byte| *byte == b' ');
     let method = words.next().filter(|it| !it.is_empty())?;
     let is_method = method.iter().all(u8::is_ascii_graphic);

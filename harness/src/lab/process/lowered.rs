@@ -68,7 +68,7 @@ impl LoweredLimits {
         };
         let mut refused = None;
         let mut lowest = None;
-        // A limit that nobody has would be a fault that never shows.
+        // A fault that lowers the limit of no process would never show.
         let mut shows = false;
         for pid in pids {
             // A process that is about to end has no memory any more.

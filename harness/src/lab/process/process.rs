@@ -326,11 +326,11 @@ impl Process {
     }
 
     /// Waits until `until`, and returns an error as soon as the program has ended badly, or has
-    /// left nobody in its node. A program that ends well may have left a daemon.
+    /// left no process in its node. A program that ends well may have left a daemon.
     fn still_runs(&self, until: Instant, when: impl FnOnce() -> String) -> Result<()> {
         match self.running.ended_by(Some(until)) {
             Some(status) if !status.success() => Err(self.died(&when())),
-            Some(_) if self.has_left_nobody() => {
+            Some(_) if self.has_left_no_process() => {
                 Err(self.died(&format!("{} and left no process", when())))
             }
             Some(_) => {
@@ -343,11 +343,11 @@ impl Process {
 
     /// Returns whether no process is in the node but its first one, which a daemon would have as
     /// its parent.
-    fn has_left_nobody(&self) -> bool {
+    fn has_left_no_process(&self) -> bool {
         let Some(first) = self.node_pid else {
             return false;
         };
-        // A daemon that forks may have a number that the first look has passed already.
+        // A daemon that forks may have a process id that the first look has passed already.
         (0..2).all(|_| process_table::children(first.cast_signed()).is_empty())
     }
 

@@ -40,8 +40,8 @@ impl Reporter for Junit {
             TrialResult::Passed => format!("<system-out>{}</system-out>", escape(&finished.output)),
             TrialResult::Ignored(reason) => format!(r#"<skipped message="{}"/>"#, escape(reason)),
             TrialResult::Failed(failure) => {
-                // JUnit knows no trial without a verdict. An error is a test that could not be
-                // judged, other than a failure, and readers count errors apart.
+                // JUnit has no element for a trial without a verdict. An error is a test that could
+                // not be judged, other than a failure, and readers count errors apart.
                 let (element, kind) = if failure.is_inconclusive {
                     ("error", "inconclusive")
                 } else {

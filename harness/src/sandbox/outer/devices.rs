@@ -30,7 +30,7 @@ const NOT_EVERYWHERE: [&str; 3] = ["net/tun", "fuse", "kvm"];
 pub(crate) struct UnusableDevice {
     /// The permissions of the file, if there is one.
     pub(crate) mode: Option<u32>,
-    /// The reason for which it was not opened.
+    /// The errno with which the kernel refused to open the device.
     pub(crate) errno: Errno,
 }
 
@@ -43,8 +43,8 @@ pub(crate) fn why_no_fuse() -> Option<UnusableDevice> {
     FUSE.get().copied()
 }
 
-/// Tries whether this process may use a device. One that a program finds and cannot open is worse
-/// than none: programs decide by the file what they can do.
+/// Tries whether this process may use a device. A device that a program finds and cannot open is
+/// worse than none: programs decide by the file what they can do.
 pub(super) fn try_open(device: &Path) -> Result<(), UnusableDevice> {
     let mut options = fs::File::options();
     let opened = options.read(true).write(true).open(device);

@@ -267,6 +267,9 @@ fn a_prefix_too_short_to_delegate_is_refused_before_anything_starts() -> TestRes
         error.contains("numbers 2 networks, a /64 each, out of the /64 that node `isp` delegates"),
         "{error}"
     );
-    assert!(error.contains("delegate a /63 or more"), "{error}");
+    assert!(
+        error.contains("delegate a /63 or a shorter prefix"),
+        "{error}"
+    );
     Ok(())
 }

@@ -111,7 +111,7 @@ fn what_stays_as_it_is_has_a_name_and_a_remedy() {
         "a",
         "by hand",
     );
-    // The line of ours has more than what `fix` writes, and goes with nothing.
+    // The line of our attribute has more on it than what `fix` writes, so it is left to the user.
     for line in [
         "#[snowglobe::test] #[test]",
         "#[snowglobe::test] // mine\n#[test]",

@@ -107,8 +107,8 @@ fn own_image() -> Option<Vec<u8>> {
 /// Returns the length of the mapping that begins at an address, by a table of mappings
 /// (`proc_pid_maps(5)`).
 fn mapped_from(maps: &str, address: usize) -> Option<usize> {
-    // Not by the only segment to load: Linux 6.1 maps two pages, of which the segment has 3,421
-    // bytes. The section headers follow, and the room for our code behind them.
+    // The only segment to load does not tell the length: Linux 6.1 maps two pages, of which the
+    // segment has 3,421 bytes. The section headers follow, and the room for our code behind them.
     maps.lines().find_map(|line| {
         let (from, to) = line.split_once(' ')?.0.split_once('-')?;
         let number = |digits| usize::from_str_radix(digits, 16).ok();

@@ -20,14 +20,14 @@ use nix::unistd::{Pid, execvp, getpgid, getpgrp, setpgid};
 use super::{BlockedSignals, Mask, SignalFd, unblock_all};
 use crate::process::{exit_now, limits};
 
-/// stdin, stdout and stderr.
+/// Descriptors of stdin, stdout and stderr.
 const STANDARD: [i32; 3] = [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO];
 
 /// Whether this program was started with SIGPIPE ignored. std ignores that signal before `main`
 /// (`library/std/src/rt.rs`), and nothing tells afterwards what the caller had wanted.
 static PIPE_IGNORED: AtomicBool = AtomicBool::new(false);
 
-/// Which of stdin, stdout and stderr were closed when this program was started, a bit each. std
+/// A bit for each of stdin, stdout and stderr that was closed when this program was started. std
 /// opens /dev/null in their places before `main` (`library/std/src/sys/pal/unix/mod.rs`,
 /// `sanitize_standard_fds`).
 static CLOSED: AtomicU8 = AtomicU8::new(0);

@@ -129,10 +129,10 @@ impl Nemesis {
             Err(error.of(ProblemOwner::Nemesis))
         };
         if self.quiet.is_empty() || self.lasts.is_empty() || self.lasts.start().is_zero() {
-            return impossible(ScheduleProblem::Times);
+            return impossible(ScheduleProblem::WrongTimes);
         }
         if self.first + *self.lasts.start() > self.duration {
-            return impossible(ScheduleProblem::NoTime {
+            return impossible(ScheduleProblem::TooShort {
                 lasts: *self.lasts.start(),
                 first: self.first,
                 duration: self.duration,
@@ -205,9 +205,9 @@ impl DrawnFrom {
         let (nodes, others, links) = needs(choice);
         if matches!(choice, Choice::Swizzle(_) | Choice::Rolling(_)) && nodes == 0 {
             // The same fault would begin again and again while it is in force.
-            return Some(ChoiceObstacle::NoTurns);
+            return Some(ChoiceObstacle::NoRoleAny);
         }
-        if let Some((able, lack)) = self.special(choice)
+        if let Some((able, lack)) = self.number_of_able(choice)
             && nodes > able
         {
             return Some(ChoiceObstacle::Lack(lack));
@@ -231,7 +231,7 @@ impl DrawnFrom {
 
     /// Returns how many nodes can have the fault of a choice, and what others lack; nothing for a
     /// fault that any node can have.
-    fn special(&self, choice: &Choice) -> Option<(usize, NodeLack)> {
+    fn number_of_able(&self, choice: &Choice) -> Option<(usize, NodeLack)> {
         let need = match choice {
             Choice::One(fault) | Choice::Swizzle(fault) | Choice::Rolling(fault) => fault.need(),
             Choice::Clock => NodeNeed::Clock,

@@ -241,14 +241,14 @@ impl Nemesis {
     }
 
     /// Does a fault on all nodes, one by one, and heals them one by one in another order. Each
-    /// takes the place of [`NodeRef::any`] in its turn.
+    /// node takes the place of [`NodeRef::any`] in its turn.
     #[must_use]
     pub fn swizzle(self, weight: u32, fault: Fault) -> Self {
         self.refused(weight, Choice::Swizzle(fault))
     }
 
     /// Does a fault on all nodes, each healed before the next: rolling restarts and upgrades. Each
-    /// takes the place of [`NodeRef::any`] in its turn.
+    /// node takes the place of [`NodeRef::any`] in its turn.
     #[must_use]
     pub fn rolling(self, weight: u32, fault: Fault) -> Self {
         self.refused(weight, Choice::Rolling(fault))

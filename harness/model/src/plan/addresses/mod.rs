@@ -183,11 +183,13 @@ impl Asked {
                         continue;
                     }
                     if let Some(other) = known.iter().find(|other| other.overlaps(&subnet)) {
-                        problems.add(site(port.link, port.side), || AddressProblem::OtherSubnet {
-                            end: topology.link_end(port.link, port.side),
-                            ip: *ip,
-                            prefix: subnet.prefix(),
-                            subnet: *other,
+                        problems.add(site(port.link, port.side), || {
+                            AddressProblem::PrefixDiffers {
+                                end: topology.link_end(port.link, port.side),
+                                ip: *ip,
+                                prefix: subnet.prefix(),
+                                subnet: *other,
+                            }
                         });
                     } else {
                         known.push(subnet);
@@ -308,7 +310,11 @@ impl Asked {
                     if !(first..=last).contains(&subnet.host_of(ip)) {
                         let subnet = *subnet;
                         let end = end();
-                        problems.add(site, || AddressProblem::OfNoInterface { end, ip, subnet });
+                        problems.add(site, || AddressProblem::NoInterfaceAddress {
+                            end,
+                            ip,
+                            subnet,
+                        });
                     }
                     if let Some((link, side)) =
                         owners.insert((port.segment, ip), (port.link, port.side))

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::check::whose;
+use super::check::named_with_subject;
 use super::realms::{network, owner_name};
 use crate::plan::stack::{Address, RoutePlan, SourceRule, StackPlan};
 use crate::plan::wiring::{Attachment, Wiring};
@@ -29,7 +29,7 @@ pub(crate) fn add_routes_by_hand(
     for (index, stack) in stacks.iter_mut().enumerate() {
         let owner = wiring.stacks[index].owner;
         for (number, asked) in network(topology, owner).routes.iter().enumerate() {
-            let (part, subject) = whose(topology, owner);
+            let (part, subject) = named_with_subject(topology, owner);
             match route(topology, wiring, addresses, index, asked) {
                 Ok(found) => add(stack, found),
                 Err(fault) => {

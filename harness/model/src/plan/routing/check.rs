@@ -32,13 +32,13 @@ pub(crate) fn check_realms(
                 .as_ref()
                 .is_some_and(|it| it.portal.is_some())
             {
-                let (part, subject) = whose(topology, stack.owner);
+                let (part, subject) = named_with_subject(topology, stack.owner);
                 let site = Site::new(subject, "firewall");
                 problems.add(site, || RouterProblem::PortalWithoutRouter { part });
             }
             continue;
         };
-        let (named, subject) = whose(topology, stack.owner);
+        let (named, subject) = named_with_subject(topology, stack.owner);
         let router_name = || named.clone();
         let ports = stack.interfaces.iter();
         let (up, down): (Vec<&Attachment>, Vec<_>) =
@@ -73,7 +73,7 @@ pub(crate) fn check_realms(
         let translates = nat.is_some() || router.nat_v6.separates();
         if translates && down.into_iter().any(circular) {
             let site = Site::new(subject, translation);
-            problems.add(site, || RouterProblem::NatGoneRound {
+            problems.add(site, || RouterProblem::NatBypassed {
                 router: router_name(),
             });
         }
@@ -81,7 +81,7 @@ pub(crate) fn check_realms(
     problems.check()
 }
 
-/// Refuses a translation, or a service that gives ports of it, whose values cannot be.
+/// Checks the values of a translation, and of the service that gives its ports to hosts.
 fn check_translation(
     settings: &RouterSettings,
     named: &NamedPart,
@@ -129,7 +129,7 @@ pub(crate) fn check_uplinks(
     let mut has_circle = false;
     for (index, stack) in wiring.stacks.iter().enumerate() {
         let id = StackId::new(index);
-        let (named, subject) = whose(topology, stack.owner);
+        let (named, subject) = named_with_subject(topology, stack.owner);
         let planned = stack.interfaces.iter().zip(&stacks[index].interfaces);
         // What a running lab has lost leads nowhere, and is no mistake of the topology.
         for (port, _) in planned.filter(|(_, it)| it.uplink && !it.gone) {
@@ -181,11 +181,11 @@ pub(crate) fn check_pools(topology: &Topology, plan: &Plan, problems: &mut Probl
         let Some(nat) = settings.and_then(|it| it.nat.as_ref()) else {
             continue;
         };
-        let (named, subject) = whose(topology, stack.owner);
+        let (named, subject) = named_with_subject(topology, stack.owner);
         let site = Site::new(subject, "nat");
         for address in nat.pool.iter().copied() {
             let Some(uplink) = plan.uplink_to(stack, address.into()) else {
-                problems.add(site, || RouterProblem::PoolBesideUplinks {
+                problems.add(site, || RouterProblem::PoolOutsideUplinks {
                     router: named.clone(),
                     address,
                 });
@@ -211,7 +211,10 @@ pub(crate) fn check_pools(topology: &Topology, plan: &Plan, problems: &mut Probl
 }
 
 /// Returns the node or pod of a stack, as sentences name it and as the subject of an error.
-pub(crate) fn whose(topology: &Topology, owner: Owner) -> (NamedPart, TopologySubject) {
+pub(crate) fn named_with_subject(
+    topology: &Topology,
+    owner: Owner,
+) -> (NamedPart, TopologySubject) {
     let subject = match owner {
         Owner::Node(id) => id.into(),
         Owner::Pod(id) => id.into(),

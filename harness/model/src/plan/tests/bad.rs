@@ -217,7 +217,7 @@ fn loops_of_switches() {
 fn mtus() {
     assert_eq!(
         link(LinkSpec::new().mtu(67)),
-        "MTU 67 of link `alice–bob` is out of range; it is 68 to 65535"
+        "MTU 67 of link `alice–bob` is out of range; an MTU is 68 to 65535"
     );
     assert!(link(LinkSpec::new().mtu(65_536)).contains("out of range"));
     assert!(link(LinkSpec::new().mtu(1279)).contains("too small for IPv6, which needs 1280"));
@@ -292,7 +292,7 @@ fn subnets() {
     topology.address_pools("0.0.0.0/0", "fd00::/48");
     assert_eq!(
         complaint(&topology),
-        "address pool `0.0.0.0/0` is no address at all; choose another"
+        "address pool `0.0.0.0/0` is the unspecified address; choose another"
     );
 }
 
@@ -369,7 +369,7 @@ fn mounts() {
     );
     assert_eq!(
         twice,
-        "mount `//data/` of node `a`: something is mounted there already"
+        "mount `//data/` of node `a`: something is mounted there already; choose another path"
     );
     assert!(
         node(NodeSpec::new("a").volume("/data", Volume::named("../x")))
@@ -377,7 +377,7 @@ fn mounts() {
     );
     assert!(
         node(NodeSpec::new("a").volume("/data", Volume::tmpfs(Size::bytes(0))))
-            .contains("a tmpfs of no size")
+            .contains("the tmpfs has a size of 0")
     );
     assert!(node(NodeSpec::new("a").bind("/data", "../x")).contains("`../x` leads upwards"));
     assert!(
@@ -393,7 +393,7 @@ fn mounts() {
         source: MountSource::Bind("".into()),
         read_only: true,
     };
-    assert!(node(NodeSpec::new("a").mount(empty)).contains("the path to it is empty"));
+    assert!(node(NodeSpec::new("a").mount(empty)).contains("the path is empty"));
     assert!(
         node(NodeSpec::new("a").rootfs("../x"))
             .contains("root filesystem of node `a`: `../x` leads upwards")

@@ -133,8 +133,8 @@ fn an_error_has_the_place_of_its_setting() {
     );
 }
 
-/// Values of topologies have underscores, and those of schedules have hyphens. Whoever mixes them
-/// up is understood.
+/// Values of topologies have underscores, and those of schedules have hyphens. Values of topologies
+/// are read with hyphens too.
 #[test]
 fn names_of_values_have_underscores_or_hyphens() {
     let text = |apart: char| {

@@ -1,4 +1,4 @@
-//! Addresses, subnets and pools that cannot be, or that overlap.
+//! Mistakes in addresses, subnets and pools.
 
 use std::error::Error;
 use std::fmt;
@@ -32,8 +32,8 @@ pub(crate) enum AddressProblem {
         text: String,
         fault: AddressFault,
     },
-    /// An address names a subnet that overlaps one of its segment.
-    OtherSubnet {
+    /// The prefix length of an address differs from that of the subnet of its segment.
+    PrefixDiffers {
         end: LinkEnd,
         ip: IpAddr,
         prefix: u8,
@@ -49,8 +49,9 @@ pub(crate) enum AddressProblem {
         end: LinkEnd,
         ip: IpAddr,
     },
-    /// The address of a network, or its broadcast address.
-    OfNoInterface {
+    /// No interface of a subnet can have the address: the first one of the subnet, or the one for
+    /// broadcast.
+    NoInterfaceAddress {
         end: LinkEnd,
         ip: IpAddr,
         subnet: Subnet,
@@ -110,11 +111,11 @@ impl AddressProblem {
             | Self::NotAnAddress { .. }
             | Self::UnusableAddress { .. }
             | Self::InNoSubnet { .. }
-            | Self::OfNoInterface { .. }
+            | Self::NoInterfaceAddress { .. }
             | Self::Pool { .. } => TopologyErrorKind::Invalid,
-            Self::OtherSubnet { .. } | Self::SubnetsOverlap { .. } | Self::AddressTaken { .. } => {
-                TopologyErrorKind::Conflict
-            }
+            Self::PrefixDiffers { .. }
+            | Self::SubnetsOverlap { .. }
+            | Self::AddressTaken { .. } => TopologyErrorKind::Conflict,
             Self::SubnetTooSmall { .. } | Self::PoolsExhausted { .. } => {
                 TopologyErrorKind::TooLarge
             }
@@ -132,8 +133,8 @@ impl AddressProblem {
             | Self::NotAnAddress { .. }
             | Self::UnusableAddress { .. }
             | Self::InNoSubnet { .. }
-            | Self::OfNoInterface { .. }
-            | Self::OtherSubnet { .. }
+            | Self::NoInterfaceAddress { .. }
+            | Self::PrefixDiffers { .. }
             | Self::SubnetsOverlap { .. }
             | Self::AddressTaken { .. }
             | Self::SubnetTooSmall { .. }
@@ -164,7 +165,7 @@ impl fmt::Display for AddressProblem {
                 "address at {end}: {} is {fault}; choose another",
                 show(text)
             ),
-            Self::OtherSubnet {
+            Self::PrefixDiffers {
                 end,
                 ip,
                 prefix,
@@ -190,9 +191,10 @@ impl fmt::Display for AddressProblem {
                 "address `{ip}` at {end} is in no subnet there; write it like `{ip}/{}`",
                 if ip.is_ipv4() { 24 } else { 64 }
             ),
-            Self::OfNoInterface { end, ip, subnet } => write!(
+            Self::NoInterfaceAddress { end, ip, subnet } => write!(
                 f,
-                "address `{ip}` at {end} is one that no interface can have in `{subnet}`"
+                "address `{ip}` at {end} is one that no interface can have in `{subnet}`; \
+                 choose another"
             ),
             Self::AddressTaken { end, ip, by } => write!(
                 f,
@@ -222,15 +224,15 @@ impl fmt::Display for AddressProblem {
     }
 }
 
-/// Tells the reason as what the address is.
+/// Tells the reason as the rest of a sentence that ends with "the address is" so far.
 impl fmt::Display for AddressFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Unspecified => "no address at all",
+            Self::Unspecified => "the unspecified address",
             Self::Loopback => "every node's own loopback",
             Self::Multicast => "for multicast",
             Self::Reserved => "reserved",
-            Self::MappedIpv4 => "an IPv4 address in disguise",
+            Self::MappedIpv4 => "an IPv4 address in the form of an IPv6 address",
             Self::LinkLocal => "link-local, which every interface has without being asked",
         })
     }

@@ -1,4 +1,4 @@
-//! Name servers whose zones cannot be.
+//! Mistakes in name servers and their zones.
 
 use std::error::Error;
 use std::fmt;
@@ -12,7 +12,8 @@ use crate::v6::PrefixError;
 /// A mistake in a name server. Lines and names are stored as they are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DnsProblem {
-    Dns64 {
+    /// A DNS64 has a prefix that no translation can have.
+    Dns64Prefix {
         server: NamedPart,
         wrong: PrefixError,
     },
@@ -30,14 +31,15 @@ pub(crate) enum DnsProblem {
         zone: String,
         most: usize,
     },
-    Line {
+    /// A line is no record.
+    WrongLine {
         server: NamedPart,
         zone: String,
         line: String,
         wrong: RecordError,
     },
     /// A line has a name that is not in the zone.
-    Outside {
+    NameOutsideZone {
         server: NamedPart,
         zone: String,
         line: String,
@@ -65,10 +67,10 @@ pub(crate) enum DnsProblem {
 impl DnsProblem {
     pub(crate) fn kind(&self) -> TopologyErrorKind {
         match self {
-            Self::Dns64 { .. }
+            Self::Dns64Prefix { .. }
             | Self::ZoneName { .. }
-            | Self::Line { .. }
-            | Self::Outside { .. } => TopologyErrorKind::Invalid,
+            | Self::WrongLine { .. }
+            | Self::NameOutsideZone { .. } => TopologyErrorKind::Invalid,
             Self::ZoneTwice { .. }
             | Self::RecordTwice { .. }
             | Self::AliasWithRecord { .. }
@@ -79,10 +81,10 @@ impl DnsProblem {
 
     pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Dns64 { wrong, .. } => Some(wrong),
+            Self::Dns64Prefix { wrong, .. } => Some(wrong),
             Self::ZoneName { wrong, .. } => Some(wrong),
-            Self::Line { wrong, .. } => Some(wrong),
-            Self::Outside { .. }
+            Self::WrongLine { wrong, .. } => Some(wrong),
+            Self::NameOutsideZone { .. }
             | Self::ZoneTwice { .. }
             | Self::RecordTwice { .. }
             | Self::AliasWithRecord { .. }
@@ -95,7 +97,9 @@ impl DnsProblem {
 impl fmt::Display for DnsProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Dns64 { server, wrong } => write!(f, "the DNS64 of {server} cannot be: {wrong}"),
+            Self::Dns64Prefix { server, wrong } => {
+                write!(f, "the DNS64 of {server} cannot have its prefix: {wrong}")
+            }
             Self::ZoneName {
                 server,
                 zone,
@@ -108,10 +112,10 @@ impl fmt::Display for DnsProblem {
             ),
             Self::ZoneTooLong { server, zone, most } => write!(
                 f,
-                "zone {} of {server} has more than {most} lines",
+                "zone {} of {server} has more than {most} lines; leave some out",
                 show(zone)
             ),
-            Self::Line {
+            Self::WrongLine {
                 server,
                 zone,
                 line,
@@ -122,21 +126,22 @@ impl fmt::Display for DnsProblem {
                 show(zone),
                 show(line)
             ),
-            Self::Outside {
+            Self::NameOutsideZone {
                 server,
                 zone,
                 line,
                 name,
             } => write!(
                 f,
-                "zone {} of {server}: line {} names {}, which is not in the zone",
+                "zone {} of {server}: line {} names {}, which is not in the zone; a name \
+                 without a dot at its end is below the zone",
                 show(zone),
                 show(line),
                 show(name)
             ),
             Self::RecordTwice { server, zone, line } => write!(
                 f,
-                "zone {} of {server} has record {} twice",
+                "zone {} of {server} has record {} twice; leave one out",
                 show(zone),
                 show(line)
             ),

@@ -1,4 +1,4 @@
-//! Files that are no topology, and names in them that lead to nothing.
+//! Files that hold no topology, and names in files that no part has.
 
 use std::error::Error;
 use std::fmt;
@@ -17,9 +17,11 @@ pub(crate) enum DocumentProblem {
     Syntax(TreeError),
     /// A value of the topology has no form in TOML.
     Unwritable(TreeError),
+    /// A node is in a pod that is not there.
     NoPod {
         name: String,
     },
+    /// A link has an end that is not there.
     NoEnd {
         name: String,
     },
@@ -28,6 +30,7 @@ pub(crate) enum DocumentProblem {
         between: [String; 2],
         name: String,
     },
+    /// A region has a node that is not there.
     NoNodeOfRegion {
         region: String,
         name: String,

@@ -4,10 +4,10 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TopologyErrorKind {
-    /// A value that cannot be: not written as its kind is, out of range, or without meaning.
+    /// A value that is not written as its kind is, is out of range, or has no meaning.
     Invalid,
-    /// Two parts that ask for the same name, address, subnet or MAC address, or for what excludes
-    /// one another.
+    /// Two parts that ask for the same name, address, subnet or MAC address, or for settings
+    /// that exclude each other.
     Conflict,
     /// A part that is referred to or needed, and is not there.
     Missing,
@@ -17,7 +17,7 @@ pub enum TopologyErrorKind {
     Wiring,
     /// More than the limits of a topology, an address pool or the machine allow.
     TooLarge,
-    /// A change of a link that a running lab has in use.
+    /// A change of a link or a node that a running lab has in use.
     InUse,
     /// A text that is no TOML, or has a field that no topology has.
     Syntax,

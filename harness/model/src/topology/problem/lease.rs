@@ -13,11 +13,13 @@ use crate::topology::name::show;
 /// A mistake in a server or a client of DHCP. The version tells DHCP from DHCPv6.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LeaseProblem {
+    /// The time of a lease is zero, too long for the protocol, or not in whole seconds.
     Lease {
         version: IpVersion,
         server: NamedPart,
         lease: Duration,
     },
+    /// The time of a renewal is zero, not in whole seconds, or not before the end of the lease.
     Renewal {
         version: IpVersion,
         server: NamedPart,
@@ -36,19 +38,22 @@ pub(crate) enum LeaseProblem {
         server: NamedPart,
         pool: String,
     },
+    /// A server without a pool has no network with an address to give.
     NothingToGive {
         version: IpVersion,
         server: NamedPart,
     },
-    NoServer {
-        node: NamedPart,
-        interface: String,
-    },
+    /// A client asks for an address on a network without a server.
+    NoServer { node: NamedPart, interface: String },
 }
 
 impl LeaseProblem {
     /// Returns the problem of a server that has nothing to give, with its pool or without one.
-    pub(crate) fn nothing(version: IpVersion, server: NamedPart, pool: Option<&str>) -> Self {
+    pub(crate) fn nothing_to_give(
+        version: IpVersion,
+        server: NamedPart,
+        pool: Option<&str>,
+    ) -> Self {
         match pool {
             Some(pool) => Self::PoolTaken {
                 version,
@@ -132,7 +137,7 @@ impl fmt::Display for LeaseProblem {
             } => write!(
                 f,
                 "the pool {} of the {} server of {server} has no free address on any of its \
-                 networks",
+                 networks; take a range of one of the networks",
                 show(pool),
                 protocol(*version)
             ),
@@ -141,14 +146,16 @@ impl fmt::Display for LeaseProblem {
                 server,
             } => write!(
                 f,
-                "{server} has a DHCP server, and no network with a free IPv4 address"
+                "{server} has a DHCP server, and no network with a free IPv4 address; give a \
+                 network of the server a subnet of IPv4 with room"
             ),
             Self::NothingToGive {
                 version: IpVersion::V6,
                 server,
             } => write!(
                 f,
-                "{server} has a DHCPv6 server, and no network of IPv6 behind it"
+                "{server} has a DHCPv6 server, and no network of IPv6 behind it; add a link with \
+                 IPv6"
             ),
             Self::NoServer { node, interface } => write!(
                 f,

@@ -1,4 +1,4 @@
-//! Links that cannot be, and changes of what a running lab has in use.
+//! Mistakes in links, and changes of what a running lab has in use.
 
 use std::error::Error;
 use std::fmt;
@@ -30,6 +30,7 @@ pub(crate) enum LinkProblem {
         link: LinkLabel,
         switch: String,
     },
+    /// Two switches that a link joins ask for different families.
     FamiliesDiffer {
         switches: [String; 2],
     },
@@ -39,6 +40,7 @@ pub(crate) enum LinkProblem {
         least: u32,
         most: u32,
     },
+    /// An MTU is too small for a link with IPv6.
     MtuOfIpv6 {
         part: NamedPart,
         mtu: u32,
@@ -67,6 +69,7 @@ pub(crate) enum LinkProblem {
         end: LinkEnd,
         wrong: MacError,
     },
+    /// Two interfaces of one segment have one MAC address.
     MacTwice {
         links: [LinkLabel; 2],
         mac: Mac,
@@ -120,7 +123,11 @@ impl fmt::Display for LinkProblem {
                 "link {link} joins {part} to itself; a cable needs two ends"
             ),
             Self::JoinsSwitchToItself { link, switch } => {
-                write!(f, "link {link} joins switch {} to itself", show(switch))
+                write!(
+                    f,
+                    "link {link} joins switch {} to itself; a cable needs two ends",
+                    show(switch)
+                )
             }
             Self::LoopOfSwitches { link } => write!(
                 f,
@@ -134,7 +141,8 @@ impl fmt::Display for LinkProblem {
             ),
             Self::FamiliesDiffer { switches: [a, b] } => write!(
                 f,
-                "switches {} and {} are joined but ask for different families",
+                "switches {} and {} are joined but ask for different families; ask for \
+                 the same ones at both",
                 show(a),
                 show(b)
             ),
@@ -145,7 +153,7 @@ impl fmt::Display for LinkProblem {
                 most,
             } => write!(
                 f,
-                "MTU {mtu} of {part} is out of range; it is {least} to {most}"
+                "MTU {mtu} of {part} is out of range; an MTU is {least} to {most}"
             ),
             Self::MtuOfIpv6 { part, mtu, least } => write!(
                 f,
@@ -164,7 +172,8 @@ impl fmt::Display for LinkProblem {
             } => write!(f, "link {link}, {direction}: {wrong}"),
             Self::PortOfSwitch { end } => write!(
                 f,
-                "{end} is a switch, whose port has no name, MAC or address to ask for"
+                "{end} is a switch, whose port has no name, MAC or address to ask for; \
+                 leave them out"
             ),
             Self::InterfaceName { end, name, fault } => {
                 write!(f, "interface name {} at {end} {fault}", show(name))

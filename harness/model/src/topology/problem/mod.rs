@@ -1,12 +1,12 @@
-//! What can be wrong with a topology: data, and for each kind of data the one place that makes
-//! sentences of it.
+//! Problems with a topology as data, and for each kind of data the one place that makes sentences
+//! of the data.
 //!
 //! | file | role |
 //! |---|---|
 //! | `kind` | kinds of problems, as callers tell them apart |
 //! | `part` | the parts of a topology that sentences name |
 //! | `size` | more parts than a lab or the machine can have |
-//! | `name` | names that cannot be, are taken, or name nothing |
+//! | `name` | names that break a rule, are taken, or name nothing |
 //! | `stack` | settings of one network stack, and of a node |
 //! | `start` | mounts, volumes, trees of files and commands |
 //! | `link` | links, their ends, and changes of what is in use |
@@ -53,7 +53,7 @@ pub(crate) use region::RegionProblem;
 pub(crate) use router::{RouteFault, RouterProblem};
 pub use size::RAISE_OPEN_FILES;
 pub(crate) use size::{MachineLimit, SizeProblem};
-pub(crate) use stack::{FirewallFault, OfThePod, RuleFault, StackProblem, SysctlFault};
+pub(crate) use stack::{FirewallFault, RuleFault, SettingOfPod, StackProblem, SysctlFault};
 pub(crate) use start::{CommandProblem, FilesFault, FilesProblem};
 pub(crate) use translation::{ExchangeProblem, Nat64Problem};
 

@@ -1,4 +1,4 @@
-//! Names that cannot be, that two parts have, or that lead to nothing.
+//! Names that break a rule, that two parts have, or that name nothing.
 
 use std::error::Error;
 use std::fmt;
@@ -19,25 +19,30 @@ pub(crate) enum NameProblem {
         link: LinkLabel,
         kind: PartKind,
     },
+    /// The domain of the lab breaks a rule for names.
     Domain {
         domain: String,
         fault: NameFault,
     },
-    Label {
+    /// The name of a node, a pod or a switch breaks a rule for names.
+    PartName {
         kind: PartKind,
         name: String,
         fault: NameFault,
     },
-    Taken {
+    /// Two parts have one name.
+    PartNameTaken {
         kind: PartKind,
         name: String,
         by: PartKind,
     },
+    /// An alias breaks a rule for names.
     Alias {
         alias: String,
         owner: String,
         fault: NameFault,
     },
+    /// An alias is a name that a node or a pod has already.
     AliasTaken {
         alias: String,
         owner: String,
@@ -54,10 +59,10 @@ impl NameProblem {
             Self::ForeignPod { .. } | Self::ForeignEnd { .. } | Self::NoContainers { .. } => {
                 TopologyErrorKind::Missing
             }
-            Self::Domain { .. } | Self::Label { .. } | Self::Alias { .. } => {
+            Self::Domain { .. } | Self::PartName { .. } | Self::Alias { .. } => {
                 TopologyErrorKind::Invalid
             }
-            Self::Taken { .. } | Self::AliasTaken { .. } => TopologyErrorKind::Conflict,
+            Self::PartNameTaken { .. } | Self::AliasTaken { .. } => TopologyErrorKind::Conflict,
         }
     }
 
@@ -76,8 +81,8 @@ impl fmt::Display for NameProblem {
             }
             Self::ForeignEnd { link, kind } => write!(f, "link {link} joins a {kind} {FOREIGN}"),
             Self::Domain { domain, fault } => write!(f, "domain {} {fault}", show(domain)),
-            Self::Label { kind, name, fault } => write!(f, "{kind} name {} {fault}", show(name)),
-            Self::Taken { kind, name, by } => {
+            Self::PartName { kind, name, fault } => write!(f, "{kind} name {} {fault}", show(name)),
+            Self::PartNameTaken { kind, name, by } => {
                 let name = show(name);
                 let whose = match kind == by {
                     true => "another".to_owned(),

@@ -31,7 +31,7 @@ impl fmt::Display for NamedPart {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LinkLabel {
     Named(String),
-    /// A further link between two ends that have one, with its number: `alice–bob (2)`.
+    /// A further link between two ends that another link joins, with its number: `alice–bob (2)`.
     Numbered(String),
     Between([String; 2]),
 }

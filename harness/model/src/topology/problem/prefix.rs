@@ -15,15 +15,18 @@ use crate::topology::subnet::Subnet;
 /// A mistake in the delegation of prefixes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DelegationProblem {
+    /// A server cannot delegate its range in prefixes of the length that it is given.
     Delegation {
         server: NamedPart,
         wrong: DelegationError,
     },
+    /// The range of a server overlaps a network of the lab.
     OverlapsNetwork {
         server: NamedPart,
         range: Subnet,
         network: Subnet,
     },
+    /// The ranges of two servers overlap.
     OverlapsOther {
         server: NamedPart,
         range: Subnet,
@@ -31,17 +34,17 @@ pub(crate) enum DelegationProblem {
         /// The server that delegates parts of the other range.
         whose: NamedPart,
     },
-    DelegatedWithoutUplink {
-        router: NamedPart,
-    },
-    DelegatedWithoutNetwork {
-        router: NamedPart,
-    },
+    /// A router has no uplink by which it could ask for a prefix.
+    DelegatedWithoutUplink { router: NamedPart },
+    /// A router has no network on which it could advertise a prefix.
+    DelegatedWithoutNetwork { router: NamedPart },
+    /// A router asks for a prefix where no server delegates any.
     NothingDelegated {
         router: NamedPart,
         interface: String,
     },
-    DelegatedTooLong {
+    /// A router has more networks than its prefix has room for.
+    DelegatedTooSmall {
         router: NamedPart,
         server: NamedPart,
         /// Length of the prefixes that the server delegates.
@@ -49,7 +52,8 @@ pub(crate) enum DelegationProblem {
         /// Number of networks that the router numbers.
         networks: usize,
     },
-    RangeTooLong {
+    /// More routers ask a server for a prefix than its range has room for.
+    RangeTooSmall {
         server: NamedPart,
         range: Subnet,
         /// Length of the prefixes that the server delegates.
@@ -69,7 +73,7 @@ impl DelegationProblem {
             Self::DelegatedWithoutUplink { .. }
             | Self::DelegatedWithoutNetwork { .. }
             | Self::NothingDelegated { .. } => TopologyErrorKind::Missing,
-            Self::DelegatedTooLong { .. } | Self::RangeTooLong { .. } => {
+            Self::DelegatedTooSmall { .. } | Self::RangeTooSmall { .. } => {
                 TopologyErrorKind::TooLarge
             }
         }
@@ -83,8 +87,8 @@ impl DelegationProblem {
             | Self::DelegatedWithoutUplink { .. }
             | Self::DelegatedWithoutNetwork { .. }
             | Self::NothingDelegated { .. }
-            | Self::DelegatedTooLong { .. }
-            | Self::RangeTooLong { .. } => None,
+            | Self::DelegatedTooSmall { .. }
+            | Self::RangeTooSmall { .. } => None,
         }
     }
 }
@@ -117,12 +121,12 @@ impl fmt::Display for DelegationProblem {
             Self::DelegatedWithoutUplink { router } => write!(
                 f,
                 "{router} advertises the prefix that it is delegated, and has no uplink with IPv6 \
-                 by which it could ask for one"
+                 by which it could ask for one; add an uplink with IPv6"
             ),
             Self::DelegatedWithoutNetwork { router } => write!(
                 f,
                 "{router} advertises the prefix that it is delegated, and has no network of IPv6 \
-                 behind it"
+                 behind it; add a link with IPv6"
             ),
             Self::NothingDelegated { router, interface } => write!(
                 f,
@@ -130,7 +134,7 @@ impl fmt::Display for DelegationProblem {
                  delegates any there; give the router there one by `NodeSpec::dhcp6` with \
                  `Dhcp6Spec::delegate`"
             ),
-            Self::DelegatedTooLong {
+            Self::DelegatedTooSmall {
                 router,
                 server,
                 length,
@@ -138,11 +142,11 @@ impl fmt::Display for DelegationProblem {
             } => write!(
                 f,
                 "{router} numbers {}, a /64 each, out of the /{length} that {server} delegates to \
-                 it, which is too short; delegate a /{} or more",
+                 it, which is too small; delegate a /{} or a shorter prefix",
                 counted(*networks as u64, "network"),
                 64 - networks.next_power_of_two().trailing_zeros()
             ),
-            Self::RangeTooLong {
+            Self::RangeTooSmall {
                 server,
                 range,
                 length,
@@ -150,7 +154,7 @@ impl fmt::Display for DelegationProblem {
             } => write!(
                 f,
                 "the DHCPv6 server of {server} is asked for a prefix by {}, and `{range}` is too \
-                 short to delegate a /{length} to each; take a larger range or longer prefixes",
+                 small to delegate a /{length} to each; take a larger range or longer prefixes",
                 counted(*routers as u64, "router")
             ),
         }
@@ -170,25 +174,24 @@ pub(crate) enum AdvertiseProblem {
         router: NamedPart,
         interface: String,
     },
+    /// The time for which a router advertises itself is out of range.
     Lifetime {
         router: NamedPart,
         lifetime: Duration,
-        /// Seconds.
+        /// The shortest lifetime, in seconds.
         least: u64,
-        /// Seconds.
+        /// The longest lifetime, in seconds.
         most: u64,
     },
-    Advertised {
+    /// A router is told to advertise a prefix that no router can advertise.
+    WrongPrefix {
         router: NamedPart,
         wrong: AdvertisedPrefixError,
     },
-    TwoAdvertised {
-        router: NamedPart,
-    },
-    NoRouter {
-        node: NamedPart,
-        interface: String,
-    },
+    /// A router advertises the prefix that it is delegated, and another one.
+    TwoPrefixes { router: NamedPart },
+    /// A host makes its address of a router's prefix where no router advertises one.
+    NoRouter { node: NamedPart, interface: String },
 }
 
 impl AdvertiseProblem {
@@ -197,18 +200,18 @@ impl AdvertiseProblem {
             Self::NoServerOfNames { .. }
             | Self::NoServerOfAddresses { .. }
             | Self::NoRouter { .. } => TopologyErrorKind::Missing,
-            Self::Lifetime { .. } | Self::Advertised { .. } => TopologyErrorKind::Invalid,
-            Self::TwoAdvertised { .. } => TopologyErrorKind::Conflict,
+            Self::Lifetime { .. } | Self::WrongPrefix { .. } => TopologyErrorKind::Invalid,
+            Self::TwoPrefixes { .. } => TopologyErrorKind::Conflict,
         }
     }
 
     pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Advertised { wrong, .. } => Some(wrong),
+            Self::WrongPrefix { wrong, .. } => Some(wrong),
             Self::NoServerOfNames { .. }
             | Self::NoServerOfAddresses { .. }
             | Self::Lifetime { .. }
-            | Self::TwoAdvertised { .. }
+            | Self::TwoPrefixes { .. }
             | Self::NoRouter { .. } => None,
         }
     }
@@ -234,15 +237,16 @@ impl fmt::Display for AdvertiseProblem {
                 most,
             } => write!(
                 f,
-                "{router} advertises itself for {lifetime:?}; it is {least} to {most} seconds"
+                "{router} advertises itself for {lifetime:?}; a lifetime is {least} to {most} \
+                 seconds"
             ),
-            Self::Advertised { router, wrong } => {
+            Self::WrongPrefix { router, wrong } => {
                 write!(f, "{router} advertises a prefix: {wrong}")
             }
-            Self::TwoAdvertised { router } => write!(
+            Self::TwoPrefixes { router } => write!(
                 f,
                 "{router} advertises the prefix that it is delegated, and another one; choose one \
-                 of both"
+                 of the two"
             ),
             Self::NoRouter { node, interface } => write!(
                 f,

@@ -1,4 +1,4 @@
-//! Regions that cannot be, and pairs of regions without a latency.
+//! Mistakes in regions and in the latencies between regions.
 
 use std::error::Error;
 use std::fmt;
@@ -9,33 +9,28 @@ use crate::topology::name::show;
 /// A mistake in regions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RegionProblem {
-    Twice {
-        region: String,
-    },
+    /// Two regions have one name.
+    NameTwice { region: String },
+    /// A latency is between two regions of which one is not there.
     UnknownInLatency {
         from: String,
         to: String,
         unknown: String,
     },
-    LatencyWithin {
-        region: String,
-    },
-    TwoLatencies {
-        from: String,
-        to: String,
-    },
-    NoLatency {
-        from: String,
-        to: String,
-    },
+    /// A latency is from a region to the same region.
+    LatencyToItself { region: String },
+    /// The way from one region to another has two latencies.
+    TwoLatencies { from: String, to: String },
+    /// The way from one region to another has no latency.
+    NoLatency { from: String, to: String },
 }
 
 impl RegionProblem {
     pub(crate) fn kind(&self) -> TopologyErrorKind {
         match self {
-            Self::Twice { .. } | Self::TwoLatencies { .. } => TopologyErrorKind::Conflict,
+            Self::NameTwice { .. } | Self::TwoLatencies { .. } => TopologyErrorKind::Conflict,
             Self::UnknownInLatency { .. } | Self::NoLatency { .. } => TopologyErrorKind::Missing,
-            Self::LatencyWithin { .. } => TopologyErrorKind::Invalid,
+            Self::LatencyToItself { .. } => TopologyErrorKind::Invalid,
         }
     }
 
@@ -47,9 +42,9 @@ impl RegionProblem {
 impl fmt::Display for RegionProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Twice { region } => write!(
+            Self::NameTwice { region } => write!(
                 f,
-                "there are two regions {}; each needs its own name",
+                "there are two regions {}; give each a name of its own",
                 show(region)
             ),
             Self::UnknownInLatency { from, to, unknown } => write!(
@@ -59,7 +54,7 @@ impl fmt::Display for RegionProblem {
                 show(to),
                 show(unknown)
             ),
-            Self::LatencyWithin { region } => write!(
+            Self::LatencyToItself { region } => write!(
                 f,
                 "the latency from {} to itself: nodes of a region are on one switch; impair their \
                  links",

@@ -1,4 +1,4 @@
-//! Uplinks that lead nowhere, translations of IPv4 and routes that cannot be.
+//! Uplinks that lead nowhere, and mistakes in translations of IPv4 and in routes.
 
 use std::error::Error;
 use std::fmt;
@@ -14,6 +14,7 @@ use crate::topology::name::show;
 /// A mistake in a router, or in the way from a stack to others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RouterProblem {
+    /// A node or a pod that is no router has a captive portal.
     PortalWithoutRouter {
         part: NamedPart,
     },
@@ -31,6 +32,7 @@ pub(crate) enum RouterProblem {
         router: NamedPart,
         wrong: NatProblem,
     },
+    /// A router gives ports to hosts that ask, and translates no addresses.
     PortMappingWithoutNat {
         router: NamedPart,
     },
@@ -39,33 +41,38 @@ pub(crate) enum RouterProblem {
         wrong: PortMappingProblem,
     },
     /// The networks on both sides of a translation are joined elsewhere.
-    NatGoneRound {
+    NatBypassed {
         router: NamedPart,
     },
+    /// No router is at the other end of an uplink.
     UplinkToNoRouter {
         router: NamedPart,
         link: LinkLabel,
     },
+    /// Each of some routers has its uplink to another of them, and none has a way out.
     CircleOfUplinks {
         router: NamedPart,
         /// The families that have no way out.
         versions: Vec<IpVersion>,
     },
+    /// Two default routes have one metric.
     SameMetric {
         part: NamedPart,
         metric: u32,
     },
-    PoolBesideUplinks {
+    /// An address of a NAT's pool is in no subnet of an uplink.
+    PoolOutsideUplinks {
         router: NamedPart,
         address: Ipv4Addr,
     },
+    /// An interface has an address of a NAT's pool.
     PoolTaken {
         router: NamedPart,
         address: Ipv4Addr,
         interface: String,
         link: LinkLabel,
     },
-    /// A route that was given by hand.
+    /// A route that was given by hand has a mistake.
     Route {
         part: NamedPart,
         to: String,
@@ -76,8 +83,11 @@ pub(crate) enum RouterProblem {
 /// A mistake in a route that was given by hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RouteFault {
+    /// A text is no network.
     NotANetwork(String),
+    /// The destination and the source of a route are of different families.
     FamiliesDiffer,
+    /// A route leads over a node that is no neighbour.
     NoNeighbour {
         via: String,
         version: IpVersion,
@@ -97,10 +107,10 @@ impl RouterProblem {
             Self::NatOnNetem { .. } | Self::SameMetric { .. } | Self::PoolTaken { .. } => {
                 TopologyErrorKind::Conflict
             }
-            Self::Nat { .. } | Self::PortMapping { .. } | Self::PoolBesideUplinks { .. } => {
+            Self::Nat { .. } | Self::PortMapping { .. } | Self::PoolOutsideUplinks { .. } => {
                 TopologyErrorKind::Invalid
             }
-            Self::NatGoneRound { .. } | Self::CircleOfUplinks { .. } => TopologyErrorKind::Wiring,
+            Self::NatBypassed { .. } | Self::CircleOfUplinks { .. } => TopologyErrorKind::Wiring,
             Self::Route { fault, .. } => match fault {
                 RouteFault::NotANetwork(_) | RouteFault::FamiliesDiffer => {
                     TopologyErrorKind::Invalid
@@ -122,8 +132,8 @@ impl RouterProblem {
             | Self::NatOnNetem { .. }
             | Self::SameMetric { .. }
             | Self::PoolTaken { .. }
-            | Self::PoolBesideUplinks { .. }
-            | Self::NatGoneRound { .. }
+            | Self::PoolOutsideUplinks { .. }
+            | Self::NatBypassed { .. }
             | Self::CircleOfUplinks { .. }
             | Self::Route { .. } => None,
         }
@@ -154,16 +164,16 @@ impl fmt::Display for RouterProblem {
                 "the NAT of {router} works on a wire, and its uplink is to be carried by netem; \
                  take `Engine::Auto` or `Engine::Wire`"
             ),
-            Self::Nat { router, wrong } => write!(f, "the NAT of {router} cannot be: {wrong}"),
+            Self::Nat { router, wrong } => write!(f, "the NAT of {router} cannot be made: {wrong}"),
             Self::PortMappingWithoutNat { router } => write!(
                 f,
                 "{router} gives ports to hosts that ask, and translates no addresses; give it a \
                  NAT with `RouterSpec::nat`, or leave `port_mapping` out"
             ),
             Self::PortMapping { router, wrong } => {
-                write!(f, "the port mapping of {router} cannot be: {wrong}")
+                write!(f, "the port mapping of {router} cannot be made: {wrong}")
             }
-            Self::NatGoneRound { router } => write!(
+            Self::NatBypassed { router } => write!(
                 f,
                 "{router} translates addresses between networks that are joined elsewhere too; let \
                  one way lead out, or leave the translation out"
@@ -189,7 +199,7 @@ impl fmt::Display for RouterProblem {
                 "{part} has two default routes with metric {metric}; give one of its links another \
                  metric"
             ),
-            Self::PoolBesideUplinks { router, address } => write!(
+            Self::PoolOutsideUplinks { router, address } => write!(
                 f,
                 "the NAT of {router} has `{address}` in its pool, which is in no subnet of an \
                  uplink of the router, so that no packet would find it; take addresses of the \
@@ -225,9 +235,9 @@ impl fmt::Display for RouteFault {
                 "has {}, which is no network; write it like `10.0.0.0/8`",
                 show(text)
             ),
-            Self::FamiliesDiffer => {
-                f.write_str("comes from a network of the other family; give both of one family")
-            }
+            Self::FamiliesDiffer => f.write_str(
+                "comes from a network of the other family; give two networks of one family",
+            ),
             Self::NoNeighbour {
                 via,
                 version,

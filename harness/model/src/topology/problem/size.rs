@@ -11,6 +11,7 @@ use crate::topology::name::show;
 /// A mistake in the number of parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SizeProblem {
+    /// The topology has no nodes.
     NoNodes,
     TooManyParts {
         count: usize,
@@ -66,6 +67,7 @@ impl MachineLimit {
         }
     }
 
+    /// Returns the name by which the kernel knows the limit.
     fn name(self) -> &'static str {
         match self {
             Self::NetNamespaces => "`user.max_net_namespaces`",
@@ -150,7 +152,7 @@ impl fmt::Display for SizeProblem {
                 write!(
                     f,
                     "{} {verb} {}, but this machine allows {left} more ({}); use fewer nodes, or \
-                     raise it: {}",
+                     raise the limit: {}",
                     counted(*nodes, "node"),
                     counted(*need, limit.noun()),
                     limit.name(),

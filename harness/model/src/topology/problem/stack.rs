@@ -1,4 +1,4 @@
-//! Settings of one network stack, and of the node whose stack it is, that cannot be.
+//! Mistakes in the settings of a network stack, and of the node that has the stack.
 
 use std::error::Error;
 use std::fmt;
@@ -11,26 +11,23 @@ use crate::topology::router::FirewallRule;
 /// A mistake in a setting of a node or a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StackProblem {
-    /// A container is to have what its pod decides.
-    Container {
+    /// A container asks for a setting that its pod decides.
+    PodSetting {
         node: NamedPart,
-        setting: OfThePod,
+        setting: SettingOfPod,
     },
-    EmptyRangeOfUsers {
-        node: NamedPart,
-    },
-    HostAddress {
-        part: NamedPart,
-        address: String,
-    },
+    /// A node maps a range of 0 ids.
+    EmptyRangeOfUsers { node: NamedPart },
+    /// An entry of the hosts file has a text that is no address.
+    HostAddress { part: NamedPart, address: String },
+    /// An entry of the hosts file has a name that breaks a rule for names.
     HostName {
         part: NamedPart,
         name: String,
         fault: NameFault,
     },
-    FilterOfPortZero {
-        part: NamedPart,
-    },
+    /// A packet filter drops port 0.
+    FilterOfPortZero { part: NamedPart },
     FilterTooLong {
         part: NamedPart,
         ports: usize,
@@ -55,11 +52,15 @@ pub(crate) enum StackProblem {
 
 /// A setting that a container cannot have, since it shares the network stack of its pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OfThePod {
+pub(crate) enum SettingOfPod {
+    /// A setting of the network stack, an alias or an entry of the hosts file.
     Network,
+    /// Users of the container's own.
     Users,
     NameServer,
+    /// A client or a server of DHCP, or router advertisements.
     Addresses,
+    /// A client of 464XLAT.
     Clat,
 }
 
@@ -79,22 +80,20 @@ pub(crate) enum FirewallFault {
 /// A mistake in a rule of a firewall.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RuleFault {
+    /// A rule with ports is about neither TCP nor UDP.
     PortsWithoutProtocol,
+    /// The list of ports is empty.
     NoPorts,
-    Ports {
-        first: u16,
-        last: u16,
-    },
-    Network(String),
-    FamiliesDiffer {
-        from: String,
-        to: String,
-    },
+    /// A range of ports begins at 0, or ends before it begins.
+    PortRange { first: u16, last: u16 },
+    /// A text is no network.
+    NotANetwork(String),
+    /// The networks of the source and of the destination are of different families.
+    FamiliesDiffer { from: String, to: String },
     /// No packet goes to the unspecified address.
-    ToNobody(String),
-    NameLength {
-        most: usize,
-    },
+    ToUnspecified(String),
+    /// The name of a rule is empty, is too long or has a NUL in it.
+    NameLength { most: usize },
 }
 
 /// A mistake in a sysctl.
@@ -102,14 +101,14 @@ pub(crate) enum RuleFault {
 pub(crate) enum SysctlFault {
     NotAKey,
     /// The setting is that of the machine, not of a namespace.
-    OfTheMachine,
+    MachineWide,
     NoValue,
 }
 
 impl StackProblem {
     pub(crate) fn kind(&self) -> TopologyErrorKind {
         match self {
-            Self::Container { .. } => TopologyErrorKind::Misplaced,
+            Self::PodSetting { .. } => TopologyErrorKind::Misplaced,
             Self::EmptyRangeOfUsers { .. }
             | Self::HostAddress { .. }
             | Self::HostName { .. }
@@ -129,12 +128,16 @@ impl StackProblem {
 impl fmt::Display for StackProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Container { node, setting } => write!(f, "{node} is a container{setting}"),
+            Self::PodSetting { node, setting } => write!(f, "{node} is a container{setting}"),
             Self::EmptyRangeOfUsers { node } => {
                 write!(f, "{node} maps a range of no ids; 65536 is usual")
             }
             Self::HostAddress { part, address } => {
-                write!(f, "hosts of {part}: {} is not an address", show(address))
+                write!(
+                    f,
+                    "hosts of {part}: {} is not an address; write it like `10.0.0.1`",
+                    show(address)
+                )
             }
             Self::HostName { part, name, fault } => {
                 write!(f, "hosts of {part}: name {} {fault}", show(name))
@@ -151,8 +154,8 @@ impl fmt::Display for StackProblem {
             Self::Firewall { part, fault } => write!(f, "the firewall of {part} {fault}"),
             Self::CodePoint { part, point, last } => write!(
                 f,
-                "{part} sets the code point {point} of differentiated services, which is none; \
-                 code points are 0 to {last}"
+                "{part} sets the code point {point} of differentiated services, which no header \
+                 has; code points are 0 to {last}"
             ),
             Self::Sysctl { part, key, fault } => {
                 write!(f, "sysctl {} of {part} {fault}", show(key))
@@ -162,7 +165,7 @@ impl fmt::Display for StackProblem {
 }
 
 /// Tells the setting as the rest of a sentence that ends with "is a container" so far.
-impl fmt::Display for OfThePod {
+impl fmt::Display for SettingOfPod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Network => {
@@ -203,14 +206,14 @@ impl fmt::Display for RuleFault {
             Self::NoPorts => {
                 f.write_str("whose list of ports is empty; leave the ports out to mean all of them")
             }
-            Self::Ports { first, last } => write!(
+            Self::PortRange { first, last } => write!(
                 f,
-                "whose ports {first} to {last} are none; ports are 1 to 65535, the first before \
-                 the last"
+                "whose ports {first} to {last} are no range; ports are 1 to 65535, the first \
+                 before the last"
             ),
-            Self::Network(text) => write!(
+            Self::NotANetwork(text) => write!(
                 f,
-                "whose network `{}` is none; write it like `10.0.0.0/8`",
+                "which has `{}`, which is no network; write it like `10.0.0.0/8`",
                 text.escape_debug()
             ),
             Self::FamiliesDiffer { from, to } => write!(
@@ -218,7 +221,7 @@ impl fmt::Display for RuleFault {
                 "which no packet fits: `{from}` and `{to}` are of different families; write a \
                  rule for each family"
             ),
-            Self::ToNobody(to) => write!(
+            Self::ToUnspecified(to) => write!(
                 f,
                 "which no packet fits: none goes to `{to}`; write `{to}/0` for all addresses"
             ),
@@ -235,11 +238,11 @@ impl fmt::Display for SysctlFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotAKey => "is not a key; write it like `net.ipv4.ip_forward`",
-            Self::OfTheMachine => {
+            Self::MachineWide => {
                 "is the whole machine's, which tests cannot change; only those of a namespace, \
                  such as `net.…`, can be set"
             }
-            Self::NoValue => "has no value",
+            Self::NoValue => "has no value; give it one",
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What a node cannot start with: mounts, volumes, trees of files and commands.
+//! Mistakes in what a node starts with: mounts, volumes, trees of files and commands.
 
 use std::error::Error;
 use std::fmt;
@@ -19,8 +19,8 @@ pub(crate) enum FilesProblem {
         at: String,
         fault: FilesFault,
     },
-    /// Two mounts of a volume, which begins with other files at each.
-    Beginnings {
+    /// Two mounts of one volume ask for different files to begin with.
+    FirstFilesDiffer {
         volume: String,
     },
     /// A volume with faults has two mounts.
@@ -32,15 +32,24 @@ pub(crate) enum FilesProblem {
 /// A mistake in one mount or tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FilesFault {
-    VolumeName { name: String, fault: NameFault },
+    VolumeName {
+        name: String,
+        fault: NameFault,
+    },
     EmptyTmpfs,
+    /// A volume with faults has no name.
     FaultyWithoutName,
     FixtureWithoutName,
-    NoPath,
+    /// The path of a tree is empty or has a NUL in it.
+    WrongPath,
+    /// The path of a tree has `..` in it.
     LeadsUpwards(String),
+    /// A mount point is not an absolute path without `..`.
     NotAbsolute,
+    /// The mount point is `/`.
     MountedRoot,
-    Own(&'static str),
+    /// The mount point is in a directory that every node has for itself.
+    NodeDirectory(&'static str),
     MountedTwice,
 }
 
@@ -48,7 +57,9 @@ impl FilesProblem {
     pub(crate) fn kind(&self) -> TopologyErrorKind {
         match self {
             Self::Rootfs { .. } | Self::Mount { .. } => TopologyErrorKind::Invalid,
-            Self::Beginnings { .. } | Self::SharedFaulty { .. } => TopologyErrorKind::Conflict,
+            Self::FirstFilesDiffer { .. } | Self::SharedFaulty { .. } => {
+                TopologyErrorKind::Conflict
+            }
         }
     }
 
@@ -64,7 +75,7 @@ impl fmt::Display for FilesProblem {
             Self::Mount { part, at, fault } => {
                 write!(f, "mount {} of {part}: {fault}", show(at))
             }
-            Self::Beginnings { volume } => write!(
+            Self::FirstFilesDiffer { volume } => write!(
                 f,
                 "volume {} begins with other files where it was mounted before; give every mount \
                  of the name the same clone, or the volumes different names",
@@ -84,12 +95,16 @@ impl fmt::Display for FilesFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::VolumeName { name, fault } => write!(f, "volume name {} {fault}", show(name)),
-            Self::EmptyTmpfs => f.write_str("a tmpfs of no size"),
+            Self::EmptyTmpfs => f.write_str("the tmpfs has a size of 0; give it a size"),
             Self::FaultyWithoutName => f.write_str(
                 "a volume with faults needs a name; use `Volume::named` or `Volume::named_clone`",
             ),
-            Self::FixtureWithoutName => f.write_str("a fixture without a name"),
-            Self::NoPath => f.write_str("the path to it is empty or has a NUL in it"),
+            Self::FixtureWithoutName => {
+                f.write_str("the fixture has no name; name a fixture of the manifest")
+            }
+            Self::WrongPath => {
+                f.write_str("the path is empty or has a NUL in it; name a path of the workspace")
+            }
             Self::LeadsUpwards(path) => write!(
                 f,
                 "{} leads upwards; only what is in the workspace can be mounted",
@@ -99,8 +114,13 @@ impl fmt::Display for FilesFault {
             Self::MountedRoot => f.write_str(
                 "the root is not a mount point; ask for a root filesystem with `rootfs`",
             ),
-            Self::Own(directory) => write!(f, "every node has a `{directory}` of its own"),
-            Self::MountedTwice => f.write_str("something is mounted there already"),
+            Self::NodeDirectory(directory) => write!(
+                f,
+                "every node has a `{directory}` of its own; choose another path"
+            ),
+            Self::MountedTwice => {
+                f.write_str("something is mounted there already; choose another path")
+            }
         }
     }
 }
@@ -108,10 +128,22 @@ impl fmt::Display for FilesFault {
 /// A mistake in a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CommandProblem {
-    NoProgram { part: NamedPart },
-    NulByte { part: NamedPart, program: String },
-    VariableName { part: NamedPart, program: String },
-    ReadyOnPortZero { part: NamedPart, program: String },
+    NoProgram {
+        part: NamedPart,
+    },
+    NulByte {
+        part: NamedPart,
+        program: String,
+    },
+    /// The name of a variable is empty or has `=` in it.
+    VariableName {
+        part: NamedPart,
+        program: String,
+    },
+    ReadyOnPortZero {
+        part: NamedPart,
+        program: String,
+    },
 }
 
 impl CommandProblem {
@@ -132,18 +164,22 @@ impl CommandProblem {
 impl fmt::Display for CommandProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoProgram { part } => write!(f, "a command of {part} has no program"),
+            Self::NoProgram { part } => write!(f, "a command of {part} has no program; name one"),
             Self::NulByte { part, program } => {
-                write!(f, "command {} of {part} has a NUL in it", show(program))
+                write!(
+                    f,
+                    "command {} of {part} has a NUL in it; leave it out",
+                    show(program)
+                )
             }
             Self::VariableName { part, program } => write!(
                 f,
-                "command {} of {part}: a variable has an odd name",
+                "command {} of {part}: the name of a variable is empty or has `=` in it",
                 show(program)
             ),
             Self::ReadyOnPortZero { part, program } => write!(
                 f,
-                "command {} of {part} cannot be ready on port 0",
+                "command {} of {part} cannot be ready on port 0; ports are 1 to 65535",
                 show(program)
             ),
         }

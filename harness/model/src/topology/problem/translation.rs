@@ -1,4 +1,4 @@
-//! Translations of IPv6, and between IPv6 and IPv4, that cannot be.
+//! Mistakes in translations of IPv6, and between IPv6 and IPv4.
 
 use std::error::Error;
 use std::fmt;
@@ -11,18 +11,20 @@ use crate::v6::{EmbeddingPrefix, PrefixError};
 /// A mistake in a translation of IPv6 addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ExchangeProblem {
-    NoUplinkWithIpv6 {
-        router: NamedPart,
-    },
+    /// A router translates IPv6 addresses, and has no uplink with IPv6.
+    NoUplinkWithIpv6 { router: NamedPart },
+    /// A router has prefixes that cannot be exchanged.
     Exchange {
         router: NamedPart,
         wrong: PrefixError,
     },
+    /// The prefix that outside sees overlaps a network of the lab.
     OutsideOverlapsNetwork {
         router: NamedPart,
         outside: Subnet,
         network: Subnet,
     },
+    /// The prefixes of two routers that outside sees overlap.
     OutsideOverlapsOther {
         router: NamedPart,
         outside: Subnet,
@@ -31,10 +33,7 @@ pub(crate) enum ExchangeProblem {
         whose: NamedPart,
     },
     /// No network behind the router is part of the prefix that is exchanged.
-    NothingInside {
-        router: NamedPart,
-        inside: Subnet,
-    },
+    NothingInside { router: NamedPart, inside: Subnet },
 }
 
 impl ExchangeProblem {
@@ -103,15 +102,18 @@ impl fmt::Display for ExchangeProblem {
 /// A mistake in a translation between IPv6 and IPv4.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Nat64Problem {
+    /// A pod is to have a NAT64, which only a node can have.
     Nat64OfPod {
         router: NamedPart,
     },
     Nat64WithoutNat {
         router: NamedPart,
     },
+    /// No uplink of a NAT64 has an IPv4 address.
     Nat64WithoutIpv4 {
         router: NamedPart,
     },
+    /// No network behind a NAT64 has IPv6.
     Nat64WithoutIpv6 {
         router: NamedPart,
     },
@@ -140,6 +142,7 @@ pub(crate) enum Nat64Problem {
         node: NamedPart,
         wrong: PrefixError,
     },
+    /// No router has a NAT64 with the prefix of a client of 464XLAT.
     ClatWithoutNat64 {
         node: NamedPart,
         prefix: EmbeddingPrefix,
@@ -200,7 +203,7 @@ impl fmt::Display for Nat64Problem {
             ),
             Self::Nat64WithoutIpv6 { router } => write!(
                 f,
-                "{router} has a NAT64, and nobody behind it speaks IPv6; add a link with IPv6"
+                "{router} has a NAT64, and no network behind it has IPv6; add a link with IPv6"
             ),
             Self::Nat64Prefix { router, wrong } => {
                 write!(f, "the NAT64 of {router} cannot have its prefix: {wrong}")

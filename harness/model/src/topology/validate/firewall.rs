@@ -35,11 +35,11 @@ fn wrong_rule(rule: &FirewallRule) -> Option<RuleFault> {
     }
     if let Some([first, last]) = rule.ports.iter().find(|[a, b]| *a == 0 || a > b) {
         let (first, last) = (*first, *last);
-        return Some(RuleFault::Ports { first, last });
+        return Some(RuleFault::PortRange { first, last });
     }
     let mut networks = [&rule.from, &rule.to].into_iter().flatten();
     if let Some(network) = networks.find(|network| network_of(network).is_none()) {
-        return Some(RuleFault::Network(network.clone()));
+        return Some(RuleFault::NotANetwork(network.clone()));
     }
     if let (Some(from), Some(to)) = (&rule.from, &rule.to)
         && let [Some(a), Some(b)] = [from, to].map(|it| network_of(it))
@@ -54,7 +54,7 @@ fn wrong_rule(rule: &FirewallRule) -> Option<RuleFault> {
         && network.prefix() > 0
         && network.prefix() == IpVersion::of(network.network()).address_bits()
     {
-        return Some(RuleFault::ToNobody(to.clone()));
+        return Some(RuleFault::ToUnspecified(to.clone()));
     }
     let label = rule.label();
     let wrong_length = label.is_empty() || label.len() > NAME || label.contains('\0');

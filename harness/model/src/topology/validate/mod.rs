@@ -18,7 +18,7 @@ use crate::topology::link::{EndSpec, Families, LinkSpec, Mac};
 use crate::topology::name;
 use crate::topology::node::{NodeSpec, StackSpec, Users};
 use crate::topology::problem::{
-    FilesProblem, LinkProblem, NameProblem, NamedPart, OfThePod, PartKind, StackProblem,
+    FilesProblem, LinkProblem, NameProblem, NamedPart, PartKind, SettingOfPod, StackProblem,
 };
 use crate::topology::value::{LinkEntry, Topology};
 
@@ -106,14 +106,14 @@ impl Topology {
             let own = || name.to_owned();
             if let Some(fault) = name::wrong_label(name) {
                 let name = own();
-                return problems.add(site, || NameProblem::Label { kind, name, fault });
+                return problems.add(site, || NameProblem::PartName { kind, name, fault });
             }
             match taken.entry((scope, name.to_ascii_lowercase())) {
                 Entry::Vacant(free) => drop(free.insert(kind)),
                 Entry::Occupied(other) => {
                     let by = *other.get();
                     let name = own();
-                    problems.add(site, || NameProblem::Taken { kind, name, by });
+                    problems.add(site, || NameProblem::PartNameTaken { kind, name, by });
                 }
             }
         };
@@ -221,16 +221,16 @@ impl Topology {
         let refuse = |field, setting, problems: &mut Problems| {
             problems.add(Site::new(id, field), || {
                 let node = node();
-                StackProblem::Container { node, setting }
+                StackProblem::PodSetting { node, setting }
             });
         };
         if in_pod && *network != StackSpec::default() {
-            refuse("network", OfThePod::Network, problems);
+            refuse("network", SettingOfPod::Network, problems);
         } else {
             check_stack(network, Site::new(id, "network"), &node, problems);
         }
         if in_pod && *users != Users::Trial {
-            refuse("users", OfThePod::Users, problems);
+            refuse("users", SettingOfPod::Users, problems);
         }
         if matches!(users, Users::Range(0)) {
             problems.add(Site::new(id, "users"), || StackProblem::EmptyRangeOfUsers {
@@ -247,7 +247,7 @@ impl Topology {
         check_commands(commands, Site::new(id, "commands"), &node, problems);
         if let Some(dns) = dns {
             if in_pod {
-                refuse("dns", OfThePod::NameServer, problems);
+                refuse("dns", SettingOfPod::NameServer, problems);
             }
             crate::dns::check::check(dns, Site::new(id, "dns"), &node(), problems);
         }
@@ -268,7 +268,7 @@ impl Topology {
             || sources.contains(&&AddressSource::Dhcp)
             || sources.contains(&&AddressSource::Program);
         if in_pod && of_a_host {
-            refuse("dhcp", OfThePod::Addresses, problems);
+            refuse("dhcp", SettingOfPod::Addresses, problems);
         }
     }
 

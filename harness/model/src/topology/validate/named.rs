@@ -30,8 +30,7 @@ impl Topology {
         NamedPart::Link(self.link_label(id))
     }
 
-    /// Returns a link as [`named_link`](Self::named_link) does, for sentences with a word of their
-    /// own for it.
+    /// Returns a link without the word "link", for sentences that have the word already.
     pub(crate) fn link_label(&self, id: LinkId) -> LinkLabel {
         let LinkEntry { ends, spec } = &self.links[id.index()];
         match &spec.name {

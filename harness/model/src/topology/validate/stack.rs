@@ -108,7 +108,7 @@ fn wrong_sysctl(key: &str, value: &str) -> Option<SysctlFault> {
         .iter()
         .any(|prefix| key.replace('/', ".").starts_with(prefix))
     {
-        return Some(SysctlFault::OfTheMachine);
+        return Some(SysctlFault::MachineWide);
     }
     (value.is_empty() || value.contains('\0')).then_some(SysctlFault::NoValue)
 }
@@ -183,7 +183,7 @@ pub(crate) fn check_beginnings<'a>(
         };
         owners.entry(name).or_insert(None);
         if *beginnings.entry(name).or_insert(beginning) != beginning {
-            problems.add(site, || FilesProblem::Beginnings {
+            problems.add(site, || FilesProblem::FirstFilesDiffer {
                 volume: name.clone(),
             });
         }
@@ -225,7 +225,7 @@ fn wrong_mount_point(at: &str) -> Option<FilesFault> {
     }
     let mut own = OWN.iter();
     let own = own.find(|own| path == **own || path.starts_with(&format!("{own}/")));
-    own.copied().map(FilesFault::Own)
+    own.copied().map(FilesFault::NodeDirectory)
 }
 
 /// Returns the fault of a tree of files that a node is given.
@@ -241,7 +241,7 @@ pub(crate) fn wrong_tree(tree: &Rootfs) -> Option<FilesFault> {
 pub(crate) fn wrong_workspace_path(path: &Path) -> Option<FilesFault> {
     let text = path.to_string_lossy();
     if text.is_empty() || text.contains('\0') {
-        return Some(FilesFault::NoPath);
+        return Some(FilesFault::WrongPath);
     }
     let up = path.components().any(|part| part == Component::ParentDir);
     up.then(|| FilesFault::LeadsUpwards(text.into_owned()))

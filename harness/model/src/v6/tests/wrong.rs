@@ -80,7 +80,7 @@ fn wrong_nat64s_are_refused() {
             plain(),
             v4(),
             Kind::Missing,
-            "nobody behind it speaks IPv6",
+            "no network behind it has IPv6",
         ),
     ] {
         let (found, said) = refused(router, uplink, access, host());

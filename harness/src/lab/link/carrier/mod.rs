@@ -18,8 +18,8 @@
 //! parts:
 //!
 //! 1. `choose` finds the carrier: the engine asked for, what this kernel has, what netem can do. Of
-//!    a plain cable between two nodes, `keep` finds the interface that stays; monitors are off while
-//!    it looks, since their sockets do not count. A refusal leaves the link as it was.
+//!    a plain cable between two nodes, `keep` finds the interface that stays; monitors are off
+//!    meanwhile, since their sockets do not count. A refusal leaves the link as it was.
 //! 2. Cuts and monitors are taken from the interfaces, while these still exist: their counts and
 //!    the last frames would be lost with the interfaces.
 //! 3. `replace` replaces the carrier, in one of four ways. A plain cable at a switch is taken
@@ -35,9 +35,9 @@
 //! 5. The change is recorded as an event.
 //!
 //! A link never becomes a plain veth pair again: what stands between its ends stays when the last
-//! impairment goes. In
-//! a plain link that is in use, packet sockets stand in the place of a TAP device, which would be
-//! another interface in the node. Frames that netem holds back are lost with netem.
+//! impairment goes. In a plain link that is in use, packet sockets stand in the place of a TAP
+//! device, which would be another interface in the node. Frames that netem holds back are lost with
+//! netem.
 //!
 //! A wire over packet sockets that has nothing to do yet needs no other carrier to be fast: the
 //! kernel carries its frames (`shortcut`). The first impairment, cut, rule, listener or NAT ends
@@ -51,8 +51,8 @@
 //! small datagrams (redirection between two veth ends, measured for this project, 2026-08); a plain
 //! link has to reach 95 %.
 //!
-//! If step 3 fails, the link has no carrier, and is treated as one that was removed. If a later step fails, the link has its new carrier,
-//! and lacks what the error names.
+//! If step 3 fails, the link has no carrier, and is treated as one that was removed. If a later
+//! step fails, the link has its new carrier, and lacks what the error names.
 //!
 //! | file | role |
 //! |---|---|

@@ -32,8 +32,8 @@ pub(super) struct Panic {
     /// Whether the test itself could have caught the panic: it was on the test's own thread, and
     /// not in a task.
     pub(super) own: bool,
-    /// Whether the panic has reached the test's own thread by another panic there, which is the
-    /// test's business.
+    /// Whether another panic on the test's own thread has passed the panic on to the test, which
+    /// decides what to do about the panic.
     pub(super) is_passed_on: bool,
 }
 
