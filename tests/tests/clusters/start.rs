@@ -1,7 +1,9 @@
 //! Clusters of small programs: readiness, restarts, upgrades, and what never gets ready.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use snowglobe::Cluster;
-use snowglobe::fault::Fault;
+use snowglobe::fault::{Fault, Schedule};
 use snowglobe::lab::LabErrorKind;
 use snowglobe::prelude::*;
 use snowglobe::topology::StartCommand;
@@ -89,8 +91,34 @@ fn a_cluster_with_a_program_that_ends_fails_at_once() -> TestResult {
         "m0" => Ok(()),
         _ => Err("not there yet"),
     });
+    expect_end_of_m1(cluster);
+    // What a dead program was to open stays closed.
+    let conditions: [fn(StartCommand) -> StartCommand; 5] = [
+        |command| command.ready_port(7000),
+        |command| command.ready_udp_port(7000),
+        |command| command.ready_socket("/run/socket"),
+        |command| command.ready_log("serves"),
+        StartCommand::ready_notify,
+    ];
+    for condition in conditions {
+        let cluster = Cluster::of(2, |n| {
+            let command = match n {
+                0 => StartCommand::new("sleep").arg("1000"),
+                _ => {
+                    condition(StartCommand::new("sh").args(["-c", "echo member 1 starts; exit 3"]))
+                }
+            };
+            NodeSpec::new(format!("m{n}")).command(command)
+        });
+        expect_end_of_m1(cluster);
+    }
+    Ok(())
+}
+
+/// Starts a cluster whose second member's program ends with code 3.
+fn expect_end_of_m1(cluster: Cluster) {
     let error = cluster.start().unwrap_err();
-    assert_eq!(error.kind(), LabErrorKind::ProcessEnded);
+    assert_eq!(error.kind(), LabErrorKind::ProcessEnded, "{error}");
     let text = error.to_string();
     assert!(
         text.starts_with("node `m1` has a program that ended before"),
@@ -100,7 +128,6 @@ fn a_cluster_with_a_program_that_ends_fails_at_once() -> TestResult {
         text.contains("`m1/sh` exited with code 3; its last lines:\nmember 1 starts"),
         "{text}"
     );
-    Ok(())
 }
 
 #[snowglobe::test]
@@ -111,7 +138,8 @@ fn a_cluster_with_a_member_that_is_down_says_so_with_the_last_lines_of_each() ->
         NodeSpec::new(format!("m{n}")).command(command.ready_log("starts"))
     });
     let cluster = cluster.start()?;
-    let crash = cluster.inject(Fault::crash("m1"))?;
+    // Nobody but the test starts the node again.
+    cluster.member(1).crash()?;
     let error = cluster.wait_ready().unwrap_err();
     assert_eq!(error.kind(), LabErrorKind::Crashed);
     let text = error.to_string();
@@ -123,7 +151,7 @@ fn a_cluster_with_a_member_that_is_down_says_so_with_the_last_lines_of_each() ->
     ] {
         assert!(text.contains(part), "{part}\n\nis not in\n\n{text}");
     }
-    crash.heal()?;
+    cluster.member(1).restart()?;
     cluster.wait_ready()?;
     // Nodes without a program are down too.
     let bare = Cluster::of(2, |n| NodeSpec::new(format!("bare{n}")));
@@ -156,11 +184,8 @@ fn a_member_is_ready_again_when_its_program_says_so_again() -> TestResult {
     let member = cluster.member(0);
     let mut other = member.command("false").spawn()?;
     assert!(!other.wait()?.success());
+    // The heal of a schedule's fault comes by itself, and so may this one.
     let kill = cluster.inject(Fault::kill_program("m0", "sh"))?;
-    let text = cluster.wait_ready().unwrap_err().to_string();
-    assert!(text.contains("`sh` was killed by SIGKILL"), "{text}");
-    kill.heal()?;
-    // Only now may the second one say that it serves.
     let (told, is_told) = std::sync::mpsc::channel();
     std::thread::scope(|scope| -> TestResult {
         let waiting = scope.spawn(|| {
@@ -168,16 +193,73 @@ fn a_member_is_ready_again_when_its_program_says_so_again() -> TestResult {
             told.send(()).unwrap();
             ready
         });
-        assert!(
-            is_told.recv_timeout(200 * MS).is_err(),
-            "it cannot be ready"
-        );
+        let waits = || is_told.recv_timeout(200 * MS).is_err();
+        assert!(waits(), "it is dead, and is started again");
+        kill.heal()?;
+        assert!(waits(), "it cannot be ready");
+        // Only now may the second one say that it serves.
         member.run(|| std::fs::write("/tmp/go", ""))?;
         waiting.join().expect("no panic")?;
         Ok(())
     })?;
     assert!(member.last_lines().contains("serves"));
     Ok(())
+}
+
+/// A test waits for its cluster while a schedule in the background goes on.
+#[snowglobe::test]
+fn members_that_the_faults_of_a_schedule_stop_are_waited_for() -> TestResult {
+    let cluster = Cluster::of(1, |n| {
+        let script = "use IO::Socket::INET; print \"serves\\n\"; \
+                      my $s = IO::Socket::INET->new(Listen => 9, LocalPort => 7000, ReuseAddr => 1) \
+                      or die; sleep 1000";
+        let serve = StartCommand::new("perl").args(["-e", script]);
+        NodeSpec::new(format!("m{n}"))
+            .command(serve.ready_port(7000))
+            .command(StartCommand::new("sleep").arg("1000"))
+    });
+    let cluster = cluster.patience(60 * 1000 * MS).start()?;
+    let mut text = String::new();
+    for n in 0..15 {
+        let fault = [
+            "'crash'",
+            "'kill_program'\nprogram = 'perl'",
+            "'kill_processes'",
+        ][n % 3];
+        text += &format!(
+            "[[fault]]\nat = '{}ms'\nlasts = '30ms'\nnode = 'm0'\nfault = {fault}\n\n",
+            n * 60
+        );
+    }
+    let running = cluster.run_schedule(&Schedule::from_toml(&text)?)?;
+    let over = AtomicBool::new(false);
+    let waits = std::thread::scope(|scope| -> TestResult<usize> {
+        let waiting = scope.spawn(|| {
+            let mut waits = 0;
+            while !over.load(Ordering::Relaxed) {
+                cluster.wait_ready()?;
+                waits += 1;
+            }
+            Ok::<usize, snowglobe::lab::LabError>(waits)
+        });
+        let healed = running.wait();
+        over.store(true, Ordering::Relaxed);
+        let waits = waiting.join().expect("no panic")?;
+        healed?;
+        Ok(waits)
+    })?;
+    assert!(waits > 0);
+    cluster.wait_ready()?;
+    // Nobody waits for a command that says nothing of its readiness.
+    let kill = cluster.inject(Fault::kill_program("m0", "sleep"))?;
+    cluster.wait_ready()?;
+    kill.heal()?;
+    let crash = cluster.inject(Fault::crash("m0"))?;
+    std::thread::scope(|scope| -> TestResult {
+        let waiting = scope.spawn(|| cluster.wait_ready());
+        crash.heal()?;
+        Ok(waiting.join().expect("no panic")?)
+    })
 }
 
 /// A program that says by itself that it is ready, as to systemd, when it hears the other.

@@ -1,6 +1,7 @@
 //! The containers of a pod share a network.
 
 use snowglobe::Lab;
+use snowglobe::lab::{LabErrorKind, Node, Process};
 use snowglobe::prelude::*;
 use snowglobe::topology::NodeId;
 
@@ -134,5 +135,49 @@ fn memory_is_shared_within_a_pod_and_not_between_nodes() -> TestResult {
         (segments(app)?, segments(sidecar)?, segments(outside)?),
         (1, 1, 0)
     );
+    Ok(())
+}
+
+/// Returns a program that has ended well and has left no process.
+fn ended(node: &Node) -> TestResult<Process> {
+    let mut program = node.command("true").spawn()?;
+    assert!(program.wait()?.success());
+    Ok(program)
+}
+
+#[snowglobe::test]
+fn a_port_is_waited_for_that_somebody_else_of_the_network_may_open() -> TestResult {
+    let (lab, [app, sidecar, outside]) = pod(PodSpec::new("web"))?;
+    let (app, sidecar, outside) = (&lab[app], &lab[sidecar], &lab[outside]);
+    let waits_in_vain = |program: &Process| {
+        lab.set_patience(Duration::from_millis(100));
+        let error = program.wait_for_port(80).unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+        lab.set_patience(Duration::from_secs(20));
+    };
+    let program = ended(app)?;
+    waits_in_vain(&program);
+    let server = sidecar.run(|| TcpListener::bind("0.0.0.0:80"))?;
+    program.wait_for_port(80)?;
+    drop(server);
+
+    // A visit of the test.
+    let program = ended(outside)?;
+    outside.run(|| waits_in_vain(&program));
+    let error = program.wait_for_port(80).unwrap_err();
+    assert_eq!(error.kind(), LabErrorKind::ProcessEnded, "{error}");
+    // A process that a visit has left.
+    let sleep = || std::process::Command::new("sleep").arg("1000").spawn();
+    let mut child = outside.run(sleep)?;
+    waits_in_vain(&program);
+    child.kill()?;
+    child.wait()?;
+    // The programs of the next start of the node.
+    outside.restart()?;
+    waits_in_vain(&program);
+    // Futures.
+    let future = outside.spawn(std::future::pending::<()>());
+    waits_in_vain(&ended(outside)?);
+    future.abort();
     Ok(())
 }

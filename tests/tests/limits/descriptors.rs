@@ -225,6 +225,27 @@ fn programs_inherit_what_the_test_sets() -> TestResult {
     Ok(())
 }
 
+/// Who is in the node cannot be told without descriptors, and a daemon may be.
+#[snowglobe::test]
+fn a_daemon_is_waited_for_where_no_descriptor_is_free() -> TestResult {
+    let own = std::process::id().to_string();
+    let limit = ["--pid", &own, "--nofile=300:300"];
+    assert!(Command::new("prlimit").args(limit).status()?.success());
+    let lab = shape::pair().start()?;
+    let alice = lab.node("alice").ok_or("alice")?;
+    let script = "(sleep 1000 > /dev/null 2>&1 &); exit 0";
+    let mut parent = alice.command("sh").args(["-c", script]).spawn()?;
+    assert!(parent.wait()?.success());
+    lab.set_patience(Duration::from_millis(100));
+    let mut files: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    // The directory of the processes can be read, and none of its files.
+    assert!(files.pop().is_some());
+    let error = parent.wait_for_port(80).unwrap_err();
+    drop(files);
+    assert!(error.is_timeout(), "{error}");
+    Ok(())
+}
+
 #[snowglobe::test(ignore = "a sample")]
 fn four_hundred_nodes_listen() -> TestResult {
     let lab = shape::star(400).start()?;

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `callers` | what a process is about that makes a system call |
 //! | `mounts` | mounts as plain values |
+//! | `occupants` | whether anybody is left in a node |
 //! | `pending_write` | the write in which a thread waits |
 //! | `ping_groups` | the groups that may open ICMP sockets of the ordinary kind |
 //! | `process_table` | what the processes of a trial are doing when it hangs |
@@ -15,6 +16,7 @@
 
 mod callers;
 mod mounts;
+mod occupants;
 mod pending_write;
 pub mod ping_groups;
 pub mod process_table;
@@ -35,6 +37,7 @@ use nix::sys::stat::Mode;
 
 pub use callers::{filesystem_at, filesystem_of, network_of};
 pub use mounts::MountEntry;
+pub use occupants::{is_childless, may_be_visited};
 pub(crate) use pending_write::call_of;
 pub use pending_write::pending_write;
 pub use processes::ProcessEntry;

@@ -12,11 +12,11 @@ use crate::process::exit_kind::ExitKind;
 
 /// The fields of `/proc/PID/stat` that matter here (`proc_pid_stat(5)`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Stat {
+pub(super) struct Stat {
     pid: i32,
     name: String,
     state: char,
-    parent: i32,
+    pub(super) parent: i32,
     flags: u64,
 }
 
@@ -26,7 +26,7 @@ impl Stat {
         Stat::parse(&stat_line(pid)?)
     }
 
-    fn parse(line: &str) -> Option<Stat> {
+    pub(super) fn parse(line: &str) -> Option<Stat> {
         let (head, tail) = split_behind_name(line)?;
         let (pid, name) = head.split_once(" (")?;
         let mut fields = tail.split_whitespace();
@@ -40,7 +40,7 @@ impl Stat {
     }
 
     /// Returns whether the process has ended: a zombie is dead, though it is not reaped yet.
-    fn dead(&self) -> bool {
+    pub(super) fn dead(&self) -> bool {
         matches!(self.state, 'Z' | 'X' | 'x')
     }
 

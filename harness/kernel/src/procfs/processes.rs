@@ -60,7 +60,7 @@ impl Procfs {
 }
 
 /// Tells whether the process of a file has ended. A read of an open file fails with `ESRCH` then.
-fn has_ended(error: &io::Error) -> bool {
+pub(super) fn has_ended(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
 }
 

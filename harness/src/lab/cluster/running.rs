@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::kernel::process::exit_kind::ExitKind;
@@ -10,6 +11,7 @@ use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::lab::Lab;
 use crate::lab::node::node::Node;
 use crate::lab::patience::Deadline;
+use crate::lab::process::running::Running;
 use crate::lab::stack::listening::ServerSocket;
 use crate::lab::wait::{until, until_there_is};
 use crate::topology::{NodeId, StartCommand};
@@ -27,7 +29,8 @@ pub struct RunningCluster {
 enum NotReady {
     /// The member may be ready later.
     Yet(String),
-    /// Nobody waits for the member: it is down, or a program of its start is dead.
+    /// Nobody waits for the member: it is down, or a program of its start is dead, and nothing that
+    /// is under way starts it again.
     Never(String),
 }
 
@@ -36,9 +39,6 @@ impl From<String> for NotReady {
         Self::Yet(why)
     }
 }
-
-/// Time of a look at a port or a socket that is not there. The loop around it looks again.
-const ONE_LOOK: Duration = Duration::from_millis(20);
 
 impl RunningCluster {
     pub(crate) fn new(
@@ -111,9 +111,14 @@ impl RunningCluster {
 
     /// Waits until all members are ready.
     ///
+    /// A member that a fault in force has stopped, such as one of a schedule in the background, is
+    /// waited for, since the heal starts it again; and so is a program. A command that says nothing
+    /// of its readiness may have ended by a fault.
+    ///
     /// # Errors
-    /// A member is down, a program of a member ended badly, or a member is not ready in time. The
-    /// error says which members are down, and has the last lines of each.
+    /// A member is down, or a program of a member ended badly, and no heal starts it again; or a
+    /// member is not ready in time. The error says which members are down, and has the last lines
+    /// of each.
     pub fn wait_ready(&self) -> Result<()> {
         let numbers: Vec<usize> = (0..self.members.len()).collect();
         self.wait_for(&numbers)
@@ -182,41 +187,21 @@ impl RunningCluster {
     fn look_at(&self, number: usize) -> Result<(), NotReady> {
         let node = self.member(number);
         // The logs of a node that has crashed still say that its programs were ready.
-        if !node.is_running() {
-            return Err(NotReady::Never("it is down".to_owned()));
+        // The node may have come back between two looks.
+        if !node.is_running() && (node.comes_back() || !node.is_running()) {
+            let down = || "it is down".to_owned();
+            return Err(match node.comes_back() {
+                true => NotReady::Yet(down()),
+                false => NotReady::Never(down()),
+            });
         }
         // A test may have set other commands for a restart (`Node::set_commands`).
         let commands = node.started_commands();
         for (place, command) in commands.iter().enumerate() {
-            let program = &command.program;
-            let ports = command.ready_port.map(ServerSocket::Tcp);
-            let udp = command.ready_udp_port.map(ServerSocket::Udp);
-            let path = command.ready_socket.clone();
-            let unix = path.map(|path| ServerSocket::Unix(path, node.pid()));
-            for socket in ports.into_iter().chain(udp).chain(unix) {
-                let look = node.wait_for_server(&socket, Deadline::after(ONE_LOOK));
-                look.map_err(|error| format!("`{program}`: {error}"))?;
-            }
             // By the command and not by its place: one that has ended may be forgotten by now.
-            let running = || {
-                let same = commands[..place].iter().filter(|it| *it == command);
-                let running = node.programs().of_command(command, same.count());
-                running.ok_or(format!("`{program}` does not run"))
-            };
-            // A program that has put itself into the background ends well, and is ready.
-            let end = running().ok().and_then(|running| running.ended());
-            if let Some(end) = end.filter(|end| !end.success()) {
-                let why = format!("`{program}` {}", ExitKind::from(end));
-                return Err(NotReady::Never(why));
-            }
-            if command.ready_notify {
-                running()?.has_notified()?;
-            }
-            if let Some(text) = &command.ready_log {
-                let running = running()?;
-                let found = running.log().find(text, Instant::now());
-                found.map_err(|_| format!("`{program}` has not written {text:?}"))?;
-            }
+            let same = commands[..place].iter().filter(|it| *it == command);
+            let running = node.programs().of_command(command, same.count());
+            look_at_command(node, command, running.as_ref())?;
         }
         self.ready.iter().try_for_each(|check| check(node))?;
         Ok(())
@@ -255,6 +240,51 @@ impl RunningCluster {
         node.restart()?;
         self.wait_member_ready(number)
     }
+}
+
+/// Looks once whether a command of a member is ready, which runs as a program.
+fn look_at_command(
+    node: &Node,
+    command: &StartCommand,
+    running: Option<&Arc<Running>>,
+) -> Result<(), NotReady> {
+    let program = &command.program;
+    let ports = command.ready_port.map(ServerSocket::Tcp);
+    let udp = command.ready_udp_port.map(ServerSocket::Udp);
+    let path = command.ready_socket.clone();
+    let unix = path.map(|path| ServerSocket::Unix(path, node.pid()));
+    let sockets: Vec<ServerSocket> = ports.into_iter().chain(udp).chain(unix).collect();
+    let speaks = command.ready_notify || command.ready_log.is_some();
+    // The end comes first: the port of a dead program is closed for ever. A program that has put
+    // itself into the background ends well, and is ready.
+    let end = running.and_then(|running| Some((running, running.ended()?)));
+    if let Some((running, end)) = end.filter(|(_, end)| !end.success()) {
+        let is_awaited = speaks || !sockets.is_empty();
+        let why = format!("`{program}` {}", ExitKind::from(end));
+        // The program may have been started again since the look, and is another one by now.
+        let starts_again =
+            running.is_excused() || node.comes_back() || !node.programs().has(running);
+        match (starts_again, is_awaited) {
+            (true, true) => return Err(NotReady::Yet(why)),
+            (false, true) => return Err(NotReady::Never(why)),
+            (false, false) if !running.is_expected() => return Err(NotReady::Never(why)),
+            // Nobody waits for the program, and somebody has asked for its end.
+            (_, false) => {}
+        }
+    }
+    for socket in &sockets {
+        let look = node.stack().look_once(socket);
+        look.map_err(|why| format!("`{program}`: {why}"))?;
+    }
+    let running = || running.ok_or(format!("`{program}` does not run"));
+    if command.ready_notify {
+        running()?.has_notified()?;
+    }
+    if let Some(text) = &command.ready_log {
+        let found = running()?.log().find(text, Instant::now());
+        found.map_err(|_| format!("`{program}` has not written {text:?}"))?;
+    }
+    Ok(())
 }
 
 impl Deref for RunningCluster {

@@ -43,6 +43,8 @@ impl Killed {
         for running in &programs {
             // The death is the test's wish, and must not fail the trial.
             running.expect();
+            // Whoever waits for the program waits for the one that the heal starts.
+            running.excuse();
             // A program that has just ended is as dead as one that was killed.
             let _ = running.signal(Signal::SIGKILL as i32);
         }
@@ -60,19 +62,26 @@ impl Killed {
     }
 }
 
+/// Starts programs that have ended once more. They are excused until then, so that nobody who waits
+/// for them takes them for dead.
+fn start_again<'a>(node: &Node, mut ended: impl Iterator<Item = &'a Arc<Running>>) -> Result<()> {
+    ended.try_for_each(|running| {
+        node.programs().forget(running);
+        node.start_again(running.again()).map(drop)
+    })
+}
+
 impl Healing for Killed {
     fn heal(self: Box<Self>) -> Result<()> {
         let Self { node, programs } = *self;
         // A restart of the node has started its programs by itself.
         let is_as_it_was = |running: &&Arc<Running>| node.programs().has(running);
-        if node.is_removed() || !node.is_running() {
-            return Ok(());
-        }
-        for running in programs.iter().filter(is_as_it_was) {
-            node.programs().forget(running);
-            node.start_again(running.again())?;
-        }
-        Ok(())
+        let started = match node.is_removed() || !node.is_running() {
+            true => Ok(()),
+            false => start_again(&node, programs.iter().filter(is_as_it_was)),
+        };
+        programs.iter().for_each(|it| it.end_excuse());
+        started
     }
 }
 
@@ -182,15 +191,12 @@ impl Healing for Limited {
             .collect();
         // All ends are expected, also where one of the programs cannot be started again.
         ended.iter().for_each(|it| it.expect());
+        // A restart of the node has started its programs by itself.
+        let is_as_it_was =
+            |it: &&Arc<Running>| !node.is_removed() && node.is_running() && node.programs().has(it);
+        let started = start_again(&node, ended.into_iter().filter(is_as_it_was));
         mortal.iter().for_each(|it| it.end_excuse());
-        for running in ended {
-            // A restart of the node has started its programs by itself.
-            if !node.is_removed() && node.is_running() && node.programs().has(running) {
-                node.programs().forget(running);
-                node.start_again(running.again())?;
-            }
-        }
-        Ok(())
+        started
     }
 }
 

@@ -61,10 +61,11 @@ impl StoppedNode {
 impl Healing for StoppedNode {
     fn heal(self: Box<Self>) -> Result<()> {
         let Self { node, found_down } = *self;
-        let others = {
+        let (others, _coming_back) = {
             let mut down = node.down_count().lock();
             *down -= usize::from(!found_down);
-            *down
+            // Whoever waits for the node is not to see it down with nobody who starts it.
+            (*down, node.begin_restart())
         };
         // The test may have removed the node, or restarted it by itself.
         if found_down || others > 0 || node.is_removed() || node.is_running() {

@@ -1,6 +1,7 @@
 //! Life and death of a node: pause, resume, kill, crash, restart.
 
 use std::os::fd::AsFd;
+use std::sync::atomic::Ordering;
 
 use crate::kernel::process::Pid;
 use crate::kernel::process::signal::{Signal, kill};
@@ -11,6 +12,15 @@ use crate::lab::node::ending::end_programs;
 use crate::lab::node::node::Node;
 use crate::lab::process::holds::Holds;
 use crate::sandbox::protocol::node::{Joins, NodeCommand};
+
+/// A restart of a node that is under way.
+pub(crate) struct ComingBack<'a>(&'a Node);
+
+impl Drop for ComingBack<'_> {
+    fn drop(&mut self) {
+        self.0.restarts().fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Node {
     /// Stops all processes of the node, wherever they are, until [`resume`](Node::resume).
@@ -206,6 +216,7 @@ impl Node {
             let what = format!("restart node `{}`", self.name());
             return Err(LabError::removed_before(what, self.name()));
         }
+        let _coming_back = self.begin_restart();
         self.programs().report_surprises();
         self.stop_runtime();
         // A server gets, as at the end of a lab, the time to write its data.
@@ -245,6 +256,19 @@ impl Node {
         self.start_services()?;
         self.await_services()?;
         self.run_commands()
+    }
+
+    /// Notes that the node is started again, until the result is dropped.
+    pub(crate) fn begin_restart(&self) -> ComingBack<'_> {
+        self.restarts().fetch_add(1, Ordering::Relaxed);
+        ComingBack(self)
+    }
+
+    /// Returns whether somebody starts the node again: a restart that is under way, or the heal of
+    /// a fault in force.
+    pub(crate) fn comes_back(&self) -> bool {
+        // The lock orders the restarts too: a heal notes its restart before it gives the lock back.
+        *self.down_count().lock() > 0 || self.restarts().load(Ordering::Relaxed) > 0
     }
 
     /// Kills the first process, and waits until all processes of the node are dead.

@@ -6,9 +6,7 @@
 use std::ffi::CString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-#[cfg(feature = "tokio")]
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::events::Journal;
 use crate::impair::Direction;
@@ -65,6 +63,8 @@ pub struct Node {
     /// Number of faults in force that have killed the node's processes, or cut its power. The heal
     /// of the last one starts the node again.
     down_count: Lock<usize>,
+    /// Number of restarts that are under way.
+    restarts: AtomicUsize,
     captured: CapturedInterfaces,
     key_log: NodeKeyLog,
     #[cfg(feature = "tokio")]
@@ -127,6 +127,7 @@ impl Node {
             removed: AtomicBool::new(false),
             clock_faults: Lock::default(),
             down_count: Lock::default(),
+            restarts: AtomicUsize::new(0),
             captured: CapturedInterfaces::default(),
             key_log: NodeKeyLog::default(),
             #[cfg(feature = "tokio")]
@@ -303,6 +304,10 @@ impl Node {
 
     pub(crate) fn down_count(&self) -> &Lock<usize> {
         &self.down_count
+    }
+
+    pub(crate) fn restarts(&self) -> &AtomicUsize {
+        &self.restarts
     }
 
     pub(crate) fn request(&self) -> &NodeRequest {

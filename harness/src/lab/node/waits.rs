@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::kernel::process::exit_kind::ExitKind;
-use crate::kernel::procfs::process_table;
+use crate::kernel::procfs;
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::node::node::Node;
 use crate::lab::patience::Deadline;
@@ -85,8 +85,7 @@ impl Node {
     fn dead_server(&self) -> Option<Arc<Running>> {
         let dead = self.programs().dead()?;
         // A script that fails may have left a daemon.
-        let left = process_table::children(self.pid()?.cast_signed());
-        left.is_empty().then_some(dead)
+        procfs::is_childless(self.pid()?.cast_signed()).then_some(dead)
     }
 
     fn died(&self, dead: &Running, socket: &ServerSocket) -> LabError {

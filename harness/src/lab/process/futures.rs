@@ -121,8 +121,8 @@ impl Process {
     /// [`wait_for_notify`](Process::wait_for_notify) does.
     ///
     /// # Errors
-    /// The program was not given a socket for that, ends badly first, or does not say so in time.
-    /// The error tells its last `STATUS=` and what it wrote last.
+    /// The program was not given a socket for that, ends first, badly or without a daemon, or does
+    /// not say so in time. The error tells its last `STATUS=` and what it wrote last.
     pub async fn wait_for_notify_async(&self) -> Result<()> {
         self.attempts(|deadline| self.wait_for_notify_by(deadline))
             .await

@@ -1,6 +1,6 @@
 //! A program that runs in a node, in the hands of a test.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus};
 use std::sync::Arc;
@@ -9,15 +9,17 @@ use std::time::{Duration, Instant};
 use crate::kernel::errno::Errno;
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::signal::Signal;
-use crate::kernel::procfs::process_table;
+use crate::kernel::procfs;
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::patience::{Deadline, Patience};
 use crate::lab::process::launch::read_both;
 use crate::lab::process::log::{Line, NotFound};
 use crate::lab::process::program::Output;
+use crate::lab::process::readiness::NeverReady;
 use crate::lab::process::running::{LAST_WORDS, Running};
 use crate::lab::stack::listening::ServerSocket;
 use crate::lab::stack::stack::Stack;
+use crate::topology::Owner;
 use crate::trial::time_scale::stretched;
 
 /// A program that runs in a node, as [`std::process::Child`] is one that runs here.
@@ -240,6 +242,10 @@ impl Process {
     /// Waits until something listens on a TCP port of the program's node. Nothing is sent to the
     /// port.
     ///
+    /// A program that has ended well is waited for, as it may have left a daemon, unless nobody is
+    /// left who could open the port: no process and no thread of the test in the node, which is no
+    /// container of a pod.
+    ///
     /// # Errors
     /// The program ends first, badly or without a daemon, or nothing listens in time. The error
     /// tells what the program wrote last.
@@ -248,7 +254,8 @@ impl Process {
     }
 
     /// Waits until something takes datagrams on a UDP port of the program's node. Nothing is sent
-    /// to the port.
+    /// to the port. A program that has ended well is waited for as by
+    /// [`wait_for_port`](Self::wait_for_port).
     ///
     /// # Errors
     /// The program ends first, badly or without a daemon, or nothing is at the port in time. The
@@ -259,7 +266,8 @@ impl Process {
 
     /// Waits until something listens, or takes datagrams, at a Unix socket of the program's node:
     /// a path in the node, or an abstract name with `@` in front. A file that is left of a dead
-    /// server does not count. Nothing is sent to the socket.
+    /// server does not count. Nothing is sent to the socket. A program that has ended well is waited
+    /// for as by [`wait_for_port`](Self::wait_for_port).
     ///
     /// # Errors
     /// The program ends first, badly or without a daemon, or nothing is at the socket in time. The
@@ -285,7 +293,10 @@ impl Process {
 
     /// Waits for a socket until `deadline`.
     pub(crate) fn wait_for_server(&self, socket: &ServerSocket, deadline: Deadline) -> Result<()> {
-        let look_away = |until| self.still_runs(until, || format!("before it {}", socket.verb()));
+        let look_away = |until| match self.is_in_vain(until) {
+            Some(how) => Err(self.died(&format!("before it {}{how}", socket.verb()))),
+            None => Ok(()),
+        };
         let explain = || format!("; {}", self.running.last_lines());
         let whose = format!("`{}`", self.label());
         self.stack
@@ -293,11 +304,13 @@ impl Process {
     }
 
     /// Waits until the program says that it is ready, by `READY=1` on the socket that
-    /// [`Command::notify`](crate::lab::Command::notify) gave it.
+    /// [`Command::notify`](crate::lab::Command::notify) gave it. A program that has said so and has
+    /// ended since is ready too, and one that has ended well is waited for as by
+    /// [`wait_for_port`](Self::wait_for_port).
     ///
     /// # Errors
-    /// The program was not given such a socket, ends badly first, or does not say so in time. The
-    /// error tells its last `STATUS=` and what it wrote last.
+    /// The program was not given such a socket, ends first, badly or without a daemon, or does not
+    /// say so in time. The error tells its last `STATUS=` and what it wrote last.
     pub fn wait_for_notify(&self) -> Result<()> {
         self.wait_for_notify_by(self.deadline())
     }
@@ -308,47 +321,47 @@ impl Process {
             let why = "has no socket to tell of its readiness; start it with `Command::notify()`";
             return Err(LabError::invalid(self.subject(), why));
         };
-        loop {
-            let now = Instant::now();
-            // The waits are short, as the program may end meanwhile.
-            if readiness.wait(deadline.at.min(now + Duration::from_millis(10))) {
-                return Ok(());
+        let ended = || self.is_in_vain(Instant::now());
+        let waited = readiness.wait_while(deadline.at, ended);
+        waited.map_err(|never| match never {
+            NeverReady::Ended(how) => {
+                self.died(&format!("before it was ready{how}; {}", readiness.status()))
             }
-            self.still_runs(now, || {
-                format!("before it was ready; {}", readiness.status())
-            })?;
-            if now >= deadline.at {
+            NeverReady::TimedOut => {
                 let what = format!("`{}` to be ready (READY=1)", self.label());
                 let seen = format!("{}; {}", readiness.status(), self.running.last_lines());
-                return Err(LabError::timed_out(what, deadline.limit, seen));
+                LabError::timed_out(what, deadline.limit, seen)
             }
-        }
+        })
     }
 
-    /// Waits until `until`, and returns an error as soon as the program has ended badly, or has
-    /// left no process in its node. A program that ends well may have left a daemon.
-    fn still_runs(&self, until: Instant, when: impl FnOnce() -> String) -> Result<()> {
+    /// Waits until `until`, or until the program has ended badly, or has left no process in its node,
+    /// and returns words about what it has left then. A program that ends well may have left a
+    /// daemon.
+    fn is_in_vain(&self, until: Instant) -> Option<&'static str> {
         match self.running.ended_by(Some(until)) {
-            Some(status) if !status.success() => Err(self.died(&when())),
-            Some(_) if self.has_left_no_process() => {
-                Err(self.died(&format!("{} and left no process", when())))
-            }
+            Some(status) if !status.success() => Some(""),
+            Some(_) if self.has_left_no_process() => Some(" and left no process"),
             Some(_) => {
                 std::thread::sleep(until.saturating_duration_since(Instant::now()));
-                Ok(())
+                None
             }
-            None => Ok(()),
+            None => None,
         }
     }
 
-    /// Returns whether no process is in the node but its first one, which a daemon would have as
-    /// its parent.
+    /// Returns whether nobody is left who could open a socket in the network of the program: no
+    /// process of the node but its first one, which a daemon would have as its parent, no thread
+    /// or process of the test, and no other container.
     fn has_left_no_process(&self) -> bool {
-        let Some(first) = self.node_pid else {
+        // The processes of other containers have other parents, and more may be started.
+        let is_alone = matches!(self.stack.owner(), Owner::Node(_));
+        let (Some(first), Some(netns)) = (self.node_pid, self.stack.netns()) else {
             return false;
         };
-        // A daemon that forks may have a process id that the first look has passed already.
-        (0..2).all(|_| process_table::children(first.cast_signed()).is_empty())
+        is_alone
+            && !procfs::may_be_visited(netns.as_fd())
+            && procfs::is_childless(first.cast_signed())
     }
 
     /// Notes that the end of the program is no surprise from now on.

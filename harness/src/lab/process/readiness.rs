@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::kernel::sync::{Lock, Notifier};
 
@@ -24,6 +24,15 @@ pub(crate) struct Readiness {
     socket: UnixDatagram,
     told: Lock<Told>,
     changed: Notifier,
+}
+
+/// Reason why a wait for a program has ended before the program was ready.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NeverReady<E> {
+    /// Nobody is left who could become ready.
+    Ended(E),
+    /// The time is over.
+    TimedOut,
 }
 
 #[derive(Debug, Default)]
@@ -93,11 +102,75 @@ impl Readiness {
         }
     }
 
+    /// Waits until the program is ready, until `deadline`, or until `ended` returns something:
+    /// nobody is left who could become ready.
+    pub(crate) fn wait_while<E>(
+        &self,
+        deadline: Instant,
+        mut ended: impl FnMut() -> Option<E>,
+    ) -> Result<(), NeverReady<E>> {
+        loop {
+            let now = Instant::now();
+            // The waits are short, as the program may end meanwhile.
+            if self.wait(deadline.min(now + Duration::from_millis(10))) {
+                return Ok(());
+            }
+            let end = ended();
+            if end.is_none() && now < deadline {
+                continue;
+            }
+            // What has ended by now may have said that it is ready after the look above, and the
+            // thread that reads the socket may not have run since.
+            return match (self.wait(now), end) {
+                (true, _) => Ok(()),
+                (false, Some(end)) => Err(NeverReady::Ended(end)),
+                (false, None) => Err(NeverReady::TimedOut),
+            };
+        }
+    }
+
     /// Returns the last status, for an error.
     pub(crate) fn status(&self) -> String {
         match &self.told.lock().status {
             Some(status) => format!("its last status: {status:?}"),
             None => "it told no status".to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The thread that reads the sockets of all programs does not run here, as on a busy machine.
+    fn unread() -> (Readiness, UnixDatagram) {
+        let (socket, program) = UnixDatagram::pair().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let readiness = Readiness {
+            socket,
+            told: Lock::default(),
+            changed: Notifier::new(),
+        };
+        (readiness, program)
+    }
+
+    #[test]
+    fn the_last_word_of_a_program_that_ends_is_heard() {
+        let (readiness, program) = unread();
+        let ended = || program.send(b"READY=1").ok();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        assert_eq!(readiness.wait_while(deadline, ended), Ok(()));
+    }
+
+    #[test]
+    fn a_program_that_ends_without_a_word_is_not_waited_for() {
+        let (readiness, program) = unread();
+        let ended = || program.send(b"STATUS=bye").ok();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let never = readiness.wait_while(deadline, ended);
+        assert_eq!(never, Err(NeverReady::Ended("STATUS=bye".len())));
+        assert_eq!(readiness.status(), "its last status: \"bye\"");
+        let never = readiness.wait_while(Instant::now(), || None::<()>);
+        assert_eq!(never, Err(NeverReady::TimedOut));
     }
 }

@@ -225,6 +225,11 @@ impl Running {
         self.excuses.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// Returns whether the end of the program is no surprise.
+    pub(crate) fn is_expected(&self) -> bool {
+        self.expected.load(Ordering::Relaxed)
+    }
+
     /// Returns whether a fault is in force because of which the program may end.
     pub(crate) fn is_excused(&self) -> bool {
         self.excuses.load(Ordering::Relaxed) > 0

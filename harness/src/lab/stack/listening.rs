@@ -86,6 +86,20 @@ impl Stack {
         }
     }
 
+    /// Looks for a socket once. The error says what is there instead.
+    pub(crate) fn look_once(&self, socket: &ServerSocket) -> Result<(), String> {
+        let seen = self.look_for(socket);
+        let seen = seen.map_err(|errno| format!("the sockets cannot be looked at: {errno}"))?;
+        match seen.found {
+            true => Ok(()),
+            false => Err(format!(
+                "{} is missing; seen: {}",
+                socket.noun(),
+                seen.shown
+            )),
+        }
+    }
+
     fn look_for(&self, socket: &ServerSocket) -> crate::kernel::Result<SeenSockets> {
         match socket {
             ServerSocket::Tcp(port) => {
