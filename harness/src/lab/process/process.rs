@@ -266,8 +266,8 @@ impl Process {
 
     /// Waits until something listens, or takes datagrams, at a Unix socket of the program's node:
     /// a path in the node, or an abstract name with `@` in front. A file that is left of a dead
-    /// server does not count. Nothing is sent to the socket. A program that has ended well is waited
-    /// for as by [`wait_for_port`](Self::wait_for_port).
+    /// server does not count. Nothing is sent to the socket. A program that has ended well is
+    /// waited for as by [`wait_for_port`](Self::wait_for_port).
     ///
     /// # Errors
     /// The program ends first, badly or without a daemon, or nothing is at the socket in time. The
