@@ -361,8 +361,8 @@ fn hear(stream: Stream, events: &Sender<Event>) {
     }
 }
 
-/// Seconds without a switch of tasks after which a processor is taken for one that never comes back.
-/// An emulated one that only waits for a busy host has a few.
+/// Seconds without a switch of tasks after which a processor is taken for one that hangs. An
+/// emulated processor that only waits for a busy host has a few.
 const LOCKED_UP: u64 = 90;
 
 /// Returns whether the kernel has written to its console that a processor hangs

@@ -335,9 +335,9 @@ impl Process {
         })
     }
 
-    /// Waits until `until`, or until the program has ended badly, or has left no process in its node,
-    /// and returns words about what it has left then. A program that ends well may have left a
-    /// daemon.
+    /// Waits until `until`, or until the program has ended badly or has left no process in its
+    /// node, and returns words about what the program has left then. A program that ends well may
+    /// have left a daemon.
     fn is_in_vain(&self, until: Instant) -> Option<&'static str> {
         match self.running.ended_by(Some(until)) {
             Some(status) if !status.success() => Some(""),
