@@ -34,7 +34,7 @@ use crate::topology::error::{Problems, Site, TopologyError};
 use crate::topology::id::{LinkId, NodeId, Owner};
 use crate::topology::link::{Families, Mac};
 use crate::topology::node::StackSpec;
-use crate::topology::problem::{AddressProblem, LinkProblem, PoolFault, SizeProblem};
+use crate::topology::problem::{AddressProblem, LinkProblem, PoolMistake, SizeProblem};
 use crate::topology::router::RouterSettings;
 use crate::topology::subnet::Subnet;
 use crate::topology::validate::stack::normal;
@@ -299,8 +299,8 @@ fn add_routes(
     {
         let version = gateways.version();
         let pool: Subnet = pool.parse().map_err(|wrong| {
-            let fault = PoolFault::NotASubnet(wrong);
-            TopologyError::one(Site::TOPOLOGY, AddressProblem::Pool { fault })
+            let mistake = PoolMistake::NotASubnet(wrong);
+            TopologyError::one(Site::TOPOLOGY, AddressProblem::Pool { mistake })
         })?;
         // A merged route covers addresses that nobody has. With a default route back, a packet to
         // such an address would go to and fro.

@@ -32,7 +32,7 @@ pub(crate) fn clipped(name: &str) -> String {
 
 /// The reason why a part cannot have a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum NameFault {
+pub(crate) enum NameMistake {
     /// The name, or a label of it, is empty.
     NoLabel,
     /// A label has a character that none can have.
@@ -59,8 +59,8 @@ pub(crate) enum NameFault {
     LongVolume(usize),
 }
 
-/// Tells the fault as the rest of a sentence that begins with the name.
-impl fmt::Display for NameFault {
+/// Tells the mistake as the rest of a sentence that begins with the name.
+impl fmt::Display for NameMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoLabel => {
@@ -104,19 +104,19 @@ impl fmt::Display for NameFault {
     }
 }
 
-/// Returns the fault of the name of a node, a pod or a switch, if there is one.
-pub(crate) fn wrong_label(name: &str) -> Option<NameFault> {
+/// Returns the mistake of the name of a node, a pod or a switch, if there is one.
+pub(crate) fn wrong_label(name: &str) -> Option<NameMistake> {
     wrong_single_label(name).or_else(|| match name.to_ascii_lowercase().as_str() {
-        "localhost" => Some(NameFault::Localhost),
-        _ if is_numeric(name) => Some(NameFault::Numeric),
+        "localhost" => Some(NameMistake::Localhost),
+        _ if is_numeric(name) => Some(NameMistake::Numeric),
         _ => None,
     })
 }
 
-/// Returns the fault of an alias, which is a hostname and may have dots.
-pub(crate) fn wrong_hostname(name: &str) -> Option<NameFault> {
+/// Returns the mistake of an alias, which is a hostname and may have dots.
+pub(crate) fn wrong_hostname(name: &str) -> Option<NameMistake> {
     if name.len() > HOSTNAME {
-        return Some(NameFault::LongHostname(name.len()));
+        return Some(NameMistake::LongHostname(name.len()));
     }
     let last = name.rsplit('.').next().unwrap_or(name);
     name.split('.')
@@ -124,19 +124,19 @@ pub(crate) fn wrong_hostname(name: &str) -> Option<NameFault> {
         .or_else(|| wrong_label(last))
 }
 
-/// Returns the fault of one label of a name, if there is one.
-fn wrong_single_label(label: &str) -> Option<NameFault> {
+/// Returns the mistake of one label of a name, if there is one.
+fn wrong_single_label(label: &str) -> Option<NameMistake> {
     let is_odd = |c: &char| !c.is_ascii_alphanumeric() && *c != '-';
     if label.is_empty() {
-        return Some(NameFault::NoLabel);
+        return Some(NameMistake::NoLabel);
     }
     if let Some(odd) = label.chars().find(is_odd) {
-        return Some(NameFault::CharacterInLabel(odd));
+        return Some(NameMistake::CharacterInLabel(odd));
     }
     if label.len() > LABEL {
-        return Some(NameFault::LongLabel(label.len()));
+        return Some(NameMistake::LongLabel(label.len()));
     }
-    (label.starts_with('-') || label.ends_with('-')).then_some(NameFault::HyphenAtEnd)
+    (label.starts_with('-') || label.ends_with('-')).then_some(NameMistake::HyphenAtEnd)
 }
 
 /// Returns whether resolvers take the name for an address, as `inet_aton(3)` does: `10`, `0x7f`.
@@ -150,32 +150,32 @@ fn is_numeric(label: &str) -> bool {
     }
 }
 
-/// Returns the fault of the name of an interface, if there is one.
-pub(crate) fn wrong_interface(name: &str) -> Option<NameFault> {
+/// Returns the mistake of the name of an interface, if there is one.
+pub(crate) fn wrong_interface(name: &str) -> Option<NameMistake> {
     if name.is_empty() || name.len() > ALTNAME {
-        return Some(NameFault::InterfaceLength(name.len()));
+        return Some(NameMistake::InterfaceLength(name.len()));
     }
     let odd = |c: &char| !c.is_ascii_graphic() || "/:%`\"'\\".contains(*c);
     if let Some(odd) = name.chars().find(odd) {
-        return Some(NameFault::OddCharacter(odd));
+        return Some(NameMistake::OddCharacter(odd));
     }
     match name {
-        "." | ".." | "all" | "default" => Some(NameFault::ReservedByKernel),
-        "lo" => Some(NameFault::Loopback),
+        "." | ".." | "all" | "default" => Some(NameMistake::ReservedByKernel),
+        "lo" => Some(NameMistake::Loopback),
         _ => None,
     }
 }
 
-/// Returns the fault of the name of a volume, which becomes the name of a directory.
-pub(crate) fn wrong_volume(name: &str) -> Option<NameFault> {
+/// Returns the mistake of the name of a volume, which becomes the name of a directory.
+pub(crate) fn wrong_volume(name: &str) -> Option<NameMistake> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if let Some(odd) = name.chars().find(|c| !plain(*c)) {
-        return Some(NameFault::OddCharacter(odd));
+        return Some(NameMistake::OddCharacter(odd));
     }
     match name {
-        "" => Some(NameFault::EmptyVolume),
-        "." | ".." => Some(NameFault::DotsAsVolume),
-        _ if name.len() > LABEL => Some(NameFault::LongVolume(name.len())),
+        "" => Some(NameMistake::EmptyVolume),
+        "." | ".." => Some(NameMistake::DotsAsVolume),
+        _ if name.len() > LABEL => Some(NameMistake::LongVolume(name.len())),
         _ => None,
     }
 }

@@ -9,7 +9,7 @@ use crate::side::Side;
 use crate::topology::error::{Problems, Site, TopologySubject};
 use crate::topology::id::LinkId;
 use crate::topology::link::Families;
-use crate::topology::problem::{AddressFault, AddressProblem, LinkProblem, NamedPart};
+use crate::topology::problem::{AddressMistake, AddressProblem, LinkProblem, NamedPart};
 use crate::topology::subnet::{Subnet, parse_address};
 use crate::topology::value::Topology;
 
@@ -38,10 +38,10 @@ pub(crate) fn given_subnets(
                 wrong,
             }),
             Ok(subnet) => match unusable(subnet.network()) {
-                Some(fault) => problems.add(site, || AddressProblem::UnusableSubnet {
+                Some(mistake) => problems.add(site, || AddressProblem::UnusableSubnet {
                     segment: segment(),
                     subnet,
-                    fault,
+                    mistake,
                 }),
                 None if subnets.contains(&subnet) => {}
                 None => subnets.push(subnet),
@@ -82,31 +82,31 @@ pub(crate) fn given_address(
     problems: &mut Problems,
 ) -> Option<Given> {
     let given = parse_address(text);
-    let fault = given.and_then(|(ip, _)| unusable(ip));
-    if given.is_some() && fault.is_none() {
+    let mistake = given.and_then(|(ip, _)| unusable(ip));
+    if given.is_some() && mistake.is_none() {
         return given;
     }
     problems.add(site(link, side), || {
         let (end, text) = (topology.link_end(link, side), text.to_owned());
-        match fault {
+        match mistake {
             None => AddressProblem::NotAnAddress { end, text },
-            Some(fault) => AddressProblem::UnusableAddress { end, text, fault },
+            Some(mistake) => AddressProblem::UnusableAddress { end, text, mistake },
         }
     });
     None
 }
 
 /// Returns the reason why no interface can have the address, if there is one.
-pub(crate) fn unusable(ip: IpAddr) -> Option<AddressFault> {
+pub(crate) fn unusable(ip: IpAddr) -> Option<AddressMistake> {
     match ip {
-        _ if ip.is_unspecified() => Some(AddressFault::Unspecified),
-        _ if ip.is_loopback() => Some(AddressFault::Loopback),
-        _ if ip.is_multicast() => Some(AddressFault::Multicast),
+        _ if ip.is_unspecified() => Some(AddressMistake::Unspecified),
+        _ if ip.is_loopback() => Some(AddressMistake::Loopback),
+        _ if ip.is_multicast() => Some(AddressMistake::Multicast),
         IpAddr::V4(ip) if ip.octets()[0] == 0 || ip.octets()[0] >= 240 => {
-            Some(AddressFault::Reserved)
+            Some(AddressMistake::Reserved)
         }
-        IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some() => Some(AddressFault::MappedIpv4),
-        _ if is_link_local(ip) => Some(AddressFault::LinkLocal),
+        IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some() => Some(AddressMistake::MappedIpv4),
+        _ if is_link_local(ip) => Some(AddressMistake::LinkLocal),
         IpAddr::V4(_) | IpAddr::V6(_) => None,
     }
 }

@@ -3,7 +3,7 @@
 use super::parse::unusable;
 use crate::packet::ip::IpVersion;
 use crate::topology::error::{Site, TopologyError, TopologySubject};
-use crate::topology::problem::{AddressProblem, PoolFault};
+use crate::topology::problem::{AddressProblem, PoolMistake};
 use crate::topology::subnet::Subnet;
 use crate::topology::value::Topology;
 
@@ -30,19 +30,19 @@ impl Pool {
         taken: impl Iterator<Item = &'a Subnet>,
     ) -> Result<Pool, TopologyError> {
         let read = |text: &str, version: IpVersion, block: u8, field| {
-            let refuse = |fault| {
+            let refuse = |mistake| {
                 let site = Site::new(TopologySubject::Settings, field);
-                TopologyError::one(site, AddressProblem::Pool { fault })
+                TopologyError::one(site, AddressProblem::Pool { mistake })
             };
             let subnet: Subnet = text
                 .parse()
-                .map_err(|wrong| refuse(PoolFault::NotASubnet(wrong)))?;
-            if let Some(fault) = unusable(subnet.network()) {
-                return Err(refuse(PoolFault::Unusable { subnet, fault }));
+                .map_err(|wrong| refuse(PoolMistake::NotASubnet(wrong)))?;
+            if let Some(mistake) = unusable(subnet.network()) {
+                return Err(refuse(PoolMistake::Unusable { subnet, mistake }));
             }
             let fits = subnet.version() == version && subnet.prefix() <= block;
             fits.then_some(subnet)
-                .ok_or_else(|| refuse(PoolFault::TooSmall { subnet, block }))
+                .ok_or_else(|| refuse(PoolMistake::TooSmall { subnet, block }))
         };
         let settings = &topology.settings;
         let (v4, v6, fields) = if public {

@@ -8,7 +8,7 @@ use crate::plan::stack::{Address, RoutePlan, SourceRule, StackPlan};
 use crate::plan::wiring::{Attachment, Wiring};
 use crate::topology::error::{Problems, Site, TopologyError};
 use crate::topology::id::Owner;
-use crate::topology::problem::{RouteFault, RouterProblem};
+use crate::topology::problem::{RouteMistake, RouterProblem};
 use crate::topology::router::RouteSpec;
 use crate::topology::subnet::Subnet;
 use crate::topology::validate::firewall::network_of;
@@ -32,7 +32,7 @@ pub(crate) fn add_routes_by_hand(
             let (part, subject) = named_with_subject(topology, owner);
             match route(topology, wiring, addresses, index, asked) {
                 Ok(found) => add(stack, found),
-                Err(fault) => {
+                Err(mistake) => {
                     let site = Site {
                         item: Some(number),
                         ..Site::new(subject, "routes")
@@ -40,7 +40,7 @@ pub(crate) fn add_routes_by_hand(
                     problems.add(site, || RouterProblem::Route {
                         part,
                         to: asked.to.clone(),
-                        fault,
+                        mistake,
                     });
                 }
             }
@@ -64,7 +64,7 @@ fn route(
     addresses: &[Vec<Vec<Address>>],
     stack: usize,
     asked: &RouteSpec,
-) -> Result<HandRoute, RouteFault> {
+) -> Result<HandRoute, RouteMistake> {
     let RouteSpec {
         to,
         via,
@@ -72,11 +72,11 @@ fn route(
         metric,
     } = asked;
     let read =
-        |text: &str| network_of(text).ok_or_else(|| RouteFault::NotANetwork(text.to_owned()));
+        |text: &str| network_of(text).ok_or_else(|| RouteMistake::NotANetwork(text.to_owned()));
     let to = read(to)?;
     let from = from.as_deref().map(read).transpose()?;
     if from.is_some_and(|from| from.is_ipv6() != to.is_ipv6()) {
-        return Err(RouteFault::FamiliesDiffer);
+        return Err(RouteMistake::FamiliesDiffer);
     }
     let wanted: Option<IpAddr> = via.parse().ok();
     let is_wanted = |owner: Owner, ip: IpAddr| match wanted {
@@ -103,7 +103,7 @@ fn route(
             }
         }
     }
-    Err(RouteFault::NoNeighbour {
+    Err(RouteMistake::NoNeighbour {
         via: via.clone(),
         version: to.version(),
         neighbours: neighbours_of(topology, wiring, &wiring.stacks[stack].interfaces, stack),

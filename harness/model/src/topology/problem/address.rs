@@ -21,7 +21,7 @@ pub(crate) enum AddressProblem {
     UnusableSubnet {
         segment: NamedPart,
         subnet: Subnet,
-        fault: AddressFault,
+        mistake: AddressMistake,
     },
     NotAnAddress {
         end: LinkEnd,
@@ -30,7 +30,7 @@ pub(crate) enum AddressProblem {
     UnusableAddress {
         end: LinkEnd,
         text: String,
-        fault: AddressFault,
+        mistake: AddressMistake,
     },
     /// The prefix length of an address differs from that of the subnet of its segment.
     PrefixDiffers {
@@ -67,7 +67,7 @@ pub(crate) enum AddressProblem {
         plugged: usize,
     },
     Pool {
-        fault: PoolFault,
+        mistake: PoolMistake,
     },
     PoolsExhausted {
         segment: NamedPart,
@@ -79,7 +79,7 @@ pub(crate) enum AddressProblem {
 
 /// The reason why no interface can have an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AddressFault {
+pub(crate) enum AddressMistake {
     Unspecified,
     Loopback,
     Multicast,
@@ -90,11 +90,11 @@ pub(crate) enum AddressFault {
 
 /// A mistake in a pool from which automatic subnets come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum PoolFault {
+pub(crate) enum PoolMistake {
     NotASubnet(SubnetError),
     Unusable {
         subnet: Subnet,
-        fault: AddressFault,
+        mistake: AddressMistake,
     },
     TooSmall {
         subnet: Subnet,
@@ -125,9 +125,9 @@ impl AddressProblem {
     pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::NotASubnet { wrong, .. } => Some(wrong),
-            Self::Pool { fault } => match fault {
-                PoolFault::NotASubnet(wrong) => Some(wrong),
-                PoolFault::Unusable { .. } | PoolFault::TooSmall { .. } => None,
+            Self::Pool { mistake } => match mistake {
+                PoolMistake::NotASubnet(wrong) => Some(wrong),
+                PoolMistake::Unusable { .. } | PoolMistake::TooSmall { .. } => None,
             },
             Self::UnusableSubnet { .. }
             | Self::NotAnAddress { .. }
@@ -150,19 +150,19 @@ impl fmt::Display for AddressProblem {
             Self::UnusableSubnet {
                 segment,
                 subnet,
-                fault,
+                mistake,
             } => write!(
                 f,
-                "subnet `{subnet}` of {segment} is {fault}; choose another"
+                "subnet `{subnet}` of {segment} is {mistake}; choose another"
             ),
             Self::NotAnAddress { end, text } => write!(
                 f,
                 "address at {end}: {} is not an address; write it like `10.9.0.1/24`",
                 show(text)
             ),
-            Self::UnusableAddress { end, text, fault } => write!(
+            Self::UnusableAddress { end, text, mistake } => write!(
                 f,
-                "address at {end}: {} is {fault}; choose another",
+                "address at {end}: {} is {mistake}; choose another",
                 show(text)
             ),
             Self::PrefixDiffers {
@@ -210,7 +210,7 @@ impl fmt::Display for AddressProblem {
                  give a larger one",
                 counted(subnet.capacity(), "interface")
             ),
-            Self::Pool { fault } => write!(f, "address pool {fault}"),
+            Self::Pool { mistake } => write!(f, "address pool {mistake}"),
             Self::PoolsExhausted {
                 segment,
                 pools: [v4, v6],
@@ -225,7 +225,7 @@ impl fmt::Display for AddressProblem {
 }
 
 /// Tells the reason as the rest of a sentence that ends with "the address is" so far.
-impl fmt::Display for AddressFault {
+impl fmt::Display for AddressMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unspecified => "the unspecified address",
@@ -239,12 +239,12 @@ impl fmt::Display for AddressFault {
 }
 
 /// Tells the mistake as the rest of a sentence that begins with "address pool".
-impl fmt::Display for PoolFault {
+impl fmt::Display for PoolMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotASubnet(wrong) => write!(f, "of the topology: {wrong}"),
-            Self::Unusable { subnet, fault } => {
-                write!(f, "`{subnet}` is {fault}; choose another")
+            Self::Unusable { subnet, mistake } => {
+                write!(f, "`{subnet}` is {mistake}; choose another")
             }
             Self::TooSmall { subnet, block } => write!(
                 f,

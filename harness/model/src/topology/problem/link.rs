@@ -8,7 +8,7 @@ use super::part::{LinkEnd, LinkLabel, NamedPart};
 use crate::direction::Direction;
 use crate::impair::ImpairmentError;
 use crate::topology::link::{Mac, MacError};
-use crate::topology::name::{NameFault, show};
+use crate::topology::name::{NameMistake, show};
 
 /// A mistake in a link or an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub(crate) enum LinkProblem {
     InterfaceName {
         end: LinkEnd,
         name: String,
-        fault: NameFault,
+        mistake: NameMistake,
     },
     InterfaceNameTwice {
         node: String,
@@ -175,8 +175,8 @@ impl fmt::Display for LinkProblem {
                 "{end} is a switch, whose port has no name, MAC or address to ask for; \
                  leave them out"
             ),
-            Self::InterfaceName { end, name, fault } => {
-                write!(f, "interface name {} at {end} {fault}", show(name))
+            Self::InterfaceName { end, name, mistake } => {
+                write!(f, "interface name {} at {end} {mistake}", show(name))
             }
             Self::InterfaceNameTwice { node, name } => write!(
                 f,

@@ -39,7 +39,7 @@ mod translation;
 use std::error::Error;
 use std::fmt;
 
-pub(crate) use address::{AddressFault, AddressProblem, PoolFault};
+pub(crate) use address::{AddressMistake, AddressProblem, PoolMistake};
 pub(crate) use dns::DnsProblem;
 #[cfg(feature = "toml")]
 pub(crate) use document::{DocumentProblem, ReadFailure};
@@ -50,11 +50,11 @@ pub(crate) use name::NameProblem;
 pub(crate) use part::{LinkEnd, LinkLabel, NamedPart, PartKind};
 pub(crate) use prefix::{AdvertiseProblem, DelegationProblem};
 pub(crate) use region::RegionProblem;
-pub(crate) use router::{RouteFault, RouterProblem};
+pub(crate) use router::{RouteMistake, RouterProblem};
 pub use size::RAISE_OPEN_FILES;
 pub(crate) use size::{MachineLimit, SizeProblem};
-pub(crate) use stack::{FirewallFault, RuleFault, SettingOfPod, StackProblem, SysctlFault};
-pub(crate) use start::{CommandProblem, FilesFault, FilesProblem};
+pub(crate) use stack::{FirewallMistake, RuleMistake, SettingOfPod, StackProblem, SysctlMistake};
+pub(crate) use start::{CommandProblem, FilesMistake, FilesProblem};
 pub(crate) use translation::{ExchangeProblem, Nat64Problem};
 
 /// Declares the enum of all problems, with one variant for each enum of this folder.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::kind::TopologyErrorKind;
 use super::part::{LinkLabel, NamedPart, PartKind};
-use crate::topology::name::{NameFault, show};
+use crate::topology::name::{NameMistake, show};
 
 /// A mistake in a name or in an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,13 +22,13 @@ pub(crate) enum NameProblem {
     /// The domain of the lab breaks a rule for names.
     Domain {
         domain: String,
-        fault: NameFault,
+        mistake: NameMistake,
     },
     /// The name of a node, a pod or a switch breaks a rule for names.
     PartName {
         kind: PartKind,
         name: String,
-        fault: NameFault,
+        mistake: NameMistake,
     },
     /// Two parts have one name.
     PartNameTaken {
@@ -40,7 +40,7 @@ pub(crate) enum NameProblem {
     Alias {
         alias: String,
         owner: String,
-        fault: NameFault,
+        mistake: NameMistake,
     },
     /// An alias is a name that a node or a pod has already.
     AliasTaken {
@@ -80,8 +80,12 @@ impl fmt::Display for NameProblem {
                 write!(f, "container {} is in a pod {FOREIGN}", show(container))
             }
             Self::ForeignEnd { link, kind } => write!(f, "link {link} joins a {kind} {FOREIGN}"),
-            Self::Domain { domain, fault } => write!(f, "domain {} {fault}", show(domain)),
-            Self::PartName { kind, name, fault } => write!(f, "{kind} name {} {fault}", show(name)),
+            Self::Domain { domain, mistake } => write!(f, "domain {} {mistake}", show(domain)),
+            Self::PartName {
+                kind,
+                name,
+                mistake,
+            } => write!(f, "{kind} name {} {mistake}", show(name)),
             Self::PartNameTaken { kind, name, by } => {
                 let name = show(name);
                 let whose = match kind == by {
@@ -96,8 +100,8 @@ impl fmt::Display for NameProblem {
             Self::Alias {
                 alias,
                 owner,
-                fault,
-            } => write!(f, "alias {} of {} {fault}", show(alias), show(owner)),
+                mistake,
+            } => write!(f, "alias {} of {} {mistake}", show(alias), show(owner)),
             Self::AliasTaken { alias, owner, by } => write!(
                 f,
                 "alias {} of {} is a name of {} already; take another",

@@ -76,13 +76,13 @@ pub(crate) enum RouterProblem {
     Route {
         part: NamedPart,
         to: String,
-        fault: RouteFault,
+        mistake: RouteMistake,
     },
 }
 
 /// A mistake in a route that was given by hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum RouteFault {
+pub(crate) enum RouteMistake {
     /// A text is no network.
     NotANetwork(String),
     /// The destination and the source of a route are of different families.
@@ -111,11 +111,11 @@ impl RouterProblem {
                 TopologyErrorKind::Invalid
             }
             Self::NatBypassed { .. } | Self::CircleOfUplinks { .. } => TopologyErrorKind::Wiring,
-            Self::Route { fault, .. } => match fault {
-                RouteFault::NotANetwork(_) | RouteFault::FamiliesDiffer => {
+            Self::Route { mistake, .. } => match mistake {
+                RouteMistake::NotANetwork(_) | RouteMistake::FamiliesDiffer => {
                     TopologyErrorKind::Invalid
                 }
-                RouteFault::NoNeighbour { .. } => TopologyErrorKind::Missing,
+                RouteMistake::NoNeighbour { .. } => TopologyErrorKind::Missing,
             },
         }
     }
@@ -215,8 +215,8 @@ impl fmt::Display for RouterProblem {
                 "the NAT of {router} has `{address}` in its pool, which interface {interface} at \
                  link {link} has already; choose another"
             ),
-            Self::Route { part, to, fault } => {
-                write!(f, "the route of {part} to {} {fault}", show(to))
+            Self::Route { part, to, mistake } => {
+                write!(f, "the route of {part} to {} {mistake}", show(to))
             }
         }
     }
@@ -227,7 +227,7 @@ const UPLINK: &str = "add one with `topology.uplink(router, internet)`, in a fil
                       `uplink = true` at a `[[link]]`";
 
 /// Tells the mistake as the rest of a sentence that begins with the route.
-impl fmt::Display for RouteFault {
+impl fmt::Display for RouteMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotANetwork(text) => write!(

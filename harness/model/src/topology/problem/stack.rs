@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::kind::TopologyErrorKind;
 use super::part::NamedPart;
-use crate::topology::name::{NameFault, show};
+use crate::topology::name::{NameMistake, show};
 use crate::topology::router::FirewallRule;
 
 /// A mistake in a setting of a node or a pod.
@@ -24,7 +24,7 @@ pub(crate) enum StackProblem {
     HostName {
         part: NamedPart,
         name: String,
-        fault: NameFault,
+        mistake: NameMistake,
     },
     /// A packet filter drops port 0.
     FilterOfPortZero { part: NamedPart },
@@ -35,7 +35,7 @@ pub(crate) enum StackProblem {
     },
     Firewall {
         part: NamedPart,
-        fault: FirewallFault,
+        mistake: FirewallMistake,
     },
     /// A router sets a code point that no header can have.
     CodePoint {
@@ -46,7 +46,7 @@ pub(crate) enum StackProblem {
     Sysctl {
         part: NamedPart,
         key: String,
-        fault: SysctlFault,
+        mistake: SysctlMistake,
     },
 }
 
@@ -66,20 +66,20 @@ pub(crate) enum SettingOfPod {
 
 /// A mistake in a firewall.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum FirewallFault {
+pub(crate) enum FirewallMistake {
     TooManyRules {
         count: usize,
         most: usize,
     },
     Rule {
         rule: Box<FirewallRule>,
-        fault: RuleFault,
+        mistake: RuleMistake,
     },
 }
 
 /// A mistake in a rule of a firewall.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum RuleFault {
+pub(crate) enum RuleMistake {
     /// A rule with ports is about neither TCP nor UDP.
     PortsWithoutProtocol,
     /// The list of ports is empty.
@@ -98,7 +98,7 @@ pub(crate) enum RuleFault {
 
 /// A mistake in a sysctl.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SysctlFault {
+pub(crate) enum SysctlMistake {
     NotAKey,
     /// The setting is that of the machine, not of a namespace.
     MachineWide,
@@ -139,8 +139,12 @@ impl fmt::Display for StackProblem {
                     show(address)
                 )
             }
-            Self::HostName { part, name, fault } => {
-                write!(f, "hosts of {part}: name {} {fault}", show(name))
+            Self::HostName {
+                part,
+                name,
+                mistake,
+            } => {
+                write!(f, "hosts of {part}: name {} {mistake}", show(name))
             }
             Self::FilterOfPortZero { part } => write!(
                 f,
@@ -151,14 +155,14 @@ impl fmt::Display for StackProblem {
                 f,
                 "the packet filter of {part} has {ports} ports; a node can drop at most {most}"
             ),
-            Self::Firewall { part, fault } => write!(f, "the firewall of {part} {fault}"),
+            Self::Firewall { part, mistake } => write!(f, "the firewall of {part} {mistake}"),
             Self::CodePoint { part, point, last } => write!(
                 f,
                 "{part} sets the code point {point} of differentiated services, which no header \
                  has; code points are 0 to {last}"
             ),
-            Self::Sysctl { part, key, fault } => {
-                write!(f, "sysctl {} of {part} {fault}", show(key))
+            Self::Sysctl { part, key, mistake } => {
+                write!(f, "sysctl {} of {part} {mistake}", show(key))
             }
         }
     }
@@ -185,19 +189,19 @@ impl fmt::Display for SettingOfPod {
 }
 
 /// Tells the mistake as the rest of a sentence that begins with the firewall.
-impl fmt::Display for FirewallFault {
+impl fmt::Display for FirewallMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooManyRules { count, most } => {
                 write!(f, "has {count} rules; it can have at most {most}")
             }
-            Self::Rule { rule, fault } => write!(f, "has the rule `{rule}`, {fault}"),
+            Self::Rule { rule, mistake } => write!(f, "has the rule `{rule}`, {mistake}"),
         }
     }
 }
 
 /// Tells the mistake as a clause about the rule.
-impl fmt::Display for RuleFault {
+impl fmt::Display for RuleMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PortsWithoutProtocol => {
@@ -234,7 +238,7 @@ impl fmt::Display for RuleFault {
 }
 
 /// Tells the mistake as the rest of a sentence that begins with the sysctl.
-impl fmt::Display for SysctlFault {
+impl fmt::Display for SysctlMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotAKey => "is not a key; write it like `net.ipv4.ip_forward`",

@@ -5,36 +5,32 @@ use std::fmt;
 
 use super::kind::TopologyErrorKind;
 use super::part::NamedPart;
-use crate::topology::name::{NameFault, show};
+use crate::topology::name::{NameMistake, show};
 
 /// A mistake in the files of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FilesProblem {
     Rootfs {
         node: NamedPart,
-        fault: FilesFault,
+        mistake: FilesMistake,
     },
     Mount {
         part: NamedPart,
         at: String,
-        fault: FilesFault,
+        mistake: FilesMistake,
     },
     /// Two mounts of one volume ask for different files to begin with.
-    FirstFilesDiffer {
-        volume: String,
-    },
+    FirstFilesDiffer { volume: String },
     /// A volume with faults has two mounts.
-    SharedFaulty {
-        volume: String,
-    },
+    SharedFaulty { volume: String },
 }
 
 /// A mistake in one mount or tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum FilesFault {
+pub(crate) enum FilesMistake {
     VolumeName {
         name: String,
-        fault: NameFault,
+        mistake: NameMistake,
     },
     EmptyTmpfs,
     /// A volume with faults has no name.
@@ -71,9 +67,9 @@ impl FilesProblem {
 impl fmt::Display for FilesProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rootfs { node, fault } => write!(f, "root filesystem of {node}: {fault}"),
-            Self::Mount { part, at, fault } => {
-                write!(f, "mount {} of {part}: {fault}", show(at))
+            Self::Rootfs { node, mistake } => write!(f, "root filesystem of {node}: {mistake}"),
+            Self::Mount { part, at, mistake } => {
+                write!(f, "mount {} of {part}: {mistake}", show(at))
             }
             Self::FirstFilesDiffer { volume } => write!(
                 f,
@@ -91,10 +87,10 @@ impl fmt::Display for FilesProblem {
     }
 }
 
-impl fmt::Display for FilesFault {
+impl fmt::Display for FilesMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::VolumeName { name, fault } => write!(f, "volume name {} {fault}", show(name)),
+            Self::VolumeName { name, mistake } => write!(f, "volume name {} {mistake}", show(name)),
             Self::EmptyTmpfs => f.write_str("the tmpfs has a size of 0; give it a size"),
             Self::FaultyWithoutName => f.write_str(
                 "a volume with faults needs a name; use `Volume::named` or `Volume::named_clone`",

@@ -94,19 +94,23 @@ impl Topology {
 
     fn check_names(&self, problems: &mut Problems) {
         let domain = &self.settings.domain;
-        if let Some(fault) = name::wrong_hostname(domain) {
+        if let Some(mistake) = name::wrong_hostname(domain) {
             let site = Site::new(TopologySubject::Settings, "domain");
             problems.add(site, || NameProblem::Domain {
                 domain: domain.clone(),
-                fault,
+                mistake,
             });
         }
         let mut taken = HashMap::new();
         let mut claim = |scope: Option<PodId>, name: &str, kind: PartKind, site: Site| {
             let own = || name.to_owned();
-            if let Some(fault) = name::wrong_label(name) {
+            if let Some(mistake) = name::wrong_label(name) {
                 let name = own();
-                return problems.add(site, || NameProblem::PartName { kind, name, fault });
+                return problems.add(site, || NameProblem::PartName {
+                    kind,
+                    name,
+                    mistake,
+                });
             }
             match taken.entry((scope, name.to_ascii_lowercase())) {
                 Entry::Vacant(free) => drop(free.insert(kind)),
@@ -172,13 +176,13 @@ impl Topology {
                     ..site
                 };
                 let owned = || [alias, owner].map(String::clone);
-                if let Some(fault) = name::wrong_hostname(alias) {
+                if let Some(mistake) = name::wrong_hostname(alias) {
                     problems.add(site, || {
                         let [alias, owner] = owned();
                         NameProblem::Alias {
                             alias,
                             owner,
-                            fault,
+                            mistake,
                         }
                     });
                 } else if let Some(other) = taken.insert(alias.to_ascii_lowercase(), owner) {
@@ -237,10 +241,10 @@ impl Topology {
                 node: node(),
             });
         }
-        if let Some(fault) = rootfs.as_ref().and_then(wrong_tree) {
+        if let Some(mistake) = rootfs.as_ref().and_then(wrong_tree) {
             problems.add(Site::new(id, "rootfs"), || {
                 let node = node();
-                FilesProblem::Rootfs { node, fault }
+                FilesProblem::Rootfs { node, mistake }
             });
         }
         check_mounts(mounts, Site::new(id, "mounts"), &node, problems);
@@ -387,13 +391,13 @@ impl Topology {
                 problems.add(site, || LinkProblem::PortOfSwitch { end: end() });
             }
             let name = asked.name.as_deref();
-            if let Some((name, fault)) =
+            if let Some((name, mistake)) =
                 name.and_then(|name| Some((name, name::wrong_interface(name)?)))
             {
                 problems.add(site, || LinkProblem::InterfaceName {
                     end: end(),
                     name: name.to_owned(),
-                    fault,
+                    mistake,
                 });
             }
             if let Some(Err(wrong)) = asked.mac.as_deref().map(str::parse::<Mac>) {

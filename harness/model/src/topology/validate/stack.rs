@@ -8,7 +8,7 @@ use crate::topology::error::{Problems, Site};
 use crate::topology::name;
 use crate::topology::node::{PacketFilter, StackSpec, StartCommand};
 use crate::topology::problem::{
-    CommandProblem, FilesFault, FilesProblem, NamedPart, StackProblem, SysctlFault,
+    CommandProblem, FilesMistake, FilesProblem, NamedPart, StackProblem, SysctlMistake,
 };
 use crate::topology::router::{Dscp, LAST_DSCP};
 use crate::topology::storage::{Mount, MountSource, Rootfs, Volume};
@@ -43,18 +43,18 @@ pub(crate) fn check_stack(
                 address: address.clone(),
             });
         }
-        if let Some(fault) = name::wrong_hostname(host) {
+        if let Some(mistake) = name::wrong_hostname(host) {
             problems.add(at("hosts"), || StackProblem::HostName {
                 part: part(),
                 name: host.clone(),
-                fault,
+                mistake,
             });
         }
     }
     check_filter(&network.drop_inbound, at("drop_inbound"), part, problems);
-    if let Some(fault) = network.firewall.as_ref().and_then(wrong_firewall) {
+    if let Some(mistake) = network.firewall.as_ref().and_then(wrong_firewall) {
         let part = part();
-        problems.add(at("firewall"), || StackProblem::Firewall { part, fault });
+        problems.add(at("firewall"), || StackProblem::Firewall { part, mistake });
     }
     if let Some(Dscp::Set(point)) = network.router.as_ref().map(|router| router.dscp)
         && point > LAST_DSCP
@@ -66,11 +66,11 @@ pub(crate) fn check_stack(
         });
     }
     for (key, value) in &network.sysctls {
-        if let Some(fault) = wrong_sysctl(key, value) {
+        if let Some(mistake) = wrong_sysctl(key, value) {
             problems.add(at("sysctls"), || StackProblem::Sysctl {
                 part: part(),
                 key: key.clone(),
-                fault,
+                mistake,
             });
         }
     }
@@ -99,36 +99,36 @@ fn check_filter(
     }
 }
 
-fn wrong_sysctl(key: &str, value: &str) -> Option<SysctlFault> {
+fn wrong_sysctl(key: &str, value: &str) -> Option<SysctlMistake> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
     if !key.chars().all(plain) || key.split(['.', '/']).any(str::is_empty) {
-        return Some(SysctlFault::NotAKey);
+        return Some(SysctlMistake::NotAKey);
     }
     if !SYSCTLS
         .iter()
         .any(|prefix| key.replace('/', ".").starts_with(prefix))
     {
-        return Some(SysctlFault::MachineWide);
+        return Some(SysctlMistake::MachineWide);
     }
-    (value.is_empty() || value.contains('\0')).then_some(SysctlFault::NoValue)
+    (value.is_empty() || value.contains('\0')).then_some(SysctlMistake::NoValue)
 }
 
-fn wrong_volume_name(name: &str) -> Option<FilesFault> {
-    name::wrong_volume(name).map(|fault| FilesFault::VolumeName {
+fn wrong_volume_name(name: &str) -> Option<FilesMistake> {
+    name::wrong_volume(name).map(|mistake| FilesMistake::VolumeName {
         name: name.to_owned(),
-        fault,
+        mistake,
     })
 }
 
-fn wrong_mounted_volume(volume: &Volume) -> Option<FilesFault> {
+fn wrong_mounted_volume(volume: &Volume) -> Option<FilesMistake> {
     match volume {
         Volume::Named(name) => wrong_volume_name(name),
         Volume::Clone { of, name } => {
             let wrong_name = name.as_deref().and_then(wrong_volume_name);
             wrong_name.or_else(|| wrong_tree(of))
         }
-        Volume::Tmpfs(size) => (size.as_bytes() == 0).then_some(FilesFault::EmptyTmpfs),
-        Volume::Faulty { of, .. } if of.name().is_none() => Some(FilesFault::FaultyWithoutName),
+        Volume::Tmpfs(size) => (size.as_bytes() == 0).then_some(FilesMistake::EmptyTmpfs),
+        Volume::Faulty { of, .. } if of.name().is_none() => Some(FilesMistake::FaultyWithoutName),
         Volume::Faulty { of, .. } => wrong_mounted_volume(of),
     }
 }
@@ -147,13 +147,13 @@ pub(crate) fn check_mounts(
         };
         let wrong = wrong.or_else(|| wrong_mount_point(at)).or_else(|| {
             let before = taken.insert(normal(at), ());
-            before.map(|()| FilesFault::MountedTwice)
+            before.map(|()| FilesMistake::MountedTwice)
         });
-        if let Some(fault) = wrong {
+        if let Some(mistake) = wrong {
             problems.add(site, || FilesProblem::Mount {
                 part: part(),
                 at: at.clone(),
-                fault,
+                mistake,
             });
         }
     }
@@ -215,36 +215,36 @@ pub(crate) fn normal(at: &str) -> String {
         .fold(String::new(), |path, part| path + "/" + part)
 }
 
-fn wrong_mount_point(at: &str) -> Option<FilesFault> {
+fn wrong_mount_point(at: &str) -> Option<FilesMistake> {
     let path = normal(at);
     if !at.starts_with('/') || at.contains('\0') || at.split('/').any(|part| part == "..") {
-        return Some(FilesFault::NotAbsolute);
+        return Some(FilesMistake::NotAbsolute);
     }
     if path.is_empty() {
-        return Some(FilesFault::MountedRoot);
+        return Some(FilesMistake::MountedRoot);
     }
     let mut own = OWN.iter();
     let own = own.find(|own| path == **own || path.starts_with(&format!("{own}/")));
-    own.copied().map(FilesFault::NodeDirectory)
+    own.copied().map(FilesMistake::NodeDirectory)
 }
 
-/// Returns the fault of a tree of files that a node is given.
-pub(crate) fn wrong_tree(tree: &Rootfs) -> Option<FilesFault> {
+/// Returns the mistake of a tree of files that a node is given.
+pub(crate) fn wrong_tree(tree: &Rootfs) -> Option<FilesMistake> {
     match tree {
-        Rootfs::Fixture(name) if name.is_empty() => Some(FilesFault::FixtureWithoutName),
+        Rootfs::Fixture(name) if name.is_empty() => Some(FilesMistake::FixtureWithoutName),
         Rootfs::Path(path) => wrong_workspace_path(path),
         Rootfs::Fixture(_) => None,
     }
 }
 
-/// Returns the fault of a path of the workspace.
-pub(crate) fn wrong_workspace_path(path: &Path) -> Option<FilesFault> {
+/// Returns the mistake of a path of the workspace.
+pub(crate) fn wrong_workspace_path(path: &Path) -> Option<FilesMistake> {
     let text = path.to_string_lossy();
     if text.is_empty() || text.contains('\0') {
-        return Some(FilesFault::WrongPath);
+        return Some(FilesMistake::WrongPath);
     }
     let up = path.components().any(|part| part == Component::ParentDir);
-    up.then(|| FilesFault::LeadsUpwards(text.into_owned()))
+    up.then(|| FilesMistake::LeadsUpwards(text.into_owned()))
 }
 
 pub(crate) fn check_commands(
