@@ -322,7 +322,10 @@ fn what_a_firewall_cannot_be_is_refused() {
     let drop = || FirewallRule::outbound(FirewallAction::Drop);
     for (rule, complaint) in [
         (drop().ports([80]), "has ports but neither TCP nor UDP"),
-        (drop().udp().port_range(9, 5), "whose ports 9 to 5 are none"),
+        (
+            drop().udp().port_range(9, 5),
+            "whose ports 9 to 5 are no range",
+        ),
         (
             drop().icmp().ports([80]),
             "has ports but neither TCP nor UDP",

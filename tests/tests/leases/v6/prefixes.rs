@@ -145,7 +145,7 @@ fn a_provider_changes_the_prefix_while_hosts_are_connected() -> TestResult {
     // What cannot be is refused, and changes nothing.
     let short = Dhcp6Spec::new().delegate("2001:db8:300::/56", 64);
     let error = it.lab.set_dhcp6(it.isp, short).unwrap_err().to_string();
-    assert!(error.contains("which is too short"), "{error}");
+    assert!(error.contains("which is too small"), "{error}");
     let error = it
         .lab
         .set_dhcp6(it.server, provider(6))
