@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use snowglobe_text::counted;
 
-use super::kind::TopologyErrorKind;
+use super::kind::{NounProblem, TopologyErrorKind};
 use super::part::{LinkEnd, NamedPart};
 use crate::topology::name::show;
 use crate::topology::subnet::{Subnet, SubnetError};
@@ -103,8 +103,8 @@ pub(crate) enum PoolMistake {
     },
 }
 
-impl AddressProblem {
-    pub(crate) fn kind(&self) -> TopologyErrorKind {
+impl NounProblem for AddressProblem {
+    fn kind(&self) -> TopologyErrorKind {
         match self {
             Self::NotASubnet { .. }
             | Self::UnusableSubnet { .. }
@@ -122,7 +122,7 @@ impl AddressProblem {
         }
     }
 
-    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::NotASubnet { wrong, .. } => Some(wrong),
             Self::Pool { mistake } => match mistake {

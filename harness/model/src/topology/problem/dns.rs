@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use super::kind::TopologyErrorKind;
+use super::kind::{NounProblem, TopologyErrorKind};
 use super::part::NamedPart;
 use crate::dns::{NameError, RecordError};
 use crate::topology::name::show;
@@ -64,8 +64,8 @@ pub(crate) enum DnsProblem {
     },
 }
 
-impl DnsProblem {
-    pub(crate) fn kind(&self) -> TopologyErrorKind {
+impl NounProblem for DnsProblem {
+    fn kind(&self) -> TopologyErrorKind {
         match self {
             Self::Dns64Prefix { .. }
             | Self::ZoneName { .. }
@@ -79,7 +79,7 @@ impl DnsProblem {
         }
     }
 
-    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Dns64Prefix { wrong, .. } => Some(wrong),
             Self::ZoneName { wrong, .. } => Some(wrong),

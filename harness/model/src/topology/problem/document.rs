@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use snowglobe_text::TreeError;
 
-use super::kind::TopologyErrorKind;
+use super::kind::{NounProblem, TopologyErrorKind};
 use crate::topology::name::show;
 
 /// A mistake in the text of a topology.
@@ -55,8 +55,8 @@ impl PartialEq for ReadFailure {
 
 impl Eq for ReadFailure {}
 
-impl DocumentProblem {
-    pub(crate) fn kind(&self) -> TopologyErrorKind {
+impl NounProblem for DocumentProblem {
+    fn kind(&self) -> TopologyErrorKind {
         match self {
             Self::Unreadable(_) => TopologyErrorKind::Unreadable,
             Self::Syntax(_) => TopologyErrorKind::Syntax,
@@ -68,7 +68,7 @@ impl DocumentProblem {
         }
     }
 
-    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Unreadable(ReadFailure(error)) => Some(&**error),
             Self::Syntax(error) | Self::Unwritable(error) => Some(error),

@@ -1,5 +1,8 @@
 //! Kinds of problems with a topology, for callers that tell them apart without reading sentences.
 
+use std::error::Error;
+use std::fmt;
+
 /// The kind of a problem with a topology.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -23,4 +26,15 @@ pub enum TopologyErrorKind {
     Syntax,
     /// A file that cannot be read. Its error is the source.
     Unreadable,
+}
+
+/// Questions that each enum of this folder answers about its problems, besides their sentence.
+pub(super) trait NounProblem: fmt::Display {
+    /// Returns the kind of the problem.
+    fn kind(&self) -> TopologyErrorKind;
+
+    /// Returns the error that caused the problem, if there is one.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        None
+    }
 }

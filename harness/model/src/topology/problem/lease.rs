@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use super::kind::TopologyErrorKind;
+use super::kind::{NounProblem, TopologyErrorKind};
 use super::part::NamedPart;
 use crate::dhcp::error::PoolError;
 use crate::packet::ip::IpVersion;
@@ -63,8 +63,10 @@ impl LeaseProblem {
             None => Self::NothingToGive { version, server },
         }
     }
+}
 
-    pub(crate) fn kind(&self) -> TopologyErrorKind {
+impl NounProblem for LeaseProblem {
+    fn kind(&self) -> TopologyErrorKind {
         match self {
             Self::Lease { .. }
             | Self::Renewal { .. }
@@ -75,7 +77,7 @@ impl LeaseProblem {
         }
     }
 
-    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Pool { wrong, .. } => Some(wrong),
             Self::Lease { .. }

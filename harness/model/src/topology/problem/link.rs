@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use super::kind::TopologyErrorKind;
+use super::kind::{NounProblem, TopologyErrorKind};
 use super::part::{LinkEnd, LinkLabel, NamedPart};
 use crate::direction::Direction;
 use crate::impair::ImpairmentError;
@@ -76,8 +76,8 @@ pub(crate) enum LinkProblem {
     },
 }
 
-impl LinkProblem {
-    pub(crate) fn kind(&self) -> TopologyErrorKind {
+impl NounProblem for LinkProblem {
+    fn kind(&self) -> TopologyErrorKind {
         match self {
             Self::JoinsItself { .. }
             | Self::JoinsSwitchToItself { .. }
@@ -96,7 +96,7 @@ impl LinkProblem {
         }
     }
 
-    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Impairment { wrong, .. } => Some(wrong),
             Self::Mac { wrong, .. } => Some(wrong),
@@ -205,17 +205,13 @@ pub(crate) enum ChangeProblem {
     Dhcp6 { node: String },
 }
 
-impl ChangeProblem {
-    pub(crate) fn kind(&self) -> TopologyErrorKind {
+impl NounProblem for ChangeProblem {
+    fn kind(&self) -> TopologyErrorKind {
         match self {
             Self::Link { .. } | Self::Translation { .. } | Self::Dhcp6 { .. } => {
                 TopologyErrorKind::InUse
             }
         }
-    }
-
-    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
-        None
     }
 }
 

@@ -43,6 +43,7 @@ pub(crate) use address::{AddressMistake, AddressProblem, PoolMistake};
 pub(crate) use dns::DnsProblem;
 #[cfg(feature = "toml")]
 pub(crate) use document::{DocumentProblem, ReadFailure};
+use kind::NounProblem;
 pub use kind::TopologyErrorKind;
 pub(crate) use lease::LeaseProblem;
 pub(crate) use link::{ChangeProblem, LinkProblem};

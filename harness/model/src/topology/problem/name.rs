@@ -1,9 +1,8 @@
 //! Names that break a rule, that two parts have, or that name nothing.
 
-use std::error::Error;
 use std::fmt;
 
-use super::kind::TopologyErrorKind;
+use super::kind::{NounProblem, TopologyErrorKind};
 use super::part::{LinkLabel, NamedPart, PartKind};
 use crate::topology::name::{NameMistake, show};
 
@@ -53,8 +52,8 @@ pub(crate) enum NameProblem {
     },
 }
 
-impl NameProblem {
-    pub(crate) fn kind(&self) -> TopologyErrorKind {
+impl NounProblem for NameProblem {
+    fn kind(&self) -> TopologyErrorKind {
         match self {
             Self::ForeignPod { .. } | Self::ForeignEnd { .. } | Self::NoContainers { .. } => {
                 TopologyErrorKind::Missing
@@ -64,10 +63,6 @@ impl NameProblem {
             }
             Self::PartNameTaken { .. } | Self::AliasTaken { .. } => TopologyErrorKind::Conflict,
         }
-    }
-
-    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
-        None
     }
 }
 

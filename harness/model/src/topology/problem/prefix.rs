@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use snowglobe_text::counted;
 
-use super::kind::TopologyErrorKind;
+use super::kind::{NounProblem, TopologyErrorKind};
 use super::part::NamedPart;
 use crate::dhcp6::DelegationError;
 use crate::ndp::AdvertisedPrefixError;
@@ -63,8 +63,8 @@ pub(crate) enum DelegationProblem {
     },
 }
 
-impl DelegationProblem {
-    pub(crate) fn kind(&self) -> TopologyErrorKind {
+impl NounProblem for DelegationProblem {
+    fn kind(&self) -> TopologyErrorKind {
         match self {
             Self::Delegation { .. } => TopologyErrorKind::Invalid,
             Self::OverlapsNetwork { .. } | Self::OverlapsOther { .. } => {
@@ -79,7 +79,7 @@ impl DelegationProblem {
         }
     }
 
-    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Delegation { wrong, .. } => Some(wrong),
             Self::OverlapsNetwork { .. }
@@ -194,8 +194,8 @@ pub(crate) enum AdvertiseProblem {
     NoRouter { node: NamedPart, interface: String },
 }
 
-impl AdvertiseProblem {
-    pub(crate) fn kind(&self) -> TopologyErrorKind {
+impl NounProblem for AdvertiseProblem {
+    fn kind(&self) -> TopologyErrorKind {
         match self {
             Self::NoServerOfNames { .. }
             | Self::NoServerOfAddresses { .. }
@@ -205,7 +205,7 @@ impl AdvertiseProblem {
         }
     }
 
-    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::WrongPrefix { wrong, .. } => Some(wrong),
             Self::NoServerOfNames { .. }

@@ -1,9 +1,8 @@
 //! Mistakes in regions and in the latencies between regions.
 
-use std::error::Error;
 use std::fmt;
 
-use super::kind::TopologyErrorKind;
+use super::kind::{NounProblem, TopologyErrorKind};
 use crate::topology::name::show;
 
 /// A mistake in regions.
@@ -25,17 +24,13 @@ pub(crate) enum RegionProblem {
     NoLatency { from: String, to: String },
 }
 
-impl RegionProblem {
-    pub(crate) fn kind(&self) -> TopologyErrorKind {
+impl NounProblem for RegionProblem {
+    fn kind(&self) -> TopologyErrorKind {
         match self {
             Self::NameTwice { .. } | Self::TwoLatencies { .. } => TopologyErrorKind::Conflict,
             Self::UnknownInLatency { .. } | Self::NoLatency { .. } => TopologyErrorKind::Missing,
             Self::LatencyToItself { .. } => TopologyErrorKind::Invalid,
         }
-    }
-
-    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
-        None
     }
 }
 

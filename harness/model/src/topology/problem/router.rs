@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use super::kind::TopologyErrorKind;
+use super::kind::{NounProblem, TopologyErrorKind};
 use super::part::{LinkLabel, NamedPart};
 use crate::nat::NatProblem;
 use crate::packet::ip::IpVersion;
@@ -96,8 +96,8 @@ pub(crate) enum RouteMistake {
     },
 }
 
-impl RouterProblem {
-    pub(crate) fn kind(&self) -> TopologyErrorKind {
+impl NounProblem for RouterProblem {
+    fn kind(&self) -> TopologyErrorKind {
         match self {
             Self::PortalWithoutRouter { .. } => TopologyErrorKind::Misplaced,
             Self::NatWithoutUplink { .. }
@@ -120,7 +120,7 @@ impl RouterProblem {
         }
     }
 
-    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Nat { wrong, .. } => Some(wrong),
             Self::PortMapping { wrong, .. } => Some(wrong),

@@ -1,11 +1,10 @@
 //! Topologies that are larger than a lab or the machine allows, or have nothing in them.
 
-use std::error::Error;
 use std::fmt;
 
 use snowglobe_text::counted;
 
-use super::kind::TopologyErrorKind;
+use super::kind::{NounProblem, TopologyErrorKind};
 use crate::topology::name::show;
 
 /// A mistake in the number of parts.
@@ -93,8 +92,8 @@ impl MachineLimit {
     }
 }
 
-impl SizeProblem {
-    pub(crate) fn kind(&self) -> TopologyErrorKind {
+impl NounProblem for SizeProblem {
+    fn kind(&self) -> TopologyErrorKind {
         match self {
             Self::NoNodes => TopologyErrorKind::Missing,
             Self::TooManyParts { .. }
@@ -103,10 +102,6 @@ impl SizeProblem {
             | Self::TooManyNeighbours { .. }
             | Self::Machine { .. } => TopologyErrorKind::TooLarge,
         }
-    }
-
-    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
-        None
     }
 }
 

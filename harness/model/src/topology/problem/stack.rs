@@ -1,9 +1,8 @@
 //! Mistakes in the settings of a network stack, and of the node that has the stack.
 
-use std::error::Error;
 use std::fmt;
 
-use super::kind::TopologyErrorKind;
+use super::kind::{NounProblem, TopologyErrorKind};
 use super::part::NamedPart;
 use crate::topology::name::{NameMistake, show};
 use crate::topology::router::FirewallRule;
@@ -105,8 +104,8 @@ pub(crate) enum SysctlMistake {
     NoValue,
 }
 
-impl StackProblem {
-    pub(crate) fn kind(&self) -> TopologyErrorKind {
+impl NounProblem for StackProblem {
+    fn kind(&self) -> TopologyErrorKind {
         match self {
             Self::PodSetting { .. } => TopologyErrorKind::Misplaced,
             Self::EmptyRangeOfUsers { .. }
@@ -118,10 +117,6 @@ impl StackProblem {
             | Self::CodePoint { .. }
             | Self::Sysctl { .. } => TopologyErrorKind::Invalid,
         }
-    }
-
-    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
-        None
     }
 }
 

@@ -1,9 +1,8 @@
 //! Mistakes in what a node starts with: mounts, volumes, trees of files and commands.
 
-use std::error::Error;
 use std::fmt;
 
-use super::kind::TopologyErrorKind;
+use super::kind::{NounProblem, TopologyErrorKind};
 use super::part::NamedPart;
 use crate::topology::name::{NameMistake, show};
 
@@ -49,18 +48,14 @@ pub(crate) enum FilesMistake {
     MountedTwice,
 }
 
-impl FilesProblem {
-    pub(crate) fn kind(&self) -> TopologyErrorKind {
+impl NounProblem for FilesProblem {
+    fn kind(&self) -> TopologyErrorKind {
         match self {
             Self::Rootfs { .. } | Self::Mount { .. } => TopologyErrorKind::Invalid,
             Self::FirstFilesDiffer { .. } | Self::SharedFaulty { .. } => {
                 TopologyErrorKind::Conflict
             }
         }
-    }
-
-    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
-        None
     }
 }
 
@@ -142,18 +137,14 @@ pub(crate) enum CommandProblem {
     },
 }
 
-impl CommandProblem {
-    pub(crate) fn kind(&self) -> TopologyErrorKind {
+impl NounProblem for CommandProblem {
+    fn kind(&self) -> TopologyErrorKind {
         match self {
             Self::NoProgram { .. }
             | Self::NulByte { .. }
             | Self::VariableName { .. }
             | Self::ReadyOnPortZero { .. } => TopologyErrorKind::Invalid,
         }
-    }
-
-    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
-        None
     }
 }
 

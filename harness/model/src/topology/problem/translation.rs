@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use super::kind::TopologyErrorKind;
+use super::kind::{NounProblem, TopologyErrorKind};
 use super::part::NamedPart;
 use crate::topology::subnet::Subnet;
 use crate::v6::{EmbeddingPrefix, PrefixError};
@@ -36,8 +36,8 @@ pub(crate) enum ExchangeProblem {
     NothingInside { router: NamedPart, inside: Subnet },
 }
 
-impl ExchangeProblem {
-    pub(crate) fn kind(&self) -> TopologyErrorKind {
+impl NounProblem for ExchangeProblem {
+    fn kind(&self) -> TopologyErrorKind {
         match self {
             Self::NoUplinkWithIpv6 { .. } | Self::NothingInside { .. } => {
                 TopologyErrorKind::Missing
@@ -49,7 +49,7 @@ impl ExchangeProblem {
         }
     }
 
-    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Exchange { wrong, .. } => Some(wrong),
             Self::NoUplinkWithIpv6 { .. }
@@ -149,8 +149,8 @@ pub(crate) enum Nat64Problem {
     },
 }
 
-impl Nat64Problem {
-    pub(crate) fn kind(&self) -> TopologyErrorKind {
+impl NounProblem for Nat64Problem {
+    fn kind(&self) -> TopologyErrorKind {
         match self {
             Self::Nat64OfPod { .. } => TopologyErrorKind::Misplaced,
             Self::Nat64WithoutNat { .. }
@@ -167,7 +167,7 @@ impl Nat64Problem {
         }
     }
 
-    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Nat64Prefix { wrong, .. } => Some(wrong),
             Self::Nat64Pool { wrong, .. } => Some(wrong),
