@@ -1,6 +1,7 @@
 //! Who plays the roles of a fault when the fault begins.
 
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::faults::inject::would_change_nothing;
 use crate::lab::faults::scene::{Scene, unknown};
 use crate::model::fault::{Fault, LinkRef, NodeRef};
 
@@ -14,9 +15,7 @@ impl Scene {
         let cast = self.with_names(fault.clone())?;
         match cast.idle() {
             Some(why) if fault.idle().is_none() => {
-                let what = format!("inject the fault `{fault}`");
-                let kind = LabErrorKind::NotFound;
-                Err(LabError::failed(kind, what, why.to_string()))
+                Err(would_change_nothing(&fault, why, LabErrorKind::NotFound))
             }
             Some(_) | None => Ok(cast),
         }

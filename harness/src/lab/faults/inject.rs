@@ -14,19 +14,24 @@ use crate::lab::faults::on_nodes::{Acted, Done, Paused, StoppedNode, break_disk}
 use crate::lab::faults::partition::{Deafness, Partition};
 use crate::lab::faults::scene::Scene;
 use crate::lab::services::dns::dns::Dns;
-use crate::model::fault::{Fault, LinkRef, NodeRef};
+use crate::model::fault::{Fault, IdleFault, LinkRef, NodeRef};
 use crate::topology::NodeId;
 
 /// Refuses a fault that would change nothing.
 pub(crate) fn refuse_idle(fault: &Fault) -> Result<()> {
     match fault.idle() {
-        Some(why) => {
-            let what = format!("inject the fault `{fault}`");
-            let kind = LabErrorKind::InvalidArgument;
-            Err(LabError::failed(kind, what, why.to_string()))
-        }
+        Some(why) => Err(would_change_nothing(
+            fault,
+            why,
+            LabErrorKind::InvalidArgument,
+        )),
         None => Ok(()),
     }
+}
+
+/// Makes the error of a fault that would change nothing.
+pub(crate) fn would_change_nothing(fault: &Fault, why: IdleFault, kind: LabErrorKind) -> LabError {
+    LabError::failed(kind, format!("inject the fault `{fault}`"), why.to_string())
 }
 
 impl Scene {

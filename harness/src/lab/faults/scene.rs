@@ -94,9 +94,10 @@ impl Scene {
     /// Finds the link that a fault is about.
     pub(crate) fn link_of(&self, link: &LinkRef) -> Result<&SceneLink> {
         // A name as it stands is preferred: with hyphens for dashes, two links may have one name.
-        let is_named = |name: &str| self.links.iter().any(|it| it.ends.name() == name);
+        let has_name = |name: &str| self.links.iter().any(|it| it.ends.name() == name);
+        let is_exact = matches!(link, LinkRef::Name(name) if has_name(name));
         let is_it = |it: &&SceneLink| match link {
-            LinkRef::Name(name) if is_named(name) => it.ends.name() == name,
+            LinkRef::Name(name) if is_exact => it.ends.name() == name,
             LinkRef::Name(name) => means_link(name, it.ends.name()),
             LinkRef::Id(id) => it.ends.link() == *id,
             // Roles were replaced by names when the fault was cast.
