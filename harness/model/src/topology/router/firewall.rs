@@ -253,20 +253,21 @@ impl FirewallRule {
 
     /// Limits the rule to these destination ports. Without any, the rule fits no packet, and is
     /// refused before a lab starts.
-    pub fn ports(mut self, ports: impl IntoIterator<Item = u16>) -> Self {
-        self.ports.retain(|range| *range != NO_PORTS);
-        self.ports
-            .extend(ports.into_iter().map(|port| [port, port]));
-        if self.ports.is_empty() {
-            self.ports.push(NO_PORTS);
-        }
-        self
+    pub fn ports(self, ports: impl IntoIterator<Item = u16>) -> Self {
+        self.port_ranges(ports.into_iter().map(|port| [port, port]))
     }
 
     /// Limits the rule to destination ports from `first` to `last`.
-    pub fn port_range(mut self, first: u16, last: u16) -> Self {
+    pub fn port_range(self, first: u16, last: u16) -> Self {
+        self.port_ranges([[first, last]])
+    }
+
+    fn port_ranges(mut self, ranges: impl IntoIterator<Item = [u16; 2]>) -> Self {
         self.ports.retain(|range| *range != NO_PORTS);
-        self.ports.push([first, last]);
+        self.ports.extend(ranges);
+        if self.ports.is_empty() {
+            self.ports.push(NO_PORTS);
+        }
         self
     }
 
