@@ -48,15 +48,16 @@ enum Event {
 
 /// An end of a machine without the end of its command.
 #[derive(Debug)]
-enum MachineFailure {
-    /// The kernel of the machine hangs, whatever the command is.
-    Hung(String),
-    Other(String),
+struct MachineFailure {
+    why: String,
+    /// Whether the kernel of the machine hangs, whatever the command is.
+    is_hung: bool,
 }
 
 impl From<String> for MachineFailure {
     fn from(why: String) -> Self {
-        Self::Other(why)
+        let is_hung = false;
+        Self { why, is_hung }
     }
 }
 
@@ -85,11 +86,11 @@ impl VirtualMachine {
         loop {
             match self.run_once(guest) {
                 Ok(code) => return Ok(code),
-                Err(MachineFailure::Hung(why)) if boots < BOOTS => {
+                Err(MachineFailure { why, is_hung: true }) if boots < BOOTS => {
                     eprintln!("vm: {why}\nvm: the command runs again, in a machine of its own");
                     boots += 1;
                 }
-                Err(MachineFailure::Hung(why) | MachineFailure::Other(why)) => return Err(why),
+                Err(MachineFailure { why, is_hung: _ }) => return Err(why),
             }
         }
     }
@@ -127,12 +128,9 @@ impl VirtualMachine {
             // The threads end by themselves, for the other ends of their ports are gone with qemu.
             let _ = (out.join(), err.join());
         }
-        outcome.map_err(|failure| {
-            let last_words = last_words(place.path());
-            match failure {
-                MachineFailure::Hung(why) => MachineFailure::Hung(format!("{why}{last_words}")),
-                MachineFailure::Other(why) => MachineFailure::Other(format!("{why}{last_words}")),
-            }
+        outcome.map_err(|mut failure| {
+            failure.why += &last_words(place.path());
+            failure
         })
     }
 
@@ -179,7 +177,8 @@ impl VirtualMachine {
                     let console = fs::read(console).unwrap_or_default();
                     if is_locked_up(&String::from_utf8_lossy(&console)) {
                         let why = "the kernel of the machine hangs".to_owned();
-                        return Err(MachineFailure::Hung(why));
+                        let is_hung = true;
+                        return Err(MachineFailure { why, is_hung });
                     }
                 }
             }
