@@ -187,13 +187,15 @@ impl RunningCluster {
     fn look_at(&self, number: usize) -> Result<(), NotReady> {
         let node = self.member(number);
         // The logs of a node that has crashed still say that its programs were ready.
-        // The node may have come back between two looks.
-        if !node.is_running() && (node.comes_back() || !node.is_running()) {
-            let down = || "it is down".to_owned();
-            return Err(match node.comes_back() {
-                true => NotReady::Yet(down()),
-                false => NotReady::Never(down()),
-            });
+        if !node.is_running() {
+            let down = "it is down".to_owned();
+            if node.comes_back() {
+                return Err(NotReady::Yet(down));
+            }
+            // A restart may have ended between the two looks.
+            if !node.is_running() {
+                return Err(NotReady::Never(down));
+            }
         }
         // A test may have set other commands for a restart (`Node::set_commands`).
         let commands = node.started_commands();
