@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use snowglobe::fault::Fault;
-use snowglobe::lab::{LabErrorKind, Process};
+use snowglobe::lab::{LabErrorKind, Node, Process};
 use snowglobe::prelude::*;
 
 use crate::{MS, nodes, stat, tell};
@@ -120,6 +120,17 @@ fn a_slow_node_has_its_share_of_a_processor() -> TestResult {
     Ok(())
 }
 
+/// Starts a shell in a node, and waits until its script says `ready`.
+fn ready_shell(node: &Node, script: &str) -> TestResult<Process> {
+    let mut shell = node.command("sh");
+    shell
+        .args(["-c", script])
+        .stdin(snowglobe::lab::Stdio::piped());
+    let shell = shell.spawn()?;
+    shell.wait_for_log("ready")?;
+    Ok(shell)
+}
+
 /// Sends a line to a shell, and returns which of two answers the shell gives.
 fn answer(shell: &mut Process, answers: [&str; 2]) -> TestResult<String> {
     tell(shell, "try")?;
@@ -134,12 +145,7 @@ fn a_node_runs_out_of_descriptors_and_recovers() -> TestResult {
     let n1 = lab.node("n1").ok_or("no n1")?;
     let script = "echo ready; while read line; do \
                   if (exec 9</dev/null) 2>/dev/null; then echo opened; else echo refused; fi; done";
-    let mut shell = n1
-        .command("sh")
-        .args(["-c", script])
-        .stdin(snowglobe::lab::Stdio::piped())
-        .spawn()?;
-    shell.wait_for_log("ready")?;
+    let mut shell = ready_shell(n1, script)?;
     let mut ask = || answer(&mut shell, ["opened", "refused"]);
     assert_eq!(ask()?, "opened");
     let fault = lab.inject(Fault::descriptors("n1", 3))?;
@@ -155,12 +161,7 @@ fn a_limit_that_is_lower_already_is_not_raised() -> TestResult {
     let lab = nodes(1)?;
     let n1 = lab.node("n1").ok_or("no n1")?;
     let script = "ulimit -S -n 20; echo ready; while read line; do ulimit -S -n; done";
-    let mut shell = n1
-        .command("sh")
-        .args(["-c", script])
-        .stdin(snowglobe::lab::Stdio::piped())
-        .spawn()?;
-    shell.wait_for_log("ready")?;
+    let mut shell = ready_shell(n1, script)?;
     let error = lab.inject(Fault::descriptors("n1", 21)).unwrap_err();
     assert_eq!(error.kind(), LabErrorKind::NotFound);
     let text = error.to_string();
@@ -194,12 +195,7 @@ fn a_node_runs_out_of_memory_and_recovers() -> TestResult {
         "while read line; do perl -e '{}' || echo refused; done",
         "my $x = 'x' x (64 << 20); print \"got\\n\""
     );
-    let mut shell = n1
-        .command("sh")
-        .args(["-c", &format!("echo ready; {script}")])
-        .stdin(snowglobe::lab::Stdio::piped())
-        .spawn()?;
-    shell.wait_for_log("ready")?;
+    let mut shell = ready_shell(n1, &format!("echo ready; {script}"))?;
     let mut ask = || answer(&mut shell, ["got", "refused"]);
     assert_eq!(ask()?, "got");
     let fault = lab.inject(Fault::memory("n1", 1024))?;
