@@ -28,6 +28,17 @@ fn add_nginx(here: &mut situation::Situation) -> TestResult<(NodeId, tempfile::T
     Ok((web, site))
 }
 
+/// Returns the log of nginx, which writes a line after it has sent the page.
+fn access_log(lab: &Lab, site: &tempfile::TempDir) -> TestResult<String> {
+    let log = site.path().join("access.log");
+    let written = || {
+        fs::read_to_string(&log)
+            .ok()
+            .filter(|it| it.ends_with('\n'))
+    };
+    Ok(lab.wait_until(written)?)
+}
+
 fn curl(lab: &Lab, node: NodeId, url: &str) -> TestResult<String> {
     let curl = Fixture::find("curl")?.command("curl")?;
     let line = ["-sS", "--max-time", "20", "-w", "%{remote_ip}", url];
@@ -47,7 +58,7 @@ fn a_phone_of_ipv6_alone_fetches_a_page_of_an_nginx_of_ipv4_alone() -> TestResul
     let carrier = here.router.ok_or("no carrier")?;
     let v6 = lab.nat64(carrier)?.embed(v4);
     assert_eq!(page, format!("hello from IPv4\n{v6}"));
-    let log = fs::read_to_string(site.path().join("access.log"))?;
+    let log = access_log(&lab, &site)?;
     let by = lab[carrier].ipv4().ok_or("no IPv4")?.to_string();
     assert!(log.starts_with(&by), "{log}");
     let queries = lab.dns().queries();
@@ -80,7 +91,7 @@ fn programs_that_know_ipv4_alone_work_on_a_phone_of_ipv6_alone() -> TestResult {
     let page = curl(&lab, here.a, &format!("http://{v4}/"))?;
     assert_eq!(page, format!("hello from IPv4\n{v4}"));
     let carrier = here.router.ok_or("no carrier")?;
-    let log = fs::read_to_string(site.path().join("access.log"))?;
+    let log = access_log(&lab, &site)?;
     let by = lab[carrier].ipv4().ok_or("no IPv4")?.to_string();
     assert!(log.starts_with(&by), "{log}");
     let said = ping(&lab[here.a], v4.into())?;
