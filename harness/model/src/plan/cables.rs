@@ -110,7 +110,7 @@ fn emulation(spec: &LinkSpec, nat: bool) -> Option<Box<Emulation>> {
         (true, Engine::Auto) => Engine::Wire,
         (_, engine) => engine,
     };
-    let plain = engine == Engine::Auto && spec.impairments.iter().all(|one| one.is_none());
+    let plain = !nat && spec.is_plain();
     let emulation = || Emulation {
         impairments: spec.impairments.clone(),
         engine,

@@ -2,6 +2,7 @@
 
 use crate::topology::error::{Site, TopologyError};
 use crate::topology::id::Endpoint;
+use crate::topology::link::LinkSpec;
 pub use crate::topology::problem::RAISE_OPEN_FILES;
 use crate::topology::problem::{MachineLimit, SizeProblem};
 use crate::topology::value::Topology;
@@ -146,7 +147,7 @@ impl Topology {
                 return refuse(SizeProblem::TooManyParts { count, most, noun });
             }
         }
-        let mut ports = self.switches().zip(ports(self));
+        let mut ports = self.switches().zip(ports(self, |_| true));
         if let Some((id, count)) = ports.find(|(_, count)| *count > PORTS) {
             return refuse(SizeProblem::TooManyPorts {
                 switch: self[id].name().to_owned(),
@@ -158,10 +159,11 @@ impl Topology {
     }
 }
 
-/// Returns the number of ports in use, of each switch.
-pub(crate) fn ports(topology: &Topology) -> Vec<usize> {
+/// Returns the number of ports in use of each switch, by links that are counted.
+pub(crate) fn ports(topology: &Topology, is_counted: impl Fn(&LinkSpec) -> bool) -> Vec<usize> {
     let mut ports = vec![0; topology.switches.len()];
-    for end in topology.links.iter().flat_map(|link| link.ends) {
+    let links = topology.links.iter().filter(|link| is_counted(&link.spec));
+    for end in links.flat_map(|link| link.ends) {
         if let Endpoint::Switch(id) = end
             && let Some(count) = ports.get_mut(id.index())
         {

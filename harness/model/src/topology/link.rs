@@ -223,6 +223,12 @@ impl LinkSpec {
         self.ends[1].name = Some(b.into());
         self
     }
+
+    /// Returns whether the kernel alone carries the link: nothing is impaired, and no engine is
+    /// asked for.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.engine == Engine::Auto && self.impairments.iter().all(Impairment::is_none)
+    }
 }
 
 impl From<Impairment> for LinkSpec {
@@ -340,8 +346,9 @@ impl SwitchSpec {
     /// node that joins a group is known when its report has arrived.
     ///
     /// A simple switch sends multicast frames to all ports, and so does this one by default. Above
-    /// 250 ports the default is to snoop, and the queries are of MLDv1: what nodes say about their
-    /// groups when they start would keep such a network busy for seconds.
+    /// 250 ports, and above 100 ports with links that are impaired from the start, the default is
+    /// to snoop, and the queries are of MLDv1: what nodes say about their groups when they start
+    /// would keep such a network busy for seconds.
     ///
     /// ```
     /// use snowglobe_model::topology::{SwitchSpec, Topology};

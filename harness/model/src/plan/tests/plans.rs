@@ -1,13 +1,15 @@
 //! Interfaces, bridges, neighbours and settings of plans.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use super::any;
+use crate::impair::Impairment;
 use crate::nat::preset;
 use crate::plan::{BRIDGE_PORTS, GroupForwarding, NetnsId, Plan, StackId, StackOp};
 use crate::topology::{
-    EndSpec, Families, LinkSpec, Neighbours, NodeSpec, RouterSettings, SwitchSpec, Topology,
-    Volume, shape,
+    EndSpec, Engine, Families, LinkSpec, Neighbours, NodeSpec, RouterSettings, SwitchSpec,
+    Topology, Volume, shape,
 };
 
 fn names(plan: &Plan, stack: usize) -> Vec<(String, Vec<String>)> {
@@ -413,6 +415,24 @@ fn multicast_frames_go_to_all_ports_unless_a_switch_snoops_or_is_crowded() {
     assert_eq!(groups(251, None), GroupForwarding::SnoopQuietly);
     assert_eq!(groups(251, Some(true)), GroupForwarding::SnoopQuietly);
     assert_eq!(groups(251, Some(false)), GroupForwarding::Flood);
+}
+
+#[test]
+fn a_switch_with_many_emulated_links_snoops() {
+    let groups = |links: usize, engine: Engine, delay: u64| {
+        let mut topology = Topology::new();
+        let lan = topology.switch("lan");
+        for port in 0..links {
+            let node = topology.node(format!("n{port}"));
+            let impairment = Impairment::delayed(Duration::from_millis(delay));
+            topology.plug_with(node, lan, LinkSpec::new().engine(engine).impair(impairment));
+        }
+        topology.plan().unwrap().switches[0].bridges[0].groups
+    };
+    assert_eq!(groups(100, Engine::Auto, 5), GroupForwarding::Flood);
+    assert_eq!(groups(101, Engine::Auto, 5), GroupForwarding::SnoopQuietly);
+    assert_eq!(groups(101, Engine::Auto, 0), GroupForwarding::Flood);
+    assert_eq!(groups(101, Engine::Wire, 0), GroupForwarding::SnoopQuietly);
 }
 
 #[test]
