@@ -4,19 +4,17 @@
 //! `NAT` is what translates on the way of a stream: `none`, `nftables` or `userspace`. `HOMES` is
 //! the number of homes.
 
-use std::ffi::OsString;
 use std::fmt::Display;
 use std::hint::black_box;
 use std::net::SocketAddrV4;
 use std::thread;
 use std::time::Instant;
 
-use nix::sys::socket::{setsockopt, sockopt};
 use snowglobe::dns::DnsSpec;
 use snowglobe::prelude::*;
 use snowglobe::topology::NodeId;
 use snowglobe::topology::nat::{Checksums, Nat, NatEngine, NatSpec, PortAssignment, preset};
-use snowglobe_tests::BehindRouter;
+use snowglobe_tests::{BehindRouter, cubic};
 
 snowglobe::main!();
 
@@ -52,11 +50,8 @@ fn stream() -> TestResult {
     let world = behind(router, "server".into())?;
     let server = &world.lab[world.server];
     let to = (server.ipv4().ok_or("no IPv4")?, 80);
-    let listener = server.run(|| TcpListener::bind(to))?;
-    let cubic = OsString::from("cubic");
-    setsockopt(&listener, sockopt::TcpCongestion, &cubic)?;
-    let mut sender = world.lab[world.host].run(|| TcpStream::connect(to))?;
-    setsockopt(&sender, sockopt::TcpCongestion, &cubic)?;
+    let listener = server.run(|| cubic::listen(to))?;
+    let mut sender = world.lab[world.host].run(|| cubic::connect(to))?;
     let (mut receiver, _) = listener.accept()?;
     let begin = Instant::now();
     let sending = thread::spawn(move || {

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 mod behind_router;
 mod connection;
+pub mod cubic;
 pub mod daemons;
 pub mod http;
 mod opened;

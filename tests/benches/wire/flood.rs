@@ -1,13 +1,12 @@
 //! Measures how much passes over a link, and how long that takes there and back.
 
-use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::thread;
 use std::time::Instant;
 
-use nix::sys::socket::{setsockopt, sockopt};
 use nix::time::ClockId;
 use snowglobe::prelude::*;
+use snowglobe_tests::cubic;
 
 use crate::{MeasuredLink, asked, clock, quantile, tell};
 
@@ -22,15 +21,12 @@ fn stream() -> TestResult {
         ..Impairment::NONE
     })?;
     let bob = &pair.lab[pair.nodes[1]];
-    let listener = bob.run(|| TcpListener::bind((bob.ip(), 80)))?;
-    let cubic = OsString::from("cubic");
-    setsockopt(&listener, sockopt::TcpCongestion, &cubic)?;
+    let listener = bob.run(|| cubic::listen((bob.ip(), 80)))?;
     let streams = asked("STREAMS", 1);
     let busy = clock(ClockId::CLOCK_PROCESS_CPUTIME_ID);
     let mut works = Vec::new();
     for _ in 0..streams {
-        let mut alice = pair.lab[pair.nodes[0]].run(|| TcpStream::connect((bob.ip(), 80)))?;
-        setsockopt(&alice, sockopt::TcpCongestion, &cubic)?;
+        let mut alice = pair.lab[pair.nodes[0]].run(|| cubic::connect((bob.ip(), 80)))?;
         let mut bob = listener.accept()?.0;
         let begin = Instant::now();
         works.push(thread::spawn(move || {
