@@ -17,11 +17,12 @@ use crate::kernel::process::signal::Signal;
 use crate::kernel::procfs::filesystem_at;
 use crate::kernel::sync::Lock;
 use crate::kernel::thread::escort::escorted;
-use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::first_process;
+use crate::lab::unfit::UnfitVolume;
 use crate::model::disk::{DiskFault, Loss, Unsynced};
 use crate::model::random::seed_for;
-use crate::sandbox::outer::{UnusableDevice, why_no_fuse};
+use crate::sandbox::outer::why_no_fuse;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::disk::{DiskCommand, DiskReply};
 use crate::trial::running;
@@ -48,10 +49,9 @@ impl DiskServer {
         unsynced: Unsynced,
     ) -> Result<Self> {
         if running::is_ordinary_user() {
-            let why = format!(
-                "mounts volume `{volume}` with faults, which takes a test that is root of its trial; leave the option `user` of the test away, and give programs the user by `.user(…)`"
-            );
-            return Err(LabError::not_supported(Subject::Node(node.into()), why));
+            let volume = volume.to_owned();
+            let reason = UnfitVolume::NotRoot { volume };
+            return Err(LabError::unfit(Subject::Node(node.into()), reason));
         }
         // The server is a process of its own: the kernel gets its answers when the body of the
         // trial is dead, too, and an open file does not hang.
@@ -93,7 +93,7 @@ impl DiskServer {
             )
         };
         let mounted = escorted(|| {
-            let device = fuse::open().map_err(|error| self.without_device(&error))?;
+            let device = fuse::open().map_err(|error| self.without_device(error))?;
             // Nothing is mounted there at first, and an old mount may be in use elsewhere.
             let _ = mount::detach(&self.path);
             fuse::mount(&device, &self.path)
@@ -107,14 +107,12 @@ impl DiskServer {
         self.ask(&serve, Some(&device)).map(drop)
     }
 
-    fn without_device(&self, error: &std::io::Error) -> LabError {
-        let why = format!(
-            "mounts volume `{}` with faults, which takes the device `{}`; {}",
-            self.volume,
-            fuse::DEVICE,
-            remedy_for_device(why_no_fuse(), error),
-        );
-        LabError::not_supported(Subject::Node(self.node.clone()), why)
+    fn without_device(&self, error: std::io::Error) -> LabError {
+        self.unfit(UnfitVolume::NoDevice {
+            volume: self.volume.clone(),
+            host: why_no_fuse(),
+            error,
+        })
     }
 
     /// Cuts the power of the machine whose disk this is, and mounts what is left for its next
@@ -149,14 +147,16 @@ impl DiskServer {
         }
         let (id, seed) = self.next_seed();
         let fault = Tree::of(fault)
-            .map_err(|error| self.fail(&format!("cannot have the fault: {error}")))?
+            .map_err(|error| {
+                let volume = self.volume.clone();
+                self.unfit(UnfitVolume::FaultWithoutForm { volume, error })
+            })?
             .to_json();
         match self.talk(&DiskCommand::Begin { id, seed, fault }, None) {
             // No file fits its pattern yet: what a schedule may wait for.
             Ok(DiskReply::Refused(why)) => {
-                let why = format!("has volume `{}`, which {why}", self.volume);
-                let subject = Subject::Node(self.node.clone());
-                Err(LabError::unfit(LabErrorKind::NotFound, subject, why))
+                let volume = self.volume.clone();
+                Err(self.unfit(UnfitVolume::NothingToBreak { volume, why }))
             }
             Ok(_) => Ok(id),
             Err(errno) => Err(self.unheard(errno)),
@@ -214,7 +214,10 @@ impl DiskServer {
 
     fn ask(&self, command: &DiskCommand, along: Option<&OwnedFd>) -> Result<DiskReply> {
         match self.talk(command, along) {
-            Ok(DiskReply::Refused(why)) => Err(self.fail(&why)),
+            Ok(DiskReply::Refused(why)) => {
+                let volume = self.volume.clone();
+                Err(self.unfit(UnfitVolume::RefusedByServer { volume, why }))
+            }
             Ok(reply) => Ok(reply),
             Err(errno) => Err(self.unheard(errno)),
         }
@@ -238,38 +241,8 @@ impl DiskServer {
         LabError::refused(what, errno).about_node(&self.node)
     }
 
-    fn fail(&self, why: &str) -> LabError {
-        let why = format!("has volume `{}`, which {why}", self.volume);
-        LabError::invalid(Subject::Node(self.node.clone()), why)
-    }
-}
-
-/// Says what keeps this user from the device of FUSE, and what to do about it. `host` is the state
-/// of the host's device, if trials lack the device because of that state; `error` is what the trial
-/// has found.
-fn remedy_for_device(host: Option<UnusableDevice>, error: &std::io::Error) -> String {
-    let device = fuse::DEVICE;
-    match host {
-        Some(UnusableDevice {
-            mode: Some(mode),
-            errno: Errno::EACCES | Errno::EPERM,
-        }) => format!(
-            "on this host, the file has mode {mode:04o}, by which this user may not open it; let users open it by `chmod 666 {device}`, as distributions do"
-        ),
-        Some(UnusableDevice {
-            mode: Some(mode),
-            errno,
-        }) => format!(
-            "on this host, the file is there with mode {mode:04o} and cannot be opened: {}; load the module by `modprobe fuse`",
-            errno
-        ),
-        Some(UnusableDevice { mode: None, errno }) => format!(
-            "this host has no such file ({}); load the module by `modprobe fuse`, and let users open the device by `chmod 666 {device}`, as distributions do",
-            errno
-        ),
-        None => format!(
-            "this user cannot open it ({error}); load the module by `modprobe fuse`, and let users open the device by `chmod 666 {device}`, as distributions do"
-        ),
+    fn unfit(&self, reason: UnfitVolume) -> LabError {
+        LabError::unfit(Subject::Node(self.node.clone()), reason)
     }
 }
 
@@ -289,36 +262,5 @@ impl fmt::Debug for DiskServer {
             .field("volume", &self.volume)
             .field("node", &self.node)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io;
-
-    use super::*;
-
-    #[test]
-    fn the_remedy_is_about_the_file_of_the_host() {
-        let missing = io::Error::from_raw_os_error(Errno::ENOENT as i32);
-        let said = |host| remedy_for_device(host, &missing);
-        let host = |mode, errno| Some(UnusableDevice { mode, errno });
-        assert_eq!(
-            said(host(Some(0o600), Errno::EACCES)),
-            "on this host, the file has mode 0600, by which this user may not open it; \
-             let users open it by `chmod 666 /dev/fuse`, as distributions do"
-        );
-        let absent = said(host(None, Errno::ENOENT));
-        assert!(
-            absent.starts_with("this host has no such file (ENOENT"),
-            "{absent}"
-        );
-        let driverless = said(host(Some(0o666), Errno::ENODEV));
-        assert!(
-            driverless.contains("mode 0666 and cannot be opened: ENODEV"),
-            "{driverless}"
-        );
-        assert!(!driverless.contains("chmod"), "{driverless}");
-        assert!(said(None).contains("No such file"), "{}", said(None));
     }
 }

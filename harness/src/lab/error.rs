@@ -13,9 +13,12 @@ use std::time::Duration;
 use crate::impair::Direction;
 use crate::kernel::errno::Errno;
 use crate::kernel::netlink::NetlinkError;
+use crate::lab::unfit::Unfit;
 use crate::observe::{ObserveError, ObserveErrorKind};
 use crate::remedy::hint;
 use crate::topology::TopologyError;
+
+pub use crate::lab::error_kind::LabErrorKind;
 
 /// The result of a lab's functions.
 pub type Result<T, E = LabError> = std::result::Result<T, E>;
@@ -46,34 +49,6 @@ pub type Result<T, E = LabError> = std::result::Result<T, E>;
 /// # }
 /// ```
 pub struct LabError(Box<LabFailure>);
-
-/// The kind of failure that a [`LabError`] is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum LabErrorKind {
-    /// The topology is wrong, or needs more than the machine allows.
-    InvalidTopology,
-    /// An argument has no meaning for its subject: a bad impairment, a node on both sides of a
-    /// partition.
-    InvalidArgument,
-    /// A file, an interface or a fixture that was named does not exist.
-    NotFound,
-    /// The node or link was removed from the lab.
-    Removed,
-    /// The node has crashed, or its first process was killed.
-    /// [`restart`](crate::lab::Node::restart) helps.
-    Crashed,
-    /// The program ended, or closed its outputs, while something was expected of it.
-    ProcessEnded,
-    /// The engine or the kernel that carries the link cannot do this.
-    NotSupported,
-    /// The condition that was waited for did not come in time.
-    TimedOut,
-    /// The kernel refused a system call: see [`raw_os_error`](LabError::raw_os_error).
-    Refused,
-    /// Something else that should not happen.
-    Other,
-}
 
 /// The part of a lab that a [`LabError`] is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -144,11 +119,10 @@ enum LabCause {
         what: String,
         state: NodeState,
     },
-    /// The subject, or one of its directions, cannot do something. `why` goes on from there.
+    /// The subject, or one of its directions, cannot do something.
     Unfit {
-        kind: LabErrorKind,
         direction: Option<Direction>,
-        why: String,
+        reason: Unfit,
     },
     /// A value has no meaning for the subject, or for one of its directions.
     InvalidValue {
@@ -265,41 +239,24 @@ impl LabError {
         Self::new(LabCause::Crashed { what, state }).about_node(node)
     }
 
-    /// Makes the error that the subject's engine or kernel cannot do something; `why` goes on from
-    /// the subject.
-    pub(crate) fn not_supported(subject: Subject, why: impl Into<String>) -> Self {
-        Self::unfit(LabErrorKind::NotSupported, subject, why)
-    }
-
-    /// Makes the error that an argument has no meaning for the subject; `why` goes on from the
-    /// subject.
-    pub(crate) fn invalid(subject: Subject, why: impl Into<String>) -> Self {
-        Self::unfit(LabErrorKind::InvalidArgument, subject, why)
-    }
-
-    /// Makes the error that the subject is in a state in which it cannot do something; `why` goes
-    /// on from the subject.
-    pub(crate) fn unfit(kind: LabErrorKind, subject: Subject, why: impl Into<String>) -> Self {
+    /// Makes the error that the subject cannot do what is asked of it.
+    pub(crate) fn unfit(subject: Subject, reason: impl Into<Unfit>) -> Self {
+        let reason = reason.into();
         Self::new(LabCause::Unfit {
-            kind,
             direction: None,
-            why: why.into(),
+            reason,
         })
         .about(subject)
     }
 
-    /// Makes the error that the engine of a link cannot do what is asked of a direction.
-    pub(crate) fn not_supported_in(
+    /// Makes the error that the subject cannot do what is asked of one of its directions.
+    pub(crate) fn unfit_in(
         subject: Subject,
         direction: Direction,
-        why: impl Into<String>,
+        reason: impl Into<Unfit>,
     ) -> Self {
-        Self::new(LabCause::Unfit {
-            kind: LabErrorKind::NotSupported,
-            direction: Some(direction),
-            why: why.into(),
-        })
-        .about(subject)
+        let (direction, reason) = (Some(direction), reason.into());
+        Self::new(LabCause::Unfit { direction, reason }).about(subject)
     }
 
     /// Makes the error that a value has no meaning for the subject, or for one of its directions.
@@ -344,7 +301,8 @@ impl LabError {
             LabCause::TimedOut { .. } => LabErrorKind::TimedOut,
             LabCause::Removed { .. } => LabErrorKind::Removed,
             LabCause::Crashed { .. } => LabErrorKind::Crashed,
-            LabCause::Unfit { kind, .. } | LabCause::Failed { kind, .. } => *kind,
+            LabCause::Unfit { reason, .. } => reason.kind(),
+            LabCause::Failed { kind, .. } => *kind,
             LabCause::InvalidValue { .. } => LabErrorKind::InvalidArgument,
         }
     }
@@ -432,15 +390,13 @@ impl fmt::Display for LabError {
             LabCause::Removed { what: Some(what) } => write!(f, "failed to {what}: it was removed"),
             LabCause::Crashed { what, state } => write!(f, "failed to {what}: {state}"),
             LabCause::Unfit {
-                kind: _,
                 direction: Some(direction),
-                why,
-            } => write!(f, "{subject}, {direction}, {why}"),
+                reason,
+            } => write!(f, "{subject}, {direction}, {reason}"),
             LabCause::Unfit {
-                kind: _,
                 direction: None,
-                why,
-            } => write!(f, "{subject} {why}"),
+                reason,
+            } => write!(f, "{subject} {reason}"),
             LabCause::InvalidValue { direction, why } => {
                 write!(f, "{subject}")?;
                 direction.map_or(Ok(()), |direction| write!(f, ", {direction}"))?;
@@ -475,12 +431,12 @@ impl Error for LabError {
             LabCause::Refused { errno, .. } => Some(errno),
             LabCause::Network { error, .. } => Some(error),
             LabCause::Observe { error, .. } => Some(error),
+            LabCause::Unfit { reason, .. } => reason.source(),
             LabCause::InvalidValue { .. }
             | LabCause::Io { .. }
             | LabCause::TimedOut { .. }
             | LabCause::Removed { .. }
             | LabCause::Crashed { .. }
-            | LabCause::Unfit { .. }
             | LabCause::Failed { .. } => Some(self.0.source.as_deref()?),
         }
     }

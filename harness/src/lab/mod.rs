@@ -127,6 +127,8 @@
 //! | `first_process` | the processes that hold namespaces |
 //! | `wait`, `barrier`, `patience` | waits, and their limit |
 //! | `error` | [`LabError`] |
+//! | `unfit/` | reasons why a node, link, program or lab cannot do what is asked of it |
+//! | `error_kind` | [`LabErrorKind`] |
 
 mod barrier;
 mod bring_up;
@@ -134,6 +136,7 @@ mod change;
 mod cluster;
 mod disk;
 mod error;
+mod error_kind;
 mod faults;
 mod first_process;
 mod inspect;
@@ -150,6 +153,7 @@ mod router;
 mod schedules;
 mod services;
 mod stack;
+mod unfit;
 mod volume;
 mod wait;
 

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use crate::lab::disk::DiskServer;
-use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::faults::guard::FaultGuard;
 use crate::lab::faults::on_nodes::break_disk;
 use crate::lab::lab::Lab;
 use crate::lab::node::node::Node;
+use crate::lab::unfit::UnfitVolume;
 use crate::model::disk::DiskFault;
 
 /// A volume with faults of a running lab: see [`Lab::disk`].
@@ -53,10 +54,8 @@ impl Lab {
             .nodes()
             .find(|node| node.disks().iter().any(|disk| disk.volume() == volume))
             .ok_or_else(|| {
-                let why = format!(
-                    "has no volume `{volume}` with faults; mount one by `Volume::named(…).with_faults()`"
-                );
-                LabError::unfit(LabErrorKind::NotFound, Subject::Lab, why)
+                let volume = volume.to_owned();
+                LabError::unfit(Subject::Lab, UnfitVolume::NotInLab { volume })
             })?;
         let server = node.find_disk(Some(volume))?;
         Ok(LabDisk { node, server })
@@ -106,23 +105,17 @@ impl LabDisk<'_> {
     /// # Errors
     /// The node runs, or the state is another volume's.
     pub fn restore(&self, snapshot: &DiskSnapshot) -> Result<()> {
-        let invalid = |why: String| {
-            let subject = Subject::Node(self.node.name().to_owned());
-            Err(LabError::invalid(subject, why))
-        };
+        let unfit = |reason| LabError::unfit(Subject::Node(self.node.name().to_owned()), reason);
+        let volume = || self.server.volume().to_owned();
         if snapshot.volume != self.server.volume() {
-            return invalid(format!(
-                "cannot restore volume `{}` from a snapshot of volume `{}`",
-                self.server.volume(),
-                snapshot.volume
-            ));
+            return Err(unfit(UnfitVolume::SnapshotOfAnother {
+                volume: volume(),
+                snapshot: snapshot.volume.clone(),
+            }));
         }
         // Programs have pages of the files in their memory, which would not change with the disk.
         if self.node.is_running() {
-            return invalid(format!(
-                "runs, and its volume `{}` cannot be restored; call `crash()` or `kill_processes()` before, and `restart()` after",
-                self.server.volume()
-            ));
+            return Err(unfit(UnfitVolume::InUse { volume: volume() }));
         }
         self.server.restore(snapshot.id)
     }

@@ -37,7 +37,7 @@ mod tests;
 mod unsupported;
 
 pub(crate) use device::NetemDevice;
-pub(crate) use unsupported::find_unsupported;
+pub(crate) use unsupported::{Unsupported, find_unsupported};
 
 /// Bytes by which an Ethernet frame is longer than the IP packet in it.
 const ETHERNET_HEADER: u32 = 14;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::Fixture;
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::lab_dir::{ClonePlace, LabDir};
+use crate::lab::unfit::UnfitNode;
 use crate::sandbox::protocol::node::{Joins, MountContent, NodeMount, NodeRequest, NodeRoot};
 use crate::sandbox::trial::body;
 use crate::topology::plan::{NodePlan, StackId, Sysctl};
@@ -196,8 +197,7 @@ fn ids(node: &NodePlan) -> Result<Option<u32>> {
     };
     let is_ordinary = running::is_ordinary_user();
     if is_ordinary && may_make_no_user_namespaces() {
-        let why = "wants a user namespace of its own, and a test that runs as an ordinary user makes none; give the test the option `nested`, or the node the trial's users (`Users::Trial`)";
-        return Err(LabError::not_supported(subject(node), why));
+        return Err(LabError::unfit(subject(node), UnfitNode::NoUserNamespace));
     }
     let available = match is_ordinary {
         true => 1,
@@ -206,11 +206,8 @@ fn ids(node: &NodePlan) -> Result<Option<u32>> {
     if wanted <= available.max(1) {
         return Ok(Some(wanted));
     }
-    let why = format!(
-        "wants {wanted} ids, but the trial has {available}; run the tests as root, or give the user a range in /etc/subuid and /etc/subgid and install `newuidmap` ({} says how), or use `Users::One`",
-        snowglobe_fixtures::command::quoted("doctor")
-    );
-    Err(LabError::not_supported(subject(node), why))
+    let reason = UnfitNode::TooManyIds { wanted, available };
+    Err(LabError::unfit(subject(node), reason))
 }
 
 /// Returns whether the user namespace of the test has a limit of zero (`namespaces(7)`,

@@ -6,6 +6,7 @@ use crate::lab::bring_up::start::limits;
 use crate::lab::change::follow::{Change, reroute};
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::lab::Lab;
+use crate::lab::unfit::{UnfitLab, UnfitLink};
 use crate::topology::{LinkId, NodeId, SwitchId, Topology};
 
 impl Lab {
@@ -40,8 +41,7 @@ impl Lab {
         let first = self.all_nodes().len();
         // What was taken out of the topology would be left running.
         if plan.nodes.len() < first || plan.cables.len() < self.all_links().len() {
-            let why = "can grow only by what is added to its topology";
-            return Err(LabError::invalid(Subject::Lab, why));
+            return Err(LabError::unfit(Subject::Lab, UnfitLab::Shrinks));
         }
         topology.check_limits(&limits())?;
         let mut change = Change::begin(self, topology, plan);
@@ -131,8 +131,7 @@ impl Lab {
             return Err(LabError::removed(link.ends().subject()));
         }
         let Some(port) = link.ends().only_port() else {
-            let why = "does not lead from a node to a switch; only such a cable can be moved";
-            return Err(LabError::invalid(link.ends().subject(), why));
+            return Err(LabError::unfit(link.ends().subject(), UnfitLink::NoPort));
         };
         let mut topology = self.topology().clone();
         topology.replug(id, port, to);

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::lab::cluster::spec::ReadyCheck;
-use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::lab::Lab;
 use crate::lab::node::node::Node;
 use crate::lab::patience::Deadline;
 use crate::lab::process::running::Running;
 use crate::lab::stack::listening::ServerSocket;
+use crate::lab::unfit::{UnfitLab, UnfitNode};
 use crate::lab::wait::{until, until_there_is};
 use crate::topology::{NodeId, StartCommand};
 use crate::trial::time_scale::stretched;
@@ -94,8 +95,7 @@ impl RunningCluster {
         let scene = self.lab.scene();
         let roles = self.lab.roles();
         if !roles.role_names().iter().any(|role| role == "leader") {
-            let why = "was not told how to find its leader; see `Cluster::leader`";
-            return Err(LabError::invalid(Subject::Lab, why));
+            return Err(LabError::unfit(Subject::Lab, UnfitLab::NoLeader));
         }
         until_there_is(what, stretched(self.patience), || {
             // During an election two members may both think that they lead; the first one is as
@@ -165,21 +165,13 @@ impl RunningCluster {
         };
         let lines: Vec<String> = self.members().map(tell).collect();
         self.members().for_each(|node| node.programs().expect_all());
-        let last = format!("`{}`: {why}\n{}", node.name(), lines.join("\n"));
+        let seen = format!("`{}`: {why}\n{}", node.name(), lines.join("\n"));
         let subject = Subject::Node(node.name().to_owned());
         match dead {
             // A program has ended there too, but that is not what is to be mended.
-            _ if !node.is_running() => {
-                let why = format!(
-                    "is down, and is started by `Node::restart` or by the heal of the fault that stopped it; the cluster is not ready without it; {last}"
-                );
-                LabError::unfit(LabErrorKind::Crashed, subject, why)
-            }
-            true => {
-                let why = format!("has a program that ended before the cluster was ready; {last}");
-                LabError::unfit(LabErrorKind::ProcessEnded, subject, why)
-            }
-            false => LabError::timed_out("the members of the cluster to be ready", limit, last),
+            _ if !node.is_running() => LabError::unfit(subject, UnfitNode::MemberDown { seen }),
+            true => LabError::unfit(subject, UnfitNode::MemberLostProgram { seen }),
+            false => LabError::timed_out("the members of the cluster to be ready", limit, seen),
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::faults::inject::would_change_nothing;
 use crate::lab::faults::scene::{Scene, unknown};
+use crate::lab::unfit::UnfitLab;
 use crate::model::fault::{Fault, LinkRef, NodeRef};
 
 impl Scene {
@@ -91,8 +92,7 @@ impl Scene {
             cast_right.retain(|node| !cast_left.contains(node));
         }
         if cast_left.is_empty() || cast_right.is_empty() {
-            let why = "cannot be parted: a side of the partition has no node";
-            return Err(LabError::invalid(Subject::Lab, why));
+            return Err(LabError::unfit(Subject::Lab, UnfitLab::EmptySide));
         }
         Ok((cast_left, cast_right))
     }
@@ -115,8 +115,8 @@ impl Scene {
             return Err(unknown("role", node, names.iter().map(String::as_str)));
         };
         if ids.is_empty() {
-            let why = format!("has nobody who plays the role {node} at present");
-            return Err(LabError::unfit(LabErrorKind::Crashed, Subject::Lab, why));
+            let reason = UnfitLab::RoleOfNobody(node.clone());
+            return Err(LabError::unfit(Subject::Lab, reason));
         }
         let players = ids.iter().map(|id| self.nodes.get(id.index()));
         let players = players.map(|node| match node {
@@ -133,9 +133,12 @@ impl Scene {
         match players.pop() {
             Some(player) if players.is_empty() => Ok(player),
             _ => {
-                let number = players.len() + 1;
-                let why = format!("has {number} nodes for {node}, and the fault is about one");
-                Err(LabError::invalid(Subject::Lab, why))
+                let reason = UnfitLab::NotOneNode {
+                    role: node.clone(),
+                    // One was taken from the list.
+                    nodes: players.len() + 1,
+                };
+                Err(LabError::unfit(Subject::Lab, reason))
             }
         }
     }
@@ -150,11 +153,8 @@ impl Scene {
         match (links.next(), links.next()) {
             (Some(link), None) => Ok(LinkRef::from(link.ends.link())),
             _ => {
-                let why = format!(
-                    "has not one link of node `{}`, but several or none",
-                    node.name()
-                );
-                Err(LabError::invalid(Subject::Lab, why))
+                let node = node.name().to_owned();
+                Err(LabError::unfit(Subject::Lab, UnfitLab::NotOneLink { node }))
             }
         }
     }

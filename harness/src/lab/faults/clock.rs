@@ -8,6 +8,7 @@ use crate::kernel::errno::Errno;
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::faults::guard::Healing;
 use crate::lab::node::node::{ClockFaultInForce, Node};
+use crate::lab::unfit::UnfitNode;
 use crate::model::clock::{ClockFault, ClockRule};
 use crate::sandbox::protocol::node::ClockReply;
 
@@ -27,8 +28,7 @@ impl WrongClock {
             .validate()
             .map_err(|wrong| LabError::invalid_value(subject(), None, wrong))?;
         if !node.request().faulty_clock {
-            let why = "has the clock of the machine; ask for one that faults can change by `NodeSpec::faulty_clock`";
-            return Err(LabError::not_supported(subject(), why));
+            return Err(LabError::unfit(subject(), UnfitNode::NoClockOfItsOwn));
         }
         // Several guards may have equal faults; each takes its own away.
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -88,22 +88,12 @@ impl Node {
         let clock = ClockRule::under(faults.iter().map(|it| (it.began, it.fault)));
         let reply =
             self.with_first_process("change the clock of node", |it| it.set_clock(clock))?;
+        let reason = match reply {
+            ClockReply::Done => return Ok(()),
+            ClockReply::Refused(errno) => UnfitNode::ClockUnchangeable(Errno::from_raw(errno)),
+            ClockReply::Unreached(programs) => UnfitNode::ClockUnreached { programs },
+        };
         let subject = Subject::Node(self.name().to_owned());
-        match reply {
-            ClockReply::Done => Ok(()),
-            ClockReply::Refused(errno) => {
-                let why = format!(
-                    "cannot have a wrong clock: this is done for x86-64 and a vDSO with room for it ({})",
-                    Errno::from_raw(errno)
-                );
-                Err(LabError::not_supported(subject, why))
-            }
-            ClockReply::Unreached(programs) => {
-                let why = format!(
-                    "has run programs that see the clock of the machine: {programs}; faults of the clock reach programs of 64 bits"
-                );
-                Err(LabError::not_supported(subject, why))
-            }
-        }
+        Err(LabError::unfit(subject, reason))
     }
 }

@@ -10,6 +10,7 @@ use crate::lab::faults::cut::Cut;
 use crate::lab::faults::guard::FaultThread;
 use crate::lab::link::ends::LinkEnds;
 use crate::lab::link::state::LinkState;
+use crate::lab::unfit::UnfitLink;
 
 /// Cuts a link for the first half of each period, until the result is dropped.
 pub(crate) fn flap(
@@ -18,8 +19,7 @@ pub(crate) fn flap(
     period: Duration,
 ) -> Result<FaultThread> {
     if period.is_zero() {
-        let why = "cannot flap with a period of zero";
-        return Err(LabError::invalid(ends.subject(), why));
+        return Err(LabError::unfit(ends.subject(), UnfitLink::FlapOfZero));
     }
     // The first cut is made here, since an error on the thread would reach nobody.
     let first = Cut::new(state, &Direction::BOTH)?;

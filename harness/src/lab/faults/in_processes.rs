@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use crate::impair::Percent;
 use crate::kernel::process::limits::{ProcessLimit, data_of};
 use crate::kernel::process::signal::Signal;
-use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::faults::guard::{FaultThread, Healing};
 use crate::lab::node::node::Node;
 use crate::lab::process::lowered::LimitFault;
 use crate::lab::process::running::{LAST_WORDS, Running};
+use crate::lab::unfit::{UnfitNode, UnfitProgram};
 use crate::trial::time_scale::stretched;
 
 /// Finds the programs of a node that go by a name.
@@ -22,13 +23,12 @@ fn programs(node: &Node, name: &str) -> Result<Vec<Arc<Running>>> {
     if !found.is_empty() {
         return Ok(found);
     }
-    let others: Vec<String> = alive.iter().map(|it| format!("`{}`", it.label())).collect();
-    let why = match others.is_empty() {
-        true => format!("runs no program `{name}`, and no other program either"),
-        false => format!("runs no program `{name}`; it runs {}", others.join(", ")),
+    let reason = UnfitProgram::NotRun {
+        name: name.to_owned(),
+        others: alive.iter().map(|it| it.label().to_owned()).collect(),
     };
     let subject = Subject::Node(node.name().to_owned());
-    Err(LabError::unfit(LabErrorKind::NotFound, subject, why))
+    Err(LabError::unfit(subject, reason))
 }
 
 /// Programs that were killed, and are started again.
@@ -145,6 +145,7 @@ impl Limited {
         limit: ProcessLimit,
         lowered: impl Fn(i32) -> Option<u64>,
     ) -> Result<Self> {
+        let unfit = |reason| LabError::unfit(Subject::Node(node.name().to_owned()), reason);
         let mut limits = node.programs().lowered().lock();
         match limits.begin(limit, &node.processes(), lowered) {
             Ok(LimitFault::InForce(number)) => Ok(Self {
@@ -152,19 +153,9 @@ impl Limited {
                 number,
                 mortal: Vec::new(),
             }),
-            Ok(LimitFault::NoProcess) => {
-                let subject = Subject::Node(node.name().to_owned());
-                let why = "runs no process whose limits could be lowered";
-                Err(LabError::unfit(LabErrorKind::NotFound, subject, why))
-            }
-            // The kind is that of a node without processes, so that a schedule leaves the fault out
-            // too: in both cases the programs that run at the time decide.
+            Ok(LimitFault::NoProcess) => Err(unfit(UnfitNode::NoProcessToLimit)),
             Ok(LimitFault::AlreadyLower(lowest)) => {
-                let subject = Subject::Node(node.name().to_owned());
-                let why = format!(
-                    "runs no process with a higher limit: the fault would change nothing, as {lowest} is the least that a process has already; give less"
-                );
-                Err(LabError::unfit(LabErrorKind::NotFound, subject, why))
+                Err(unfit(UnfitNode::LimitsAreLower { lowest }))
             }
             Err((pid, errno)) => {
                 let what = format!("lower a limit of process {pid} of node `{}`", node.name());
@@ -212,8 +203,7 @@ pub(crate) fn slow(node: &Arc<Node>, share: Percent) -> Result<FaultThread> {
     // The caller refuses a share of 100 %, which would slow nothing, with a sentence of its own.
     if !share.is_share() || share.fraction() == 0.0 {
         let subject = Subject::Node(node.name().to_owned());
-        let why = format!("cannot have a share of {share} of a processor");
-        return Err(LabError::invalid(subject, why));
+        return Err(LabError::unfit(subject, UnfitNode::ShareOfProcessor(share)));
     }
     // The node is stopped first, so that the fault is in force when this returns.
     node.hold()?;

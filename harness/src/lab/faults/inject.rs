@@ -14,6 +14,7 @@ use crate::lab::faults::on_nodes::{Acted, Done, Paused, StoppedNode, break_disk}
 use crate::lab::faults::partition::{Deafness, Partition};
 use crate::lab::faults::scene::Scene;
 use crate::lab::services::dns::dns::Dns;
+use crate::lab::unfit::{UnfitLab, UnfitService};
 use crate::model::fault::{Fault, IdleFault, LinkRef, NodeRef};
 use crate::topology::NodeId;
 
@@ -143,16 +144,16 @@ impl Scene {
     fn dns_of(&self, node: &NodeRef) -> Result<&Dns> {
         let node = self.node_of(node)?;
         node.dns().ok_or_else(|| {
-            let why = "has no name server; ask for one by `NodeSpec::dns`";
-            LabError::invalid(Subject::Node(node.name().to_owned()), why)
+            let subject = Subject::Node(node.name().to_owned());
+            LabError::unfit(subject, UnfitService::NoNameServer)
         })
     }
 
     fn acted(&self, name: &str, node: Option<&NodeRef>) -> Result<Acted> {
         let node = node.map(|node| self.node_of(node)).transpose()?;
         let Some(action) = self.roles.find_action(name) else {
-            let why = format!("has no action `{name}`; name it by `Lab::action`");
-            return Err(LabError::unfit(LabErrorKind::NotFound, Subject::Lab, why));
+            let reason = UnfitLab::UnknownAction(name.to_owned());
+            return Err(LabError::unfit(Subject::Lab, reason));
         };
         // The scene goes along: the undo runs when the test may have dropped its lab.
         action.carry_out(name, self, node.map(Arc::as_ref))?;

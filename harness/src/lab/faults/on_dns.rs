@@ -7,6 +7,7 @@ use crate::lab::faults::guard::{FaultGuard, Healing};
 use crate::lab::faults::inject::refuse_idle;
 use crate::lab::services::dns::dns::Dns;
 use crate::lab::services::dns::knowledge::Knowledge;
+use crate::lab::unfit::UnfitService;
 use crate::model::dns::DnsFault;
 use crate::model::fault::Fault;
 
@@ -21,8 +22,9 @@ impl Dns {
     /// The fault has a name or a record that cannot be read, or a delay of zero.
     pub fn inject(&self, fault: DnsFault) -> Result<FaultGuard> {
         let parsed = fault.parse().map_err(|wrong| {
-            let why = format!("has a name server that cannot have the fault `{fault}`: {wrong}");
-            LabError::invalid(Subject::Node(self.node().to_owned()), why).caused_by(wrong)
+            let fault = fault.clone();
+            let reason = UnfitService::InvalidAnswers { fault, wrong };
+            LabError::unfit(Subject::Node(self.node().to_owned()), reason)
         })?;
         let fault = Fault::dns(self.node(), fault);
         refuse_idle(&fault)?;

@@ -8,6 +8,7 @@ use crate::lab::faults::guard::{FaultGuard, Healing};
 use crate::lab::faults::roles::NamedAction;
 use crate::lab::faults::scene::Scene;
 use crate::lab::node::node::Node;
+use crate::lab::unfit::UnfitVolume;
 use crate::model::disk::DiskFault;
 use crate::model::fault::Fault;
 
@@ -109,8 +110,9 @@ impl Healing for Acted {
 pub(crate) fn break_disk(node: &Node, volume: Option<&str>, what: DiskFault) -> Result<FaultGuard> {
     let server = node.find_disk(volume)?;
     what.validate().map_err(|wrong| {
-        let why = format!("cannot have the disk fault `{what}`: {wrong}");
-        LabError::invalid(Subject::Node(node.name().to_owned()), why).caused_by(wrong)
+        let fault = what.clone();
+        let reason = UnfitVolume::InvalidFault { fault, wrong };
+        LabError::unfit(Subject::Node(node.name().to_owned()), reason)
     })?;
     // The guard is made when the server has agreed, so that a refusal leaves nothing to heal.
     let id = server.begin(&what)?;

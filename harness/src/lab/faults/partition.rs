@@ -22,6 +22,7 @@ use crate::lab::error::{LabError, Result};
 use crate::lab::faults::guard::{Healing, complain};
 use crate::lab::faults::scene::{Scene, SceneLink};
 use crate::lab::stack::stack::{Stack, StackFilter, stack_subject};
+use crate::lab::unfit::UnfitNode;
 use crate::model::carrier::Carrier;
 use crate::model::side::Side;
 use crate::topology::NodeId;
@@ -52,8 +53,7 @@ impl Deafness {
         let (from, to) = (stacks(from), stacks(to));
         if let Some(both) = from.intersection(&to).next() {
             let subject = stack_subject(&lab.plan, *both);
-            let why = "cannot be on both sides of a partition";
-            return Err(LabError::invalid(subject, why));
+            return Err(LabError::unfit(subject, UnfitNode::OnBothSides));
         }
         for deaf in to {
             let reasons = self.reasons.entry(deaf).or_default();

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use crate::events::Journal;
 use crate::kernel::sync::Lock;
-use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::faults::roles::Roles;
 use crate::lab::link::ends::LinkEnds;
 use crate::lab::link::state::LinkState;
 use crate::lab::node::node::Node;
 use crate::lab::stack::stack::Stack;
+use crate::lab::unfit::UnfitLab;
 use crate::model::fault::{LinkRef, NodeRef, Targets, means_link};
 use crate::model::side::Side;
 use crate::topology::NodeId;
@@ -107,8 +108,8 @@ impl Scene {
         match (found.next(), found.next()) {
             (Some(link), None) => Ok(link),
             (Some(_), Some(_)) => {
-                let why = format!("has several links {link}; name the one that is meant by its id");
-                Err(LabError::invalid(Subject::Lab, why))
+                let reason = UnfitLab::SeveralLinks(link.clone());
+                Err(LabError::unfit(Subject::Lab, reason))
             }
             (None, _) => {
                 let names = self.links.iter().map(|link| link.ends.name());
@@ -150,16 +151,9 @@ fn disks_of(node: &Node) -> impl Iterator<Item = (String, String)> {
 }
 
 pub(crate) fn unknown<'n>(
-    kind: &str,
+    noun: &'static str,
     name: impl std::fmt::Display,
-    others: impl Iterator<Item = &'n str>,
+    known: impl Iterator<Item = &'n str>,
 ) -> LabError {
-    // Ten names are enough to see what was misspelt.
-    let others: Vec<String> = others.take(10).map(|name| format!("`{name}`")).collect();
-    let why = if others.is_empty() {
-        format!("has no {kind} {name}, and no other {kind} either")
-    } else {
-        format!("has no {kind} {name}; it has {}", others.join(", "))
-    };
-    LabError::unfit(LabErrorKind::NotFound, Subject::Lab, why)
+    LabError::unfit(Subject::Lab, UnfitLab::unknown(noun, name, known))
 }

@@ -12,11 +12,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::kernel::netlink::{Batch, Device, Netlink, NetlinkError, VethEnd};
-use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::link::nat_place::NatPlace;
 use crate::lab::stack::device::{bridge_device, end_device, ipv6_addresses};
 use crate::lab::stack::settings::{Others, StackRequests};
 use crate::lab::stack::stack::Stack;
+use crate::lab::unfit::UnfitLink;
 use crate::model::side::Side;
 use crate::topology::LinkId;
 use crate::topology::plan::{
@@ -422,11 +423,7 @@ impl LinkEnds {
     /// Returns the bridge of which the end is a port.
     pub(crate) fn bridge(&self, side: Side) -> Result<Device<'_>> {
         let Some(bridge) = &self.cable.ends[side].bridge else {
-            return Err(LabError::unfit(
-                LabErrorKind::Other,
-                self.subject(),
-                "has no bridge",
-            ));
+            return Err(LabError::unfit(self.subject(), UnfitLink::NoBridge));
         };
         Ok(bridge_device(bridge))
     }

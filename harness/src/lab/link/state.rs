@@ -20,6 +20,7 @@ use crate::lab::link::cuts::Cuts;
 use crate::lab::link::ends::LinkEnds;
 use crate::lab::link::services::LinkServices;
 use crate::lab::stack::monitors::{Monitor, Monitors};
+use crate::lab::unfit::UnfitLink;
 use crate::model::carrier::Carrier;
 use crate::model::packet::Listener;
 use crate::model::rules::RuleBook;
@@ -110,16 +111,14 @@ impl LinkState {
 
     /// Returns the userspace wire. Whatever else carries the link is replaced by one, unless netem
     /// was asked for.
-    pub(crate) fn require_wire(&mut self, what_for: &str) -> Result<&WireHandle> {
+    pub(crate) fn require_wire(&mut self, feature: &'static str) -> Result<&WireHandle> {
         match self.carrier() {
             Carrier::Tap | Carrier::PacketSocket => {}
             Carrier::Nobody => return Err(self.removed()),
             Carrier::Veth | Carrier::Netem => {
                 if self.engine == Engine::Netem {
-                    let why = format!(
-                        "was asked to be carried by netem, which knows no {what_for}; take `Engine::Auto` or `Engine::Wire`"
-                    );
-                    return Err(LabError::not_supported(self.ends().subject(), why));
+                    let reason = UnfitLink::NetemOnly { feature };
+                    return Err(LabError::unfit(self.ends().subject(), reason));
                 }
                 self.change_carrier(Engine::Wire)?;
             }
@@ -131,8 +130,8 @@ impl LinkState {
 
     /// Returns the packet rules of the userspace wire, which [`require_wire`](Self::require_wire)
     /// finds or starts.
-    pub(crate) fn require_rules(&mut self, what_for: &str) -> Result<Arc<RuleBook>> {
-        let wire = self.require_wire(what_for)?;
+    pub(crate) fn require_rules(&mut self, feature: &'static str) -> Result<Arc<RuleBook>> {
+        let wire = self.require_wire(feature)?;
         Ok(Arc::clone(wire.rules()))
     }
 

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use crate::attempts::attempts;
-use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::node::node::Node;
 use crate::lab::node::runtime::{JoinHandle, Runtime};
 use crate::lab::patience::Deadline;
 use crate::lab::stack::listening::ServerSocket;
+use crate::lab::unfit::UnfitNode;
 use crate::lab::wait::{Condition, until_async};
 
 impl Node {
@@ -64,9 +65,8 @@ impl Node {
         // The lock is held, so that no future is spawned meanwhile.
         let runtime = self.runtime().lock();
         if runtime.is_some() {
-            let why = "runs futures already: set the number of threads before the first `spawn`";
             let subject = Subject::Node(self.name().to_owned());
-            return Err(LabError::unfit(LabErrorKind::InvalidArgument, subject, why));
+            return Err(LabError::unfit(subject, UnfitNode::RuntimeRuns));
         }
         self.runtime_threads().store(threads, Ordering::Relaxed);
         Ok(())
@@ -110,9 +110,8 @@ impl Node {
                 // The runtime ended: the node has crashed or was removed.
                 Err(_) => {
                     self.with_first_process("wait in node", |_| Ok(()))?;
-                    let why = "has stopped its futures, and this wait with them";
                     let subject = Subject::Node(self.name().to_owned());
-                    Err(LabError::unfit(LabErrorKind::Other, subject, why))
+                    Err(LabError::unfit(subject, UnfitNode::FuturesStopped))
                 }
             },
         }

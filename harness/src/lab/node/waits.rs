@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::procfs;
-use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::node::node::Node;
 use crate::lab::patience::Deadline;
 use crate::lab::process::running::Running;
 use crate::lab::stack::listening::ServerSocket;
+use crate::lab::unfit::UnfitProgram;
 use crate::lab::wait::{Condition, until};
 
 impl Node {
@@ -90,15 +91,12 @@ impl Node {
 
     fn died(&self, dead: &Running, socket: &ServerSocket) -> LabError {
         dead.expect();
-        let how = dead.ended().map(ExitKind::from);
-        let how = how.map_or_else(String::new, |how| how.to_string());
-        let why = format!(
-            "{how} before anything {} of node `{}`, in which nothing else runs; {}",
-            socket.verb(),
-            self.name(),
-            dead.last_lines()
-        );
-        let subject = Subject::Process(dead.label().to_owned());
-        LabError::unfit(LabErrorKind::ProcessEnded, subject, why)
+        let reason = UnfitProgram::EndedAlone {
+            how: dead.ended().map(ExitKind::from),
+            event: socket.verb(),
+            node: self.name().to_owned(),
+            lines: dead.last_lines(),
+        };
+        LabError::unfit(Subject::Process(dead.label().to_owned()), reason)
     }
 }

@@ -15,6 +15,7 @@ use crate::lab::link::link::Link;
 use crate::lab::process::point_at_call::CallPoint;
 use crate::lab::process::process::Process;
 use crate::lab::process::running::Running;
+use crate::lab::unfit::UnfitProgram;
 use crate::observe::{Match, RuleGuard, Verdict};
 use crate::sandbox::trial::body::is_fork;
 
@@ -282,8 +283,9 @@ impl PausePoint {
                 // The thread that reads the last lines may look for this point in them.
                 drop(state);
                 let subject = Subject::Process(self.running.label().to_owned());
-                let why = format!("ended before; {}", self.running.last_lines());
-                return Err(LabError::unfit(LabErrorKind::ProcessEnded, subject, why));
+                let lines = self.running.last_lines();
+                let reason = UnfitProgram::EndedBeforePoint { lines };
+                return Err(LabError::unfit(subject, reason));
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::kernel::errno::Errno;
-use crate::kernel::process::calls::{CallEvent, CallWatch, SystemCall, known_names};
+use crate::kernel::process::calls::{CallEvent, CallWatch, SystemCall};
 use crate::kernel::procfs::process_table;
 use crate::kernel::sync::answer;
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::process::point::{PointArrival, spawn};
 use crate::lab::process::running::{LAST_WORDS, Running};
+use crate::lab::unfit::UnfitProgram;
 use crate::trial::time_scale::stretched;
 
 /// A system call at which a program is to stop.
@@ -49,28 +49,22 @@ impl CallPoint {
         first_process: Option<u32>,
         arrival: &Arc<PointArrival>,
     ) -> Result<JoinHandle<()>> {
-        let subject = || Subject::Process(running.label().to_owned());
+        let unfit = |reason| LabError::unfit(Subject::Process(running.label().to_owned()), reason);
         let Some(call) = SystemCall::by_name(&self.name) else {
-            let known: Vec<&str> = known_names().collect();
-            let why = format!(
-                "cannot be stopped at the system call `{}`; it can at {}",
-                self.name,
-                known.join(", ")
-            );
-            return Err(LabError::unfit(LabErrorKind::NotFound, subject(), why));
+            return Err(unfit(UnfitProgram::UnknownCall(self.name)));
         };
         let Some(pid) = running.pid_in_trial() else {
-            let why = "has ended, and makes no system call any more";
-            return Err(LabError::unfit(LabErrorKind::ProcessEnded, subject(), why));
+            return Err(unfit(UnfitProgram::EndedBeforeTrace));
         };
         // The kernel would answer EPERM, which does not tell who traces the program.
         let tracer = process_table::tracer_of(pid);
         if let Some(tracer) = tracer {
-            let why = match first_process == Some(tracer.cast_unsigned()) {
-                true => "is traced for the clock of its node, and the kernel permits one tracer; take a node without `NodeSpec::faulty_clock` for a point at a system call".to_owned(),
-                false => format!("is traced by process {tracer}, and the kernel permits one tracer"),
-            };
-            return Err(LabError::not_supported(subject(), why));
+            let is_for_clock = first_process == Some(tracer.cast_unsigned());
+            return Err(unfit(if is_for_clock {
+                UnfitProgram::TracedForClock
+            } else {
+                UnfitProgram::TracedBy { pid: tracer }
+            }));
         }
         let told = Arc::clone(arrival);
         let label = running.label().to_owned();
@@ -86,7 +80,7 @@ impl CallPoint {
         })?;
         match has_begun.receive() {
             Some(Ok(())) => Ok(thread),
-            Some(Err(errno)) => Err(refused(subject(), errno)),
+            Some(Err(errno)) => Err(unfit(UnfitProgram::Untraceable(errno))),
             // The panic of the thread was printed by the panic hook.
             None => Err(LabError::failed(
                 LabErrorKind::Other,
@@ -95,14 +89,6 @@ impl CallPoint {
             )),
         }
     }
-}
-
-fn refused(subject: Subject, errno: Errno) -> LabError {
-    let mut why = format!("cannot be traced, as a point at a system call needs ({errno})");
-    if matches!(errno, Errno::EPERM | Errno::EACCES) {
-        why += ": the machine forbids it, by `kernel.yama.ptrace_scope` (below 3 permits it) or by the filter of a container (`--cap-add SYS_PTRACE`)";
-    }
-    LabError::not_supported(subject, why)
 }
 
 /// Follows a program until it stands at the call, and until the test lets it go on.

@@ -10,7 +10,7 @@ use crate::kernel::errno::Errno;
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::signal::Signal;
 use crate::kernel::procfs;
-use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::patience::{Deadline, Patience};
 use crate::lab::process::launch::read_both;
 use crate::lab::process::log::{Line, NotFound};
@@ -19,6 +19,7 @@ use crate::lab::process::readiness::NeverReady;
 use crate::lab::process::running::{LAST_WORDS, Running};
 use crate::lab::stack::listening::ServerSocket;
 use crate::lab::stack::stack::Stack;
+use crate::lab::unfit::{EndedBefore, Remains, UnfitProgram};
 use crate::topology::Owner;
 use crate::trial::time_scale::stretched;
 
@@ -98,9 +99,7 @@ impl Process {
         // Whoever waits for the end judges the status.
         self.running.expect();
         let status = self.running.ended_by(None);
-        status.ok_or_else(|| {
-            LabError::unfit(LabErrorKind::Other, self.subject(), "cannot be waited for")
-        })
+        status.ok_or_else(|| LabError::unfit(self.subject(), UnfitProgram::NoEnd))
     }
 
     /// Returns how the program ended, if it has.
@@ -224,7 +223,7 @@ impl Process {
     pub(crate) fn wait_for_log_by(&self, text: &str, deadline: Deadline) -> Result<Line> {
         let log = self.running.log();
         log.find(text, deadline.at).map_err(|why| match why {
-            NotFound::Ended => self.died(&format!("before it wrote {text:?}")),
+            NotFound::Ended => self.died(EndedBefore::Wrote(text.to_owned())),
             NotFound::TimedOut { dropped } => {
                 let what = format!("{text:?} from `{}`", self.label());
                 let seen = match dropped {
@@ -294,7 +293,10 @@ impl Process {
     /// Waits for a socket until `deadline`.
     pub(crate) fn wait_for_server(&self, socket: &ServerSocket, deadline: Deadline) -> Result<()> {
         let look_away = |until| match self.is_in_vain(until) {
-            Some(how) => Err(self.died(&format!("before it {}{how}", socket.verb()))),
+            Some(remains) => Err(self.died(EndedBefore::Socket {
+                event: socket.verb(),
+                remains,
+            })),
             None => Ok(()),
         };
         let explain = || format!("; {}", self.running.last_lines());
@@ -318,15 +320,16 @@ impl Process {
     /// Waits for the program's word until `deadline`.
     pub(crate) fn wait_for_notify_by(&self, deadline: Deadline) -> Result<()> {
         let Some(readiness) = self.running.readiness() else {
-            let why = "has no socket to tell of its readiness; start it with `Command::notify()`";
-            return Err(LabError::invalid(self.subject(), why));
+            let reason = UnfitProgram::NoReadinessSocket;
+            return Err(LabError::unfit(self.subject(), reason));
         };
         let ended = || self.is_in_vain(Instant::now());
         let waited = readiness.wait_while(deadline.at, ended);
         waited.map_err(|never| match never {
-            NeverReady::Ended(how) => {
-                self.died(&format!("before it was ready{how}; {}", readiness.status()))
-            }
+            NeverReady::Ended(remains) => self.died(EndedBefore::Ready {
+                remains,
+                status: readiness.status(),
+            }),
             NeverReady::TimedOut => {
                 let what = format!("`{}` to be ready (READY=1)", self.label());
                 let seen = format!("{}; {}", readiness.status(), self.running.last_lines());
@@ -338,10 +341,10 @@ impl Process {
     /// Waits until `until`, or until the program has ended badly or has left no process in its
     /// node, and returns words about what the program has left then. A program that ends well may
     /// have left a daemon.
-    fn is_in_vain(&self, until: Instant) -> Option<&'static str> {
+    fn is_in_vain(&self, until: Instant) -> Option<Remains> {
         match self.running.ended_by(Some(until)) {
-            Some(status) if !status.success() => Some(""),
-            Some(_) if self.has_left_no_process() => Some(" and left no process"),
+            Some(status) if !status.success() => Some(Remains::Unknown),
+            Some(_) if self.has_left_no_process() => Some(Remains::Nothing),
             Some(_) => {
                 std::thread::sleep(until.saturating_duration_since(Instant::now()));
                 None
@@ -379,16 +382,17 @@ impl Process {
         Subject::Process(self.label().to_owned())
     }
 
-    fn died(&self, when: &str) -> LabError {
+    fn died(&self, before: EndedBefore) -> LabError {
         self.running.expect();
         let deadline = Instant::now() + stretched(LAST_WORDS);
         // The outputs are closed a moment before the end is reported.
-        let how = match self.running.ended_by(Some(deadline)) {
-            Some(status) => ExitKind::from(status).to_string(),
-            None => "closed its outputs".to_owned(),
+        let how = self.running.ended_by(Some(deadline)).map(ExitKind::from);
+        let reason = UnfitProgram::Ended {
+            how,
+            before,
+            lines: self.running.last_lines(),
         };
-        let why = format!("{how} {when}; {}", self.running.last_lines());
-        LabError::unfit(LabErrorKind::ProcessEnded, self.subject(), why)
+        LabError::unfit(self.subject(), reason)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::lab::Lab;
 use crate::lab::node::node::Node;
 use crate::lab::packet_filter::netfilter;
+use crate::lab::unfit::UnfitService;
 use crate::model::dhcp6::Dhcp6Spec;
 use crate::topology::{Firewall, LinkId, NodeId, NodeSpec, RouterSpec, Topology};
 
@@ -103,11 +104,8 @@ impl Lab {
     /// for those who have asked. Nothing has changed then.
     pub fn set_dhcp6(&mut self, id: NodeId, dhcp6: Dhcp6Spec) -> Result<()> {
         if self[id].dhcp6().is_none() {
-            let why = "has no DHCPv6 server, and gets none while it runs; give it one by `NodeSpec::dhcp6` before the lab starts";
-            return Err(LabError::invalid(
-                Subject::Node(self[id].name().into()),
-                why,
-            ));
+            let subject = Subject::Node(self[id].name().into());
+            return Err(LabError::unfit(subject, UnfitService::NoDhcp6));
         }
         self.change(|topology| topology.edit_node(id, |spec| spec.dhcp6(dhcp6)))
     }

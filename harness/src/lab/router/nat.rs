@@ -8,9 +8,10 @@ use crate::kernel::clock::monotonic;
 use crate::kernel::nft::conntrack::{
     FlowTuple, TrackedFlow, find_flow, forget_all_flows, tracked_flows,
 };
-use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::lab::Lab;
 use crate::lab::link::link::Link;
+use crate::lab::unfit::UnfitService;
 use crate::model::nat::{Nat, NatCounters, NatEngine, NatMapping, NatProtocol, NatSpec};
 use crate::model::packet::ip::{ICMP, TCP, UDP};
 use crate::topology::NodeId;
@@ -66,9 +67,8 @@ impl Lab {
                 spec,
             }),
             None => Err(LabError::unfit(
-                LabErrorKind::Other,
                 Subject::Node(self[router].name().to_owned()),
-                "translates no addresses; take `RouterSpec::nat`",
+                UnfitService::NoNat,
             )),
         }
     }
@@ -266,24 +266,20 @@ impl RouterNat<'_> {
         // address: every answer would be lost without a word.
         if uplink.is_none() {
             let subject = Subject::Node(self.lab[self.router].name().to_owned());
-            let why = format!(
-                "cannot rebind its NAT to {address}, which is in no subnet of an uplink: nobody would find it there; take an address of the uplink's network"
-            );
-            return Err(LabError::invalid(subject, why));
+            let reason = UnfitService::AddressOfNoUplink(address);
+            return Err(LabError::unfit(subject, reason));
         }
         self.each("rebind its address", |nat| nat.rebind_addresses(&[address]))?;
         self.lab[self.router].own_services().port_mapper.announce();
         Ok(())
     }
 
-    fn each<R>(&self, what: &str, work: impl Fn(&mut Nat) -> R) -> Result<Vec<R>> {
+    fn each<R>(&self, what: &'static str, work: impl Fn(&mut Nat) -> R) -> Result<Vec<R>> {
         // What the kernel has chosen for a connection stays as it is.
         if self.engine() != NatEngine::Userspace {
             let subject = Subject::Node(self.lab[self.router].name().to_owned());
-            let why = format!(
-                "cannot {what}: nftables carries its NAT; ask for `engine: NatEngine::Userspace` in its `NatSpec`"
-            );
-            return Err(LabError::not_supported(subject, why));
+            let reason = UnfitService::NatOfKernel { what };
+            return Err(LabError::unfit(subject, reason));
         }
         let nats = translators(self.lab, self.router);
         Ok(nats

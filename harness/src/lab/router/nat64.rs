@@ -2,9 +2,10 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::lab::Lab;
 use crate::lab::services::translation::translation::Translation;
+use crate::lab::unfit::UnfitService;
 use crate::model::v6::{EmbeddingPrefix, Nat64Spec, TranslationCounters};
 use crate::topology::NodeId;
 
@@ -52,9 +53,8 @@ impl Lab {
                 translation,
             }),
             (None, _) | (_, None) => Err(LabError::unfit(
-                LabErrorKind::Other,
                 Subject::Node(self[router].name().to_owned()),
-                "has no NAT64; take `RouterSpec::nat64`",
+                UnfitService::NoNat64,
             )),
         }
     }

@@ -1,8 +1,9 @@
 //! The translation of IPv6 at the uplinks of a router in a running lab.
 
 use super::nat::translators;
-use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::lab::Lab;
+use crate::lab::unfit::UnfitService;
 use crate::model::nat::NatEngine;
 use crate::model::v6::{PrefixExchanger, V6Nat};
 use crate::topology::NodeId;
@@ -55,9 +56,8 @@ impl Lab {
                 engine,
             }),
             None => Err(LabError::unfit(
-                LabErrorKind::Other,
                 Subject::Node(self[router].name().to_owned()),
-                "translates no IPv6 addresses; take `RouterSpec::nat_v6`",
+                UnfitService::NoNatV6,
             )),
         }
     }

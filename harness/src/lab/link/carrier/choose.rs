@@ -11,6 +11,7 @@ use crate::lab::error::{LabError, Result};
 use crate::lab::link::carrier::shortcut::is_idle;
 use crate::lab::link::ends::LinkEnds;
 use crate::lab::link::services::WireNamespace;
+use crate::lab::unfit::UnfitLink;
 use crate::model::carrier::Carrier;
 use crate::netem::{NetemDevice, find_unsupported};
 use crate::topology::Engine;
@@ -41,8 +42,7 @@ pub(crate) fn choose(
             if has_netem(namespace)? {
                 Ok(Carrier::Netem)
             } else {
-                let why = "cannot be carried by netem: this kernel has none (modules sch_netem and sch_tbf); take `Engine::Auto` or `Engine::Wire`";
-                Err(LabError::not_supported(ends.subject(), why))
+                Err(LabError::unfit(ends.subject(), UnfitLink::NoNetem))
             }
         }
         Engine::Auto => {
@@ -63,10 +63,11 @@ pub(crate) fn choose(
         Engine::Wire => Ok(wire),
         Engine::Tap if taps => Ok(Carrier::Tap),
         Engine::Tap => {
-            let why = format!(
-                "cannot be carried over TAP devices: /dev/net/tun cannot be opened here, or its MTU is above {LARGEST_TAP}; take `Engine::Wire`"
-            );
-            Err(LabError::not_supported(ends.subject(), why))
+            let largest = LARGEST_TAP;
+            Err(LabError::unfit(
+                ends.subject(),
+                UnfitLink::NoTap { largest },
+            ))
         }
         Engine::PacketSocket => Ok(Carrier::PacketSocket),
     }
@@ -75,10 +76,9 @@ pub(crate) fn choose(
 /// Checks that netem can do what is asked; the error names the value that it cannot do.
 pub(crate) fn check_netem(ends: &LinkEnds, impairments: &[Impairment; 2]) -> Result<()> {
     for (direction, impairment) in Direction::BOTH.into_iter().zip(impairments) {
-        if let Some(why) = find_unsupported(impairment, ends.cable().mtu) {
-            let why =
-                format!("cannot be carried by netem: {why}; take `Engine::Auto` or `Engine::Wire`");
-            return Err(LabError::not_supported_in(ends.subject(), direction, why));
+        if let Some(unsupported) = find_unsupported(impairment, ends.cable().mtu) {
+            let reason = UnfitLink::BeyondNetem(unsupported);
+            return Err(LabError::unfit_in(ends.subject(), direction, reason));
         }
     }
     Ok(())

@@ -25,6 +25,7 @@ use crate::lab::link::carrier::attach::{LargestBatch, PendingCarrier, inner_veth
 use crate::lab::link::carrier::inner_end::{InnerEnd, execute};
 use crate::lab::link::ends::LinkEnds;
 use crate::lab::stack::carried::{InterfaceState, Restored};
+use crate::lab::unfit::UnfitLink;
 use crate::model::carrier::Carrier;
 use crate::model::side::Side;
 
@@ -49,12 +50,8 @@ pub(crate) fn side_to_keep(ends: &LinkEnds) -> Result<Option<Side>> {
         (false, true) => Ok(Some(Side::A)),
         (true, false) => Ok(Some(Side::B)),
         (false, false) => {
-            let why = format!(
-                "cannot get another carrier while it is in use: one of its two interfaces would be made anew, and on both stands what would be lost ({}; {}); ask for the carrier in the topology, by `LinkSpec::new().engine(Engine::Wire)`, or put a switch between the nodes",
-                on_a.join(", "),
-                on_b.join(", ")
-            );
-            Err(LabError::not_supported(ends.subject(), why))
+            let reason = UnfitLink::InUse { on: [on_a, on_b] };
+            Err(LabError::unfit(ends.subject(), reason))
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::kernel::sync::Lock;
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::services::dhcp::server;
 use crate::lab::services::service::{Service, ServicePlace, ServiceThread};
+use crate::lab::unfit::UnfitService;
 use crate::model::dhcp::pool::LeasePool;
 use crate::model::dhcp::server::DhcpServer;
 use crate::model::dhcp::{DhcpLease, DhcpSpec};
@@ -126,8 +127,8 @@ impl Dhcp {
     pub fn change(&self, spec: DhcpSpec) -> Result<()> {
         let pools = self.pools(&spec);
         if !pools.iter().any(|(_, _, pool)| pool.gives_something()) {
-            let why = "has a DHCP server that would have nothing to give: its pool has no free address on a network of the node, or its leases no time";
-            return Err(LabError::invalid(Subject::Node(self.node.clone()), why));
+            let subject = Subject::Node(self.node.clone());
+            return Err(LabError::unfit(subject, UnfitService::NothingToLease));
         }
         // Checked before: a server keeps what it had if the new one makes no sense.
         self.serve(pools);

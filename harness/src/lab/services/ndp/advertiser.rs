@@ -1,7 +1,6 @@
 //! The advertisements of a router, and the thread that sends them.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::services::service::{
     Service, ServicePlace, ServiceThread, ServiceWork, ThreadWaker, open_inside,
 };
+use crate::lab::unfit::UnfitService;
 use crate::model::dhcp6::client::HeldRange;
 use crate::model::dhcp6::network::{link_local, name_servers};
 use crate::model::ndp::AdvertiseSpec;
@@ -101,18 +101,14 @@ impl Advertiser {
     /// The specification has no prefix, or one that is no /64, or the prefix of the router is the
     /// one that it is delegated. The router is as it was then.
     pub fn change(&self, spec: AdvertiseSpec) -> Result<()> {
-        let wrong = |wrong: &dyn fmt::Display| {
-            let why = format!("advertises a prefix that hosts cannot use: {wrong}");
-            LabError::invalid(Subject::Node(self.node.clone()), why)
-        };
+        let unfit = |reason| LabError::unfit(Subject::Node(self.node.clone()), reason);
         if self.spec.is_delegated() || spec.is_delegated() {
-            let why = "advertises the prefix that it is delegated, or is to; change the server that delegates it, by `Lab::set_dhcp6`";
-            return Err(LabError::invalid(Subject::Node(self.node.clone()), why));
+            return Err(unfit(UnfitService::DelegatedPrefix));
         }
         let prefix = spec
             .parsed_prefix()
-            .map_err(|refused| wrong(&refused).caused_by(refused))?;
-        let prefix = prefix.ok_or_else(|| wrong(&"there is none"))?;
+            .map_err(|wrong| unfit(UnfitService::UnusablePrefix(wrong)))?;
+        let prefix = prefix.ok_or_else(|| unfit(UnfitService::NoPrefix))?;
         for network in self.networks.lock().iter_mut() {
             network.lifetime = spec.seconds();
             network.interval = spec_interval(&spec);
