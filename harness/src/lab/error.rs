@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::impair::Direction;
 use crate::kernel::errno::Errno;
 use crate::kernel::netlink::NetlinkError;
+use crate::lab::failure::FailureReason;
 use crate::lab::unfit::Unfit;
 use crate::observe::{ObserveError, ObserveErrorKind};
 use crate::remedy::hint;
@@ -130,9 +131,8 @@ enum LabCause {
         why: String,
     },
     Failed {
-        kind: LabErrorKind,
         what: String,
-        why: String,
+        why: FailureReason,
     },
 }
 
@@ -273,13 +273,25 @@ impl LabError {
 
     /// Makes the error that something failed for a reason other than an error number; `what` is a
     /// verb with its object.
-    pub(crate) fn failed(
+    pub(crate) fn failed(what: impl Into<String>, why: FailureReason) -> Self {
+        let what = what.into();
+        Self::new(LabCause::Failed { what, why })
+    }
+
+    /// Makes the error that something failed by another error, which tells the reason; `what` is a
+    /// verb with its object.
+    pub(crate) fn caused(
         kind: LabErrorKind,
         what: impl Into<String>,
-        why: impl Into<String>,
+        error: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        let (what, why) = (what.into(), why.into());
-        Self::new(LabCause::Failed { kind, what, why })
+        Self::failed(what, FailureReason::caused(kind, error))
+    }
+
+    /// Makes the error that the network namespace of a node that was removed was to be used.
+    pub(crate) fn removed_namespace() -> Self {
+        let what = Some("reach the node".to_owned());
+        Self::new(LabCause::Removed { what })
     }
 
     /// Returns the kind of failure.
@@ -302,7 +314,7 @@ impl LabError {
             LabCause::Removed { .. } => LabErrorKind::Removed,
             LabCause::Crashed { .. } => LabErrorKind::Crashed,
             LabCause::Unfit { reason, .. } => reason.kind(),
-            LabCause::Failed { kind, .. } => *kind,
+            LabCause::Failed { why, .. } => why.kind(),
             LabCause::InvalidValue { .. } => LabErrorKind::InvalidArgument,
         }
     }
@@ -402,7 +414,7 @@ impl fmt::Display for LabError {
                 direction.map_or(Ok(()), |direction| write!(f, ", {direction}"))?;
                 write!(f, ": {why}")
             }
-            LabCause::Failed { kind: _, what, why } => write!(f, "failed to {what}: {why}"),
+            LabCause::Failed { what, why } => write!(f, "failed to {what}: {why}"),
         }
     }
 }
@@ -432,12 +444,12 @@ impl Error for LabError {
             LabCause::Network { error, .. } => Some(error),
             LabCause::Observe { error, .. } => Some(error),
             LabCause::Unfit { reason, .. } => reason.source(),
+            LabCause::Failed { why, .. } => why.source(),
             LabCause::InvalidValue { .. }
             | LabCause::Io { .. }
             | LabCause::TimedOut { .. }
             | LabCause::Removed { .. }
-            | LabCause::Crashed { .. }
-            | LabCause::Failed { .. } => Some(self.0.source.as_deref()?),
+            | LabCause::Crashed { .. } => Some(self.0.source.as_deref()?),
         }
     }
 }

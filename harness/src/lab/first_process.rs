@@ -16,7 +16,8 @@ use crate::kernel::poll::{is_readable, wait_readable};
 use crate::kernel::process::pidfd_kill;
 use crate::kernel::process::signal::Signal;
 use crate::kernel::sync::Lock;
-use crate::lab::error::{LabError, LabErrorKind, NodeState, Result};
+use crate::lab::error::{LabError, NodeState, Result};
+use crate::lab::failure::FailureReason;
 use crate::model::clock::ClockRule;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::node::{
@@ -235,11 +236,11 @@ pub(crate) fn request(
     // Only the trial's init, which is single-threaded, can make namespaces for processes.
     let Some(factory) = body::node_factory().map_err(failed)? else {
         let why = if is_within_trial() {
-            "within a trial, the test's own process alone makes labs; where the trial has the option `nested`, programs that it starts can make labs of their own"
+            FailureReason::StartedByTrial
         } else {
-            "a lab needs a trial to live in; call `start()` in a function with `#[snowglobe::test]`"
+            FailureReason::NoTrial
         };
-        return Err(LabError::failed(LabErrorKind::Other, "start a lab", why));
+        return Err(LabError::failed("start a lab", why));
     };
     // The other end is for two processes: the init that clones, and the process that is cloned.
     let (ours, theirs) = MessageChannel::pair().map_err(failed)?;
@@ -272,12 +273,8 @@ pub(crate) fn start_disk_server(name: &str) -> Result<(MessageChannel, OwnedFd)>
     match (answer, pending.channel.take()) {
         (Answer::Cloned(_, pidfd), Some(channel)) => Ok((channel, pidfd)),
         (Answer::Cloned(..) | Answer::Ready(_) | Answer::Note(_), _) => {
-            let why = "it did not say that it runs";
-            Err(LabError::failed(
-                LabErrorKind::Other,
-                format!("start `{name}`"),
-                why,
-            ))
+            let what = format!("start `{name}`");
+            Err(LabError::failed(what, FailureReason::ServerSaidNothing))
         }
     }
 }

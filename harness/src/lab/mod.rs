@@ -128,6 +128,7 @@
 //! | `wait`, `barrier`, `patience` | waits, and their limit |
 //! | `error` | [`LabError`] |
 //! | `unfit/` | reasons why a node, link, program or lab cannot do what is asked of it |
+//! | `failure` | reasons why something failed for another reason than an error number |
 //! | `error_kind` | [`LabErrorKind`] |
 
 mod barrier;
@@ -137,6 +138,7 @@ mod cluster;
 mod disk;
 mod error;
 mod error_kind;
+mod failure;
 mod faults;
 mod first_process;
 mod inspect;

@@ -2,6 +2,7 @@
 //!
 //! A test under such a fault would pass and would test nothing, so the fault is refused.
 
+use std::error::Error;
 use std::fmt;
 
 use super::fault::Fault;
@@ -31,6 +32,8 @@ pub enum IdleFault {
     /// A side of a partition has no node.
     EmptySide,
 }
+
+impl Error for IdleFault {}
 
 /// Tells the reason, and what to give instead.
 impl fmt::Display for IdleFault {

@@ -32,7 +32,7 @@ pub(crate) fn refuse_idle(fault: &Fault) -> Result<()> {
 
 /// Makes the error of a fault that would change nothing.
 pub(crate) fn would_change_nothing(fault: &Fault, why: IdleFault, kind: LabErrorKind) -> LabError {
-    LabError::failed(kind, format!("inject the fault `{fault}`"), why.to_string())
+    LabError::caused(kind, format!("inject the fault `{fault}`"), why)
 }
 
 impl Scene {

@@ -34,7 +34,7 @@ impl NamedAction {
 
     pub(crate) fn carry_out(&self, name: &str, scene: &Scene, node: Option<&Node>) -> Result<()> {
         let what = format!("carry out the action `{name}`");
-        (self.deed)(scene, node).map_err(|why| LabError::failed(LabErrorKind::Other, what, why))
+        (self.deed)(scene, node).map_err(|why| LabError::caused(LabErrorKind::Other, what, why))
     }
 
     pub(crate) fn undo(&self, name: &str, scene: &Scene, node: Option<&Node>) -> Result<()> {
@@ -42,7 +42,7 @@ impl NamedAction {
         let Some(undo) = &self.undo else {
             return Ok(());
         };
-        undo(scene, node).map_err(|why| LabError::failed(LabErrorKind::Other, what, why))
+        undo(scene, node).map_err(|why| LabError::caused(LabErrorKind::Other, what, why))
     }
 }
 

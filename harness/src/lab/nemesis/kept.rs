@@ -59,11 +59,10 @@ pub(crate) fn replacement() -> Result<Option<Schedule>> {
         return Ok(Some(schedule.clone()));
     }
     let what = format!("take the schedule that {VARIABLE} names");
-    let failed = |why: String| LabError::failed(LabErrorKind::InvalidArgument, what, why);
     let schedule = Schedule::from_toml_file(Path::new(&path));
     schedule
         .map(Some)
-        .map_err(|error| failed(error.to_string()))
+        .map_err(|error| LabError::caused(LabErrorKind::InvalidArgument, what, error))
 }
 
 /// Keeps a schedule that was drawn until the end of the trial, and longer if the trial fails.

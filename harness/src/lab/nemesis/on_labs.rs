@@ -202,6 +202,5 @@ fn wrong(error: &ScheduleError) -> LabError {
         // The enum is not exhaustive for users, who see it through this crate.
         | _ => LabErrorKind::InvalidArgument,
     };
-    LabError::failed(kind, "carry out a schedule of faults", error.to_string())
-        .caused_by(error.clone())
+    LabError::caused(kind, "carry out a schedule of faults", error.clone())
 }

@@ -96,7 +96,7 @@ impl Node {
         let waited = until(limit, || self.stack().autoconfigured().into_iter().next());
         waited.map(drop).map_err(|error| {
             let what = format!("wait for an IPv6 address of node `{}`", self.name());
-            LabError::failed(error.kind(), what, error.to_string()).about_node(self.name())
+            LabError::caused(error.kind(), what, error).about_node(self.name())
         })
     }
 

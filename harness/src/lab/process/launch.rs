@@ -16,7 +16,8 @@ use crate::events::{EventKind, Journal, ProcessName, Stream};
 use crate::kernel::errno::Errno;
 use crate::kernel::fd::pipe;
 use crate::kernel::message_channel::MessageChannel;
-use crate::lab::error::{LabError, LabErrorKind, NodeState, Result};
+use crate::lab::error::{LabError, NodeState, Result};
+use crate::lab::failure::FailureReason;
 use crate::lab::first_process::FirstProcessHandle;
 use crate::lab::process::log::Log;
 use crate::lab::process::output_reader::{OutputReader, read_all};
@@ -111,16 +112,16 @@ impl Launch {
         let started = started(reports, &verb, &node).map_err(|error| match spec.user {
             // Not the init but the node's first process makes the namespace, and no process of a
             // user namespace can change the limits of another.
-            ProgramUser::Ids(uid, gid) | ProgramUser::RootShownAs(uid, gid) if error.raw_os_error() == Some(Errno::ENOSPC as i32) => {
-                let (whose, remedy) = if running::is_ordinary_user() {
-                    let whose = "the node of a test that runs as an ordinary user";
-                    (whose, "give the test the option `nested`")
-                } else {
-                    let remedy = "give the test the option `nested`, or the node the trial's users (`Users::Trial`)";
-                    ("the node, which has users of its own,", remedy)
+            ProgramUser::Ids(uid, gid) | ProgramUser::RootShownAs(uid, gid)
+                if error.raw_os_error() == Some(Errno::ENOSPC as i32) =>
+            {
+                let is_ordinary = running::is_ordinary_user();
+                let why = FailureReason::NoSuchUser {
+                    uid,
+                    gid,
+                    is_ordinary,
                 };
-                let why = format!("{whose} lacks uid {uid} or gid {gid}, and may make no user namespace for them; {remedy}");
-                LabError::failed(LabErrorKind::Refused, &verb, why)
+                LabError::failed(&verb, why)
             }
             ProgramUser::Root | ProgramUser::Ids(..) | ProgramUser::RootShownAs(..) => error,
         })?;
@@ -189,10 +190,7 @@ fn described(
 ) -> Result<Program> {
     let here = || std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let text = |text: &OsStr| {
-        let nul = || {
-            let why = format!("a zero byte in {text:?}");
-            LabError::failed(LabErrorKind::InvalidArgument, verb, why)
-        };
+        let nul = || LabError::failed(verb, FailureReason::ZeroByte(text.to_owned()));
         c_text(text).ok_or_else(nul)
     };
     let pair = |(key, value): (&OsString, &OsString)| {

@@ -250,8 +250,7 @@ fn wait_for_packet(rule: RuleGuard, running: &Running, arrival: &PointArrival) {
             (Err(error), _) if error.is_timeout() => {}
             (Err(error), _) => {
                 let what = "wait for a packet";
-                let why = error.to_string();
-                arrival.fail(LabError::failed(LabErrorKind::Other, what, why));
+                arrival.fail(LabError::caused(LabErrorKind::Other, what, error));
             }
         }
     }

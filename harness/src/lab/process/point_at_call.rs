@@ -8,7 +8,8 @@ use std::time::Duration;
 use crate::kernel::process::calls::{CallEvent, CallWatch, SystemCall};
 use crate::kernel::procfs::process_table;
 use crate::kernel::sync::answer;
-use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::error::{LabError, Result, Subject};
+use crate::lab::failure::FailureReason;
 use crate::lab::process::point::{PointArrival, spawn};
 use crate::lab::process::running::{LAST_WORDS, Running};
 use crate::lab::unfit::UnfitProgram;
@@ -83,9 +84,8 @@ impl CallPoint {
             Some(Err(errno)) => Err(unfit(UnfitProgram::Untraceable(errno))),
             // The panic of the thread was printed by the panic hook.
             None => Err(LabError::failed(
-                LabErrorKind::Other,
                 "trace a program",
-                "the thread that traces it has panicked",
+                FailureReason::TracerPanicked,
             )),
         }
     }
@@ -110,9 +110,9 @@ fn follow(mut watch: CallWatch, label: &str, arrival: &PointArrival) {
                 let stopped = match watch.stop_all(limit) {
                     true => Ok(at),
                     false => {
-                        let why = format!("some of its threads do not, at {at}");
+                        let why = FailureReason::ThreadsRunOn { at };
                         let what = format!("stop all threads of `{label}`");
-                        Err(LabError::failed(LabErrorKind::TimedOut, what, why))
+                        Err(LabError::failed(what, why))
                     }
                 };
                 arrival.tell(stopped);

@@ -15,7 +15,7 @@ use crate::kernel::netlink::{AddressEntry, Device, Netlink, NetlinkError};
 use crate::kernel::nft::{DropTime, FilterConversation, SenderDrop, Senders};
 use crate::kernel::procfs::sysctls;
 use crate::kernel::sync::{Lock, SharedLock};
-use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::first_process::FirstProcessHandle;
 use crate::lab::stack::ingress_filter::{IngressFilter, IngressFilters};
 use crate::lab::stack::monitors::{Monitor, Monitors};
@@ -224,8 +224,8 @@ impl Stack {
 
     /// Returns the network namespace, or the error that the node was removed.
     pub(crate) fn require_netns(&self) -> Result<BorrowedFd<'_>> {
-        let gone = || LabError::failed(LabErrorKind::Removed, "reach the node", "it was removed");
-        self.netns().map(AsFd::as_fd).ok_or_else(gone)
+        let netns = self.netns().map(AsFd::as_fd);
+        netns.ok_or_else(LabError::removed_namespace)
     }
 
     /// Returns the process that holds the namespaces of a pod.

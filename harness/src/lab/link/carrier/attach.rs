@@ -15,7 +15,8 @@ use crate::kernel::errno::RefusedCall;
 use crate::kernel::frames::{BATCH, Inbox, PacketSocket, TapDevice};
 use crate::kernel::netlink::{Batch, Device, Netlink, Veth, VethEnd};
 use crate::kernel::netns::Netns;
-use crate::lab::error::{LabError, LabErrorKind, Result};
+use crate::lab::error::{LabError, Result};
+use crate::lab::failure::FailureReason;
 use crate::lab::link::carrier::active::ActiveCarrier;
 use crate::lab::link::carrier::choose::choose;
 use crate::lab::link::carrier::inner_end::{InnerEnd, execute, refused};
@@ -283,12 +284,12 @@ fn start_wire(
         let in_force = wire.impairment(direction);
         // A wire must never do less than was asked and say nothing.
         if in_force != *asked {
-            let why = format!("{direction}: asked for {asked:?}, but {in_force:?} is in force");
-            return Err(LabError::failed(
-                LabErrorKind::Other,
-                format!("carry link `{name}`"),
-                why,
-            ));
+            let why = FailureReason::OtherImpairment {
+                direction,
+                asked: Box::new(asked.clone()),
+                in_force: Box::new(in_force),
+            };
+            return Err(LabError::failed(format!("carry link `{name}`"), why));
         }
     }
     Ok(wire)

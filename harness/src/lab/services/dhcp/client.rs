@@ -10,7 +10,8 @@ use crate::events::{EventKind, Journal, since_start};
 use crate::kernel::frames::Poller;
 use crate::kernel::netlink::{Batch, Device, Netlink, NetlinkError, RouteRequest};
 use crate::kernel::sync::{Lock, Notifier};
-use crate::lab::error::{LabError, LabErrorKind, Result};
+use crate::lab::error::{LabError, Result};
+use crate::lab::failure::FailureReason;
 use crate::lab::services::dhcp::sockets::DhcpSockets;
 use crate::lab::services::service::{
     Service, ServicePlace, ServiceThread, ServiceWork, ThreadWaker, open_inside,
@@ -221,19 +222,16 @@ impl Service for DhcpClients {
         loop {
             let without = interfaces.values();
             let without = without.filter(|it| it.held.is_none() && !it.gone);
-            let names: Vec<&str> = without.map(|it| it.name.as_str()).collect();
-            if names.is_empty() {
+            let without: Vec<String> = without.map(|it| it.name.clone()).collect();
+            if without.is_empty() {
                 return Ok(());
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let why = format!(
-                    "no DHCP server has given an address to {} within {limit:?}",
-                    names.join(", ")
-                );
+                let interfaces = without;
+                let why = FailureReason::NoLease { interfaces, limit };
                 let what = format!("start node `{}`", self.state.node);
-                let kind = LabErrorKind::TimedOut;
-                return Err(LabError::failed(kind, what, why).about_node(&self.state.node));
+                return Err(LabError::failed(what, why).about_node(&self.state.node));
             }
             interfaces = self.state.changed.wait_timeout(interfaces, left);
         }

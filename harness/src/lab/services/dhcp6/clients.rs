@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use crate::events::{EventKind, Journal};
 use crate::kernel::netlink::Netlink;
 use crate::kernel::sync::{Lock, Notifier};
-use crate::lab::error::{LabError, LabErrorKind, Result};
+use crate::lab::error::{LabError, Result};
+use crate::lab::failure::{FailureReason, MissingIpv6};
 use crate::lab::services::dhcp6::client;
 use crate::lab::services::dhcp6::holder::{DelegatedPrefix, set_address};
 use crate::lab::services::ndp::advertiser::Advertiser;
@@ -140,17 +141,19 @@ impl Dhcp6Clients {
     }
 
     /// Returns what is missing yet, as the rest of a sentence.
-    fn missing(&self, addresses: &HashMap<u32, KnownAddress>) -> Option<String> {
+    fn missing(&self, addresses: &HashMap<u32, KnownAddress>) -> Option<MissingIpv6> {
         let interfaces = self.interfaces.lock();
         let without = interfaces.iter().find_map(|it| {
             let known = addresses.get(&it.index);
+            let interface = || it.name.clone();
             match known {
                 _ if !it.address || it.gone => None,
-                None => Some(format!("no router has advertised itself on {}", it.name)),
-                Some(KnownAddress::Asking) => {
-                    let name = &it.name;
-                    Some(format!("no DHCPv6 server has given an address to {name}"))
-                }
+                None => Some(MissingIpv6::Advertisement {
+                    interface: interface(),
+                }),
+                Some(KnownAddress::Asking) => Some(MissingIpv6::Address {
+                    interface: interface(),
+                }),
                 Some(KnownAddress::OwnMake | KnownAddress::Has(_)) => None,
             }
         });
@@ -158,13 +161,8 @@ impl Dhcp6Clients {
         let unnumbered = prefix.filter(|it| !it.heard.load(Ordering::Relaxed));
         without.or_else(|| {
             let names = interfaces.iter().filter(|it| it.prefix);
-            let names: Vec<&str> = names.map(|it| it.name.as_str()).collect();
-            unnumbered.map(|_| {
-                format!(
-                    "no DHCPv6 server has delegated a prefix by {}",
-                    names.join(", ")
-                )
-            })
+            let interfaces = names.map(|it| it.name.clone()).collect();
+            unnumbered.map(|_| MissingIpv6::Prefix { interfaces })
         })
     }
 }
@@ -234,10 +232,9 @@ impl Service for Dhcp6Clients {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 let node = &self.state.node;
-                let why = format!("{missing} within {limit:?}");
+                let why = FailureReason::NoIpv6 { missing, limit };
                 let what = format!("start node `{node}`");
-                let kind = LabErrorKind::TimedOut;
-                return Err(LabError::failed(kind, what, why).about_node(node));
+                return Err(LabError::failed(what, why).about_node(node));
             }
             addresses = self.state.changed.wait_timeout(addresses, left);
         }
