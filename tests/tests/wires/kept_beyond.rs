@@ -7,7 +7,7 @@ use snowglobe::prelude::*;
 
 use crate::MS;
 
-fn shell(node: &Node, script: &str) -> TestResult<String> {
+pub(crate) fn shell(node: &Node, script: &str) -> TestResult<String> {
     let script = format!("PATH=$PATH:/usr/sbin:/sbin; {script}");
     let output = node.command("sh").args(["-c", &script]).output()?;
     Ok(output.stdout_str() + &output.stderr_str())

@@ -7,6 +7,7 @@ mod fate;
 mod faults;
 mod kept;
 mod kept_beyond;
+mod kept_on_both;
 mod live;
 mod netem;
 mod quic;

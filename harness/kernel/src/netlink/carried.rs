@@ -4,16 +4,22 @@
 //! queueing disciplines. Few of these have a meaning here. So the kernel's own messages are kept as
 //! they are, without what only the kernel may say, and sent back.
 
+mod abroad;
 mod amount;
+mod filters;
+mod generation;
 mod htb;
 mod next_hops;
+mod routes;
 
+use filters::{is_made_with_its_filter, take_back_state};
 use htb::take_back_version;
-use next_hops::{is_group_of, next_hop_id};
+use next_hops::{NHA_RES_GROUP, is_group_of, next_hop, next_hop_id, what_is_asked_of_buckets};
+use routes::{expiry, route};
 
 use super::batch::Batch;
 use super::connection::{Netlink, Question};
-use super::encoding::{self, Attributes, NLM_F_CREATE, NLM_F_REPLACE, numbered};
+use super::encoding::{self, Attributes, NLM_F_CREATE, NLM_F_REPLACE, numbered, set_u32};
 use super::error::NetlinkError;
 use super::link::Device;
 
@@ -27,6 +33,8 @@ pub struct CarriedSettings {
     /// Largest batches of packets: GSO_MAX_SEGS, GSO_MAX_SIZE, GRO_MAX_SIZE. Those of the new
     /// interface are its own.
     batches: Attributes,
+    /// How IPv6 addresses are made: attributes of the family within IFLA_AF_SPEC.
+    generation: Attributes,
     flags: u32,
     altnames: Vec<String>,
     /// Requests in the order in which they are best sent.
@@ -74,9 +82,9 @@ const ROUTE: CarriedKind = CarriedKind {
     new: 24,
     header: 12,
     // RTA_DST, SRC, IIF, OIF, GATEWAY, PRIORITY, PREFSRC, METRICS, MULTIPATH, FLOW, TABLE, MARK,
-    // VIA, NEWDST, PREF, ENCAP_TYPE, ENCAP, EXPIRES, TTL_PROPAGATE (linux/rtnetlink.h).
+    // VIA, NEWDST, PREF, ENCAP_TYPE, ENCAP, TTL_PROPAGATE (linux/rtnetlink.h).
     attributes: &[
-        1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 15, 16, 18, 19, 20, 21, 22, 23, 26,
+        1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 15, 16, 18, 19, 20, 21, 22, 26,
     ],
 };
 const NEXT_HOP: CarriedKind = CarriedKind {
@@ -84,8 +92,9 @@ const NEXT_HOP: CarriedKind = CarriedKind {
     get: 106,
     new: 104,
     header: 8,
-    // NHA_ID, GROUP, GROUP_TYPE, BLACKHOLE, OIF, GATEWAY, ENCAP_TYPE, ENCAP (linux/nexthop.h).
-    attributes: &[1, 2, 3, 4, 5, 6, 7, 8],
+    // NHA_ID, GROUP, GROUP_TYPE, BLACKHOLE, OIF, GATEWAY, ENCAP_TYPE, ENCAP, RES_GROUP
+    // (linux/nexthop.h).
+    attributes: &[1, 2, 3, 4, 5, 6, 7, 8, NHA_RES_GROUP],
 };
 const QDISC: CarriedKind = CarriedKind {
     what: "restore a queueing discipline of",
@@ -123,6 +132,7 @@ impl Netlink {
         let mut settings = self.link_settings(device)?;
         let all = &mut settings.requests;
         self.list(&ADDRESS, &[0; 8], all, |it| address(it, device.index))?;
+        let sources = routes::sources(all.iter().map(|it| it.payload.as_slice()));
         self.neighbours_of(device, all)?;
         // Kernels before 5.3 know no next hops. A group of them has no interface, and goes with the
         // last of its members (net/ipv4/nexthop.c, remove_nexthop_from_groups).
@@ -138,7 +148,9 @@ impl Netlink {
         for family in [libc::AF_INET as u8, libc::AF_INET6 as u8] {
             let mut question = [0; 12];
             question[0] = family;
-            self.list(&ROUTE, &question, all, |it| route(it, device.index))?;
+            self.list(&ROUTE, &question, all, |it| {
+                route(it, device.index, &sources)
+            })?;
         }
         self.traffic_control_of(device, all)?;
         Ok(settings)
@@ -179,6 +191,7 @@ impl Netlink {
             if let Some((_, list)) = properties {
                 settings.altnames = encoding::each(list).map(encoding::text).collect();
             }
+            settings.generation = generation::told(attributes);
             Some(settings)
         })?;
         let missing = || NetlinkError::malformed("look at", device.name, "no interface".to_owned());
@@ -227,7 +240,8 @@ impl Netlink {
         for parent in parents {
             // A discipline that takes no filters has none.
             let _ = self.list(&FILTER, &of(parent), all, |it| {
-                traffic_control(it, device.index)
+                take_back_state(it);
+                traffic_control(it, device.index) && !is_made_with_its_filter(it)
             });
         }
         Ok(())
@@ -280,6 +294,26 @@ impl Netlink {
         batch.push("restore the flags of", device.name, RTM_NEWLINK, 0, &flags);
         self.execute(batch)?;
         Ok(self.send_in_rounds(device, settings.requests.iter().collect()))
+    }
+
+    /// Makes an interface that is up, and has all its addresses, generate addresses as the other
+    /// one did.
+    ///
+    /// # Errors
+    /// The kernel refused the mode or the token.
+    pub fn give_generation(
+        &mut self,
+        device: Device<'_>,
+        settings: &CarriedSettings,
+    ) -> Result<(), NetlinkError> {
+        if settings.generation.0.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        let operation = "restore how IPv6 addresses are made of";
+        let payload = generation::request(device, settings.generation.clone());
+        batch.push(operation, device.name, RTM_NEWLINK, 0, &payload);
+        self.execute(batch)
     }
 
     /// Sends requests again and again as long as one more of them succeeds: a route may lead to a
@@ -343,13 +377,20 @@ fn stripped(kind: &CarriedKind, whole: &[u8]) -> Vec<u8> {
     };
     let mut kept = header.to_vec();
     for (number, value) in numbered(attributes).filter(|(number, _)| keep(*number)) {
-        encoding::attribute(&mut kept, number, value);
+        match (kind.get == NEXT_HOP.get, number) {
+            (true, NHA_RES_GROUP) => {
+                let (kind, asked) = what_is_asked_of_buckets(value);
+                encoding::attribute(&mut kept, kind, &asked.0);
+            }
+            _ => encoding::attribute(&mut kept, number, value),
+        }
+    }
+    if kind.get == ROUTE.get
+        && let Some(seconds) = expiry(attributes)
+    {
+        encoding::attribute(&mut kept, routes::RTA_EXPIRES, &seconds.to_ne_bytes());
     }
     kept
-}
-
-fn set_u32(bytes: &mut [u8], at: usize, value: u32) {
-    bytes[at..at + 4].copy_from_slice(&value.to_ne_bytes());
 }
 
 /// Returns whether an address is one of the interface, and sets the flag that spares another
@@ -380,78 +421,44 @@ fn address(whole: &mut [u8], index: u32) -> bool {
     true
 }
 
-/// Returns whether a neighbour is one of the interface that is known or a proxy, and sets a
-/// neighbour that is being asked to stale. The message is a `struct ndmsg`: family, index at 4,
-/// state at 8, flags at 10.
+/// Returns whether a neighbour is one of the interface that is known, a proxy or looked for at all
+/// times, and sets a neighbour that is being asked to stale. The message is a `struct ndmsg`:
+/// family, index at 4, state at 8, flags at 10.
 fn neighbour(whole: &mut [u8], index: u32) -> bool {
     const NTF_PROXY: u8 = 8;
+    const NDA_DST: u16 = 1;
+    const NDA_FLAGS_EXT: u16 = 15;
+    const NTF_EXT_MANAGED: u32 = 1;
     // NUD_REACHABLE, STALE, DELAY, PROBE, PERMANENT (linux/neighbour.h): those of which the
     // hardware address is known.
     const KNOWN: u16 = 0x02 | 0x04 | 0x08 | 0x10 | 0x80;
     const BEING_ASKED: u16 = 0x08 | 0x10;
+    const UNKNOWN: u16 = 0x01 | 0x20;
+    const NONE: u16 = 0;
     const STALE: u16 = 0x04;
+    const NOARP: u16 = 0x40;
     if encoding::u32_at(whole, 4) != Some(index) {
         return false;
     }
     let Some(state) = encoding::u16_at(whole, 8) else {
         return false;
     };
-    if state & BEING_ASKED != 0 {
-        whole[8..10].copy_from_slice(&STALE.to_ne_bytes());
-    }
-    whole[10] & NTF_PROXY != 0 || state & KNOWN != 0
-}
-
-/// Returns whether a next hop leads over the interface, and clears the flags that the kernel sets
-/// itself. The message is a `struct nhmsg`, of 8 bytes; the interface is in an attribute.
-fn next_hop(whole: &mut [u8], index: u32) -> bool {
-    const NHA_OIF: u16 = 5;
-    const RTNH_F_ONLINK: u32 = 0x04;
-    // Whether the way is dead is for the kernel to say.
-    let flags = encoding::u32_at(whole, 4).unwrap_or(0);
-    set_u32(whole, 4, flags & RTNH_F_ONLINK);
-    // `nh_scope` too is for the kernel to say (net/ipv4/nexthop.c, rtm_to_nh_config).
-    whole[1] = 0;
-    leads_over(&whole[8..], NHA_OIF, index)
-}
-
-/// Returns whether a route leads over the interface and was made by a program, and clears the flags
-/// that the kernel sets itself. The message is a `struct rtmsg`: protocol at 5, flags at 8.
-fn route(whole: &mut [u8], index: u32) -> bool {
-    const RTA_OIF: u16 = 4;
-    const RTA_MULTIPATH: u16 = 9;
-    // The kernel makes its own routes again, from the addresses (net/ipv4/fib_frontend.c,
-    // fib_add_ifaddr and fib_magic).
-    const RTPROT_KERNEL: u8 = 2;
-    const RTM_F_CLONED: u32 = 0x200;
-    // RTNH_F_PERVASIVE and ONLINK are asked for by programs; the others tell of the state.
-    const ASKED_FOR: u32 = 0x02 | 0x04;
-    let Some(flags) = encoding::u32_at(whole, 8) else {
-        return false;
+    let (address, more) = (
+        encoding::find(&whole[12..], NDA_DST).and_then(encoding::ip),
+        encoding::find(&whole[12..], NDA_FLAGS_EXT).and_then(|it| encoding::u32_at(it, 0)),
+    );
+    let is_managed = more.is_some_and(|more| more & NTF_EXT_MANAGED != 0);
+    // The kernel itself enters groups so (net/ipv4/arp.c, arp_constructor).
+    let is_entered = state & NOARP != 0 && address.is_some_and(|it| !it.is_multicast());
+    let is_kept = whole[10] & NTF_PROXY != 0 || state & KNOWN != 0 || is_managed || is_entered;
+    let state = match state {
+        state if state & BEING_ASKED != 0 => STALE,
+        // The kernel asks for it as soon as it is entered.
+        state if state & UNKNOWN != 0 => NONE,
+        state => state,
     };
-    set_u32(whole, 8, flags & ASKED_FOR);
-    if whole[5] == RTPROT_KERNEL || flags & RTM_F_CLONED != 0 {
-        return false;
-    }
-    let attributes = &whole[12..];
-    let is_one_of_many = |list: &[u8]| {
-        // `struct rtnexthop`: length, flags, hops, index; attributes follow.
-        let mut rest = list;
-        std::iter::from_fn(|| {
-            let length = usize::from(encoding::u16_at(rest, 0)?).max(8);
-            let hop = encoding::u32_at(rest, 4)?;
-            rest = rest.get(encoding::align(length)..).unwrap_or_default();
-            Some(hop)
-        })
-        .any(|hop| hop == index)
-    };
-    leads_over(attributes, RTA_OIF, index)
-        || numbered(attributes).any(|(kind, list)| kind == RTA_MULTIPATH && is_one_of_many(list))
-}
-
-fn leads_over(attributes: &[u8], kind: u16, index: u32) -> bool {
-    numbered(attributes)
-        .any(|(number, value)| number == kind && encoding::u32_at(value, 0) == Some(index))
+    whole[8..10].copy_from_slice(&state.to_ne_bytes());
+    is_kept
 }
 
 /// Returns whether a queueing discipline, class or filter has a handle and is one of the interface.

@@ -191,6 +191,16 @@ pub(crate) fn ip(bytes: &[u8]) -> Option<IpAddr> {
     v4.or(v6).ok()
 }
 
+/// Writes a number in native byte order at this offset, which is within the bytes.
+pub(crate) fn set_u32(bytes: &mut [u8], at: usize, value: u32) {
+    bytes[at..at + 4].copy_from_slice(&value.to_ne_bytes());
+}
+
+/// Returns whether there is an attribute with this number and this value.
+pub(crate) fn has_number(attributes: &[u8], kind: u16, value: u32) -> bool {
+    numbered(attributes).any(|(number, bytes)| number == kind && u32_at(bytes, 0) == Some(value))
+}
+
 /// Returns the text up to the first zero byte, with replacements for what is not UTF-8.
 pub(crate) fn text(bytes: &[u8]) -> String {
     let end = bytes

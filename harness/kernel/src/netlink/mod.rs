@@ -67,7 +67,7 @@ pub use ip_family::IpFamily;
 pub use link::{Device, Veth, VethEnd};
 pub use neighbour_table::{NeighbourParameters, NeighbourTable, SharedTable};
 pub use nix::net::if_::{if_indextoname, if_nametoindex};
-pub use offload::Offload;
+pub use offload::{Features, Offload};
 pub(crate) use socket::{NetlinkProtocol, NetlinkSocket};
 pub use unix_names::{ReadyUnixSocket, SocketFile, ready_unix_sockets};
 pub use view::{AddressEntry, InterfaceCounters, InterfaceEntry, NeighbourEntry, RouteEntry};

@@ -35,15 +35,45 @@ impl Netlink {
             Offload::Segmentation => (0x1f, "set TSO of"),
             Offload::Gathering => (0x2c, "set GRO of"),
         };
-        let value = EthtoolValue {
-            command,
-            value: u32::from(on),
-        };
-        self.ethtool(device.name, value)
+        self.ethtool(device.name, &mut [command, u32::from(on)])
             .map_err(|errno| NetlinkError::refused(operation, device.name, errno, None))
     }
 
-    fn ethtool(&self, name: &str, mut value: EthtoolValue) -> crate::Result<()> {
+    /// Returns the work that an interface is asked to do; nothing where its driver does not tell.
+    pub fn features(&self, device: Device<'_>) -> Option<Features> {
+        // `struct ethtool_gfeatures`: command, number of blocks, and for each block four words. The
+        // kernel fills in as many as there is room for, and tells how many it has
+        // (net/ethtool/ioctl.c, ethtool_get_features).
+        const ETHTOOL_GFEATURES: u32 = 0x3a;
+        const ROOM: usize = 8;
+        let mut told = [0; 2 + 4 * ROOM];
+        (told[0], told[1]) = (ETHTOOL_GFEATURES, ROOM as u32);
+        self.ethtool(device.name, &mut told).ok()?;
+        let blocks = usize::try_from(told[1]).ok().filter(|it| *it <= ROOM)?;
+        // These are `available`, `requested`, `active`, `never_changed`.
+        let block = |words: &[u32]| (words[0] & !words[3], words[1]);
+        Some(Features(
+            told[2..].chunks_exact(4).take(blocks).map(block).collect(),
+        ))
+    }
+
+    /// Asks an interface for the work that another one was asked for.
+    ///
+    /// # Errors
+    /// There is no such interface, or its driver takes no such request.
+    pub fn set_features(&self, device: Device<'_>, wanted: &Features) -> Result<(), NetlinkError> {
+        // `struct ethtool_sfeatures`: command, number of blocks, and for each block the bits that
+        // are set and their values.
+        const ETHTOOL_SFEATURES: u32 = 0x3b;
+        let mut asked = vec![ETHTOOL_SFEATURES, wanted.0.len() as u32];
+        asked.extend(wanted.0.iter().flat_map(|(valid, on)| [*valid, on & valid]));
+        self.ethtool(device.name, &mut asked).map_err(|errno| {
+            NetlinkError::refused("restore the offloads of", device.name, errno, None)
+        })
+    }
+
+    /// Carries out a command of ethtool, which writes its answer over the request.
+    fn ethtool(&self, name: &str, value: &mut [u32]) -> crate::Result<()> {
         // SAFETY: an all-zero `ifreq` is a valid value of that plain structure.
         let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
         // The last byte stays zero and ends a name that is too long.
@@ -51,10 +81,10 @@ impl Netlink {
         for (to, from) in room.iter_mut().zip(name.bytes()) {
             *to = from as libc::c_char;
         }
-        request.ifr_ifru.ifru_data = (&raw mut value).cast();
+        request.ifr_ifru.ifru_data = value.as_mut_ptr().cast();
         const SIOCETHTOOL: libc::Ioctl = 0x8946;
-        // SAFETY: the request, and the `struct ethtool_value` that it points to, live across the
-        // call.
+        // SAFETY: the request, and the words that it points to, live across the call. Each command
+        // above says how many words there are.
         let done = unsafe {
             libc::ioctl(
                 self.socket.as_fd().as_raw_fd(),
@@ -66,9 +96,7 @@ impl Netlink {
     }
 }
 
-/// `struct ethtool_value` of `linux/ethtool.h`.
-#[repr(C)]
-struct EthtoolValue {
-    command: u32,
-    value: u32,
-}
+/// Work that an interface is asked to do for the protocols above it, in blocks of 32 kinds: which
+/// of them can be asked for, and which are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Features(Vec<(u32, u32)>);

@@ -472,7 +472,10 @@ impl LinkEnds {
             .map_err(explain)?;
         // The addresses are those that the interface has, which need not be those of the plan.
         let addresses = netlink.addresses().map_err(explain)?;
-        let of_it = addresses.iter().filter(|it| it.interface == device.index);
+        // An address that the peer has too is never answered for.
+        let of_it = addresses
+            .iter()
+            .filter(|it| it.interface == device.index && !it.duplicate);
         let v6: Vec<Ipv6Addr> = of_it
             .filter_map(|it| match it.address {
                 IpAddr::V6(v6) => Some(v6),

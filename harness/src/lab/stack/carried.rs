@@ -1,14 +1,14 @@
 //! An interface of a stack that takes the place of another one, with all that stood on that.
 //!
 //! rtnetlink knows most of it: see `kernel::netlink::CarriedSettings`. Sysctls and multicast
-//! memberships are told by procfs alone.
+//! memberships are told by procfs alone, and offloads by ethtool's ioctl.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use crate::kernel::fd::member_of;
-use crate::kernel::netlink::{CarriedSettings, Device, Netlink, NetlinkError};
+use crate::kernel::netlink::{CarriedSettings, Device, Features, Netlink, NetlinkError};
 use crate::kernel::netns::Netns;
 use crate::kernel::procfs::sysctls;
 use crate::lab::error::{LabError, Result};
@@ -20,6 +20,7 @@ pub(crate) struct InterfaceState {
     /// Values by file.
     sysctls: BTreeMap<String, String>,
     groups: BTreeSet<IpAddr>,
+    features: Option<Features>,
 }
 
 /// Things that an interface which was made anew needs or lacks.
@@ -43,16 +44,22 @@ impl InterfaceState {
         device: Device<'_>,
         explain: impl Fn(NetlinkError) -> LabError,
     ) -> Result<Self> {
-        let settings = Netlink::open_in(netns)
-            .and_then(|mut netlink| netlink.settings_of(device))
-            .map_err(&explain)?;
+        let mut netlink = Netlink::open_in(netns).map_err(&explain)?;
+        let settings = netlink.settings_of(device).map_err(&explain)?;
         let name = settings.name().to_owned();
+        // A program may have given it another name than that of the plan.
+        let name_now = Device {
+            name: &name,
+            ..device
+        };
+        let features = netlink.features(name_now);
         let read = || (sysctls::of_interface(&name), groups(device.index));
         let (sysctls, groups) = Netns::visit(netns, read).map_err(enter)?;
         Ok(Self {
             settings,
             sysctls,
             groups,
+            features,
         })
     }
 
@@ -76,11 +83,29 @@ impl InterfaceState {
             index,
             name: self.name(),
         };
+        let write = |is_due: fn(&str) -> bool| {
+            let due = self.sysctls.iter().filter(move |(path, _)| is_due(path));
+            Netns::visit(netns, || write_changed(due)).map_err(enter)
+        };
         // Sysctls first: some of them decide what becomes of addresses.
-        Netns::visit(netns, || write_changed(&self.sysctls)).map_err(enter)?;
-        let refused = Netlink::open_in(netns)
-            .and_then(|mut netlink| netlink.give_carried(device, &self.settings))
+        write(|path| !is_secret(path) && !comes_last(path))?;
+        let mut netlink = Netlink::open_in(netns).map_err(&explain)?;
+        let features = match &self.features {
+            Some(features) => netlink.set_features(device, features),
+            None => Ok(()),
+        };
+        let mut refused = netlink
+            .give_carried(device, &self.settings)
             .map_err(&explain)?;
+        // A secret changes how addresses are made, and this says how in the end.
+        write(is_secret)?;
+        let generation = netlink.give_generation(device, &self.settings);
+        refused.extend(
+            [features, generation]
+                .into_iter()
+                .filter_map(std::result::Result::err),
+        );
+        write(comes_last)?;
         // The interface has joined some groups by itself: those of all hosts and of its addresses.
         let join = || {
             let there = groups(index);
@@ -98,12 +123,30 @@ fn enter(errno: crate::kernel::errno::Errno) -> LabError {
     LabError::refused("enter the network namespace of a node", errno)
 }
 
+/// Tells whether a sysctl is the secret of which an interface makes IPv6 addresses. The kernel then
+/// makes them of it, whatever it has done before (net/ipv6/addrconf.c,
+/// addrconf_sysctl_stable_secret).
+fn is_secret(path: &str) -> bool {
+    path.starts_with(V6) && path.ends_with("/stable_secret")
+}
+
+/// Tells whether a sysctl is one that the kernel sets again, or acts upon at once, until the
+/// interface is up and has its addresses (net/ipv6/addrconf.c, addrconf_notify and
+/// addrconf_sysctl_addr_gen_mode).
+fn comes_last(path: &str) -> bool {
+    path.starts_with(V6) && (path.ends_with("/mtu") || path.ends_with("/addr_gen_mode"))
+}
+
+/// Settings of IPv6, below `/proc/sys`.
+const V6: &str = "net/ipv6/conf/";
+
 /// Writes the sysctls that have other values.
-fn write_changed(changed_from: &BTreeMap<String, String>) {
+fn write_changed<'a>(changed_from: impl Iterator<Item = (&'a String, &'a String)>) {
     for (path, value) in changed_from {
-        let now = sysctls::read(path);
-        if now.is_ok_and(|now| now != *value) {
-            // Some are for the kernel to set, such as the MTU of IPv6 before there is a device.
+        // A secret that nobody has set cannot be read (net/ipv6/addrconf.c,
+        // addrconf_sysctl_stable_secret).
+        if sysctls::read(path).ok().as_ref() != Some(value) {
+            // Some are for the kernel to set.
             let _ = sysctls::write(path, value);
         }
     }

@@ -1,13 +1,14 @@
 //! How much stands on an interface: of two interfaces, the one with more is better left alone.
 
-use super::{CarriedSettings, NEIGHBOUR, RTM_GETLINK};
+use super::{ADDRESS, CarriedRequest, CarriedSettings, NEIGHBOUR, RTM_GETLINK};
 use crate::netlink::connection::Netlink;
 use crate::netlink::encoding;
 use crate::netlink::error::NetlinkError;
 
 impl CarriedSettings {
     /// Counts what stands on the interface: addresses, routes, queueing disciplines and the like,
-    /// and what is unusual of the interface itself. Neighbours, which come and go, do not count.
+    /// and what is unusual of the interface itself. Neighbours, which come and go, do not count. A
+    /// temporary address outweighs all that, since the kernel alone makes those.
     pub fn amount(&self) -> usize {
         let requests = self.requests.iter();
         let requests = requests.filter(|it| it.kind != NEIGHBOUR.new).count();
@@ -34,7 +35,8 @@ impl CarriedSettings {
             self.flags & 1 == 0,
         ];
         let unusual = unusual.into_iter().filter(|is| *is).count();
-        requests + self.altnames.len() + unusual
+        let temporary = self.requests.iter().filter(|it| is_temporary(it)).count();
+        requests + self.altnames.len() + unusual + 10_000 * temporary
     }
 
     /// Returns the largest packet of the interface.
@@ -48,6 +50,18 @@ impl CarriedSettings {
         const IFLA_ADDRESS: u16 = 1;
         encoding::find(&self.link.0, IFLA_ADDRESS)?.try_into().ok()
     }
+}
+
+/// Tells whether a request is for a temporary address of IPv6 (RFC 8981). The message is a
+/// `struct ifaddrmsg`: family, prefix length, flags.
+fn is_temporary(request: &CarriedRequest) -> bool {
+    const IFA_F_TEMPORARY: u8 = 0x01;
+    let CarriedRequest { kind, payload, .. } = request;
+    *kind == ADDRESS.new
+        && payload.first() == Some(&(libc::AF_INET6 as u8))
+        && payload
+            .get(2)
+            .is_some_and(|flags| flags & IFA_F_TEMPORARY != 0)
 }
 
 impl Netlink {

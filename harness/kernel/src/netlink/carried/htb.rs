@@ -1,7 +1,6 @@
 //! The queueing discipline HTB, whose answers the kernel does not take back as they are.
 
-use super::set_u32;
-use crate::netlink::encoding::{self, numbered};
+use crate::netlink::encoding::{self, numbered, set_u32};
 
 /// HTB tells its whole version, and takes the upper half of it only (net/sched/sch_htb.c, htb_dump
 /// and htb_init).

@@ -75,6 +75,8 @@ pub struct AddressEntry {
     pub scope: String,
     /// Whether duplicate address detection has still to end.
     pub tentative: bool,
+    /// Whether another host of the network has the address, as that detection has found.
+    pub duplicate: bool,
     /// Whether the address never expires.
     pub permanent: bool,
     /// Whether new connections are no longer to be made from the address (RFC 4862, section

@@ -87,6 +87,7 @@ pub(super) fn interface(header: &[u8], attributes: &[u8]) -> Option<InterfaceEnt
 pub(super) fn address(header: &[u8], attributes: &[u8]) -> Option<AddressEntry> {
     const IFA_ADDRESS: u16 = 1;
     const IFA_LOCAL: u16 = 2;
+    const IFA_F_DADFAILED: u8 = 0x08;
     const IFA_F_DEPRECATED: u8 = 0x20;
     const IFA_F_TENTATIVE: u8 = 0x40;
     const IFA_F_PERMANENT: u8 = 0x80;
@@ -110,6 +111,7 @@ pub(super) fn address(header: &[u8], attributes: &[u8]) -> Option<AddressEntry> 
             other => unnamed(other.into()),
         },
         tentative: flags & IFA_F_TENTATIVE != 0,
+        duplicate: flags & IFA_F_DADFAILED != 0,
         permanent: flags & IFA_F_PERMANENT != 0,
         deprecated: flags & IFA_F_DEPRECATED != 0,
     })

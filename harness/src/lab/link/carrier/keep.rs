@@ -70,10 +70,18 @@ fn rooted(ends: &LinkEnds, side: Side) -> Result<Vec<String>> {
         .filter(|it| it.peer == Some(index) && it.kind.as_deref() != Some("veth"));
     let tunnels = ends.open(side)?.tunnels_over(index);
     let tunnels = tunnels.map_err(|e| ends.refused(side, e))?;
+    let abroad = ends
+        .open(side)?
+        .interfaces_abroad_over(ends.require_netns(side)?, index);
+    let abroad = abroad.map_err(|e| ends.refused(side, e))?;
+    let abroad = abroad
+        .iter()
+        .map(|name| format!("interface `{name}` of another namespace on {whose}"));
     let mut rooted: Vec<String> = stands_on_it
         .map(|it| &it.name)
         .chain(&tunnels)
         .map(|name| format!("interface `{name}` on {whose}"))
+        .chain(abroad)
         .collect();
     let table = Netns::visit(ends.require_netns(side)?, || {
         std::fs::read_to_string("/proc/thread-self/net/packet").unwrap_or_default()

@@ -1,0 +1,258 @@
+//! What was given to both interfaces of a link is there after its first impairment: the interface
+//! that is made anew has all of it that the kernel lets anybody give.
+
+use std::os::fd::AsRawFd;
+
+use snowglobe::lab::{Carrier, LabErrorKind, Node};
+use snowglobe::prelude::*;
+use snowglobe::topology::{LinkId, NodeId};
+
+use crate::MS;
+use crate::kept_beyond::shell;
+
+/// Kinds of things, each with what makes it and what shows it.
+const KINDS: &[(&str, &str, &str)] = &[
+    (
+        "filters",
+        "tc qdisc add dev eth0 clsact; \
+         tc filter add dev eth0 ingress protocol ip pref 5 u32 match ip dst 10.9.9.9 \
+            action mirred egress redirect dev lo; \
+         tc filter add dev eth0 egress pref 7 protocol all bpf bytecode '1,6 0 0 0,'",
+        "tc filter show dev eth0 ingress; tc filter show dev eth0 egress",
+    ),
+    (
+        "a resilient group of next hops",
+        "ip nexthop add id 5 via $PEER dev eth0; \
+         ip nexthop add id 7 group 5 type resilient buckets 8 idle_timer 60; \
+         ip route add 192.0.10.0/24 nhid 7",
+        "ip nexthop | grep -o 'group.*idle_timer [0-9]*'; ip route show 192.0.10.0/24",
+    ),
+    (
+        "a route elsewhere from an address of the interface",
+        "ip link add x0 type veth peer name x1; ip link set x0 up; ip link set x1 up; \
+         ip addr add 10.50.0.1/24 dev x0; ip addr add 10.0.0.77/32 dev eth0; \
+         ip route add 192.0.2.0/24 via 10.50.0.2 src 10.0.0.77",
+        "ip route show 192.0.2.0/24",
+    ),
+    (
+        "a route that expires",
+        "ip -6 route add 2001:db8:6::/48 via fe80::1 dev eth0 expires 100000",
+        "ip -6 route show 2001:db8:6::/48 | sed 's/9[0-9]*sec/soon/; s/100000sec/soon/'",
+    ),
+    (
+        "neighbours of all kinds",
+        "ip neigh add 10.0.0.90 lladdr 02:00:00:00:00:90 nud noarp dev eth0; \
+         ip neigh add 10.0.0.93 dev eth0 managed; \
+         ip neigh add 10.0.0.92 lladdr 02:00:00:00:00:93 nud permanent protocol bird dev eth0",
+        "ip neigh show nud all | grep -E '^10.0.0.9[0-9] ' | \
+         sed 's/INCOMPLETE\\|FAILED\\|PROBE/sought/; s/probes [0-9]*//; s/ *$//' | sort",
+    ),
+    (
+        "addresses that are made at random",
+        "ip link set eth0 addrgenmode random",
+        "ip -d -o link show dev eth0 | grep -o 'addrgenmode [a-z]*'; \
+         ip -6 -o addr show dev eth0 scope link | wc -l",
+    ),
+    (
+        "a secret for addresses",
+        "echo 2003::1 > /proc/sys/net/ipv6/conf/eth0/stable_secret",
+        "cat /proc/sys/net/ipv6/conf/eth0/stable_secret; \
+         ip -d -o link show dev eth0 | grep -o 'addrgenmode [a-z]*'",
+    ),
+    (
+        "a token for addresses",
+        "echo 0 > /proc/sys/net/ipv6/conf/eth0/forwarding; \
+         echo 1 > /proc/sys/net/ipv6/conf/eth0/accept_ra; ip token set ::5 dev eth0",
+        "ip token get dev eth0",
+    ),
+    (
+        "an MTU of IPv6",
+        "echo 1400 > /proc/sys/net/ipv6/conf/eth0/mtu",
+        "cat /proc/sys/net/ipv6/conf/eth0/mtu",
+    ),
+];
+
+/// Two nodes and a plain link.
+struct World {
+    lab: Lab,
+    nodes: [NodeId; 2],
+    link: LinkId,
+}
+
+impl World {
+    fn new() -> TestResult<Self> {
+        let mut topology = Topology::new();
+        let nodes = [topology.node("one"), topology.node("two")];
+        let link = topology.link(nodes[0], nodes[1]);
+        let lab = topology.start()?;
+        Ok(Self { lab, nodes, link })
+    }
+
+    fn node(&self, number: usize) -> &Node {
+        &self.lab[self.nodes[number]]
+    }
+
+    fn impair(&self) -> TestResult {
+        self.lab[self.link].impair(Impairment::delayed(MS))?;
+        assert_ne!(self.lab[self.link].carrier(), Carrier::Veth);
+        Ok(())
+    }
+
+    /// Runs a script in some nodes; `$PEER` is the address of the other node.
+    fn at(&self, numbers: &[usize], script: &str) -> TestResult<Vec<String>> {
+        let of = |number: &usize| {
+            let peer = self.node(1 - number).ip();
+            shell(self.node(*number), &format!("PEER={peer}; {script}"))
+        };
+        numbers.iter().map(of).collect()
+    }
+}
+
+#[snowglobe::test(timeout = "120s")]
+fn what_can_be_given_again_is_there_afterwards() -> TestResult {
+    for at in [&[0, 1][..], &[0], &[1]] {
+        for (kind, make, show) in KINDS {
+            let world = World::new()?;
+            let plain = world.at(at, show)?;
+            let said = world.at(at, make)?.concat();
+            let before = world.at(at, show)?;
+            if said.contains("not supported") || said.contains("Unknown") {
+                snowglobe::note(format!("this kernel or its tools have no {kind}: {said}"));
+                continue;
+            }
+            assert_ne!(before, plain, "{kind}: {said}");
+            world.impair()?;
+            assert_eq!(world.at(at, show)?, before, "{kind}, at {at:?}");
+        }
+    }
+    Ok(())
+}
+
+/// Calls the ioctl `SIOCETHTOOL`, and returns the value that the kernel has left.
+#[expect(unsafe_code, reason = "no crate here has this ioctl")]
+fn ethtool(command: u32, value: u32) -> std::io::Result<u32> {
+    let socket = UdpSocket::bind("0.0.0.0:0")?;
+    let mut words = [command, value];
+    // SAFETY: all-zero is a valid value of this plain structure.
+    let mut request: nix::libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"eth0") {
+        *to = *from as nix::libc::c_char;
+    }
+    request.ifr_ifru.ifru_data = (&raw mut words).cast();
+    const SIOCETHTOOL: nix::libc::Ioctl = 0x8946;
+    // SAFETY: the request and the two words, as many as the commands here have, live across the
+    // call.
+    let done = unsafe { nix::libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) };
+    nix::errno::Errno::result(done)?;
+    Ok(words[1])
+}
+
+/// As after `ethtool -K eth0 tso off tx off gro on`.
+#[snowglobe::test]
+fn offloads_are_there_afterwards() -> TestResult {
+    // The commands that set and get TSO, TX checksums and GRO (linux/ethtool.h).
+    const OFFLOADS: [(u32, u32, u32); 3] = [(0x1f, 0x1e, 0), (0x17, 0x16, 0), (0x2c, 0x2b, 1)];
+    for at in [&[0, 1][..], &[0], &[1]] {
+        let world = World::new()?;
+        let set = |node: &Node| -> TestResult {
+            for (set, get, value) in OFFLOADS {
+                assert_ne!(node.run(|| ethtool(get, 0))?, value, "the default");
+                node.run(|| ethtool(set, value))?;
+            }
+            Ok(())
+        };
+        for number in at {
+            set(world.node(*number))?;
+        }
+        world.impair()?;
+        for number in at {
+            for (_, get, value) in OFFLOADS {
+                let found = world.node(*number).run(|| ethtool(get, 0))?;
+                assert_eq!(found, value, "command {get:#x} of node {number}, at {at:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A namespace in a node, and a macvlan in it that stands on the node's interface.
+const ABROAD: &str = "setsid unshare --net sleep 1000 </dev/null >/dev/null 2>&1 & there=$!; \
+    while [ \"$(readlink /proc/$there/ns/net)\" = \"$(readlink /proc/self/ns/net)\" ]; do :; done; \
+    ip link add m0 link eth0 type macvlan mode bridge && ip link set m0 netns $there && \
+    echo $there";
+
+#[snowglobe::test]
+fn a_macvlan_in_a_namespace_of_its_own_goes_on() -> TestResult {
+    for at in [0, 1] {
+        let world = World::new()?;
+        let said = world.at(&[at], ABROAD)?.concat();
+        let Ok(there) = said.trim().parse::<u32>() else {
+            snowglobe::note(format!("this kernel has no macvlan: {said}"));
+            return Ok(());
+        };
+        let look = format!("nsenter --net --target {there} ip -o link show dev m0");
+        assert!(world.at(&[at], &look)?.concat().contains("m0@"));
+        world.impair()?;
+        let found = world.at(&[at], &look)?.concat();
+        assert!(found.contains("m0@"), "at {at}: {found}");
+    }
+    let world = World::new()?;
+    world.at(&[0, 1], ABROAD)?;
+    let error = world.lab[world.link].impair(Impairment::delayed(MS));
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), LabErrorKind::NotSupported);
+    let text = error.to_string();
+    assert!(
+        text.contains("interface `m0` of another namespace on node `two`"),
+        "{text}"
+    );
+    Ok(())
+}
+
+/// Programs may have connections from such an address, and only the kernel can make one.
+#[snowglobe::test]
+fn a_temporary_address_stays_whatever_stands_on_the_other_interface() -> TestResult {
+    for at in [0, 1] {
+        let world = World::new()?;
+        let temporary = "ip -6 -o addr show dev eth0 temporary | grep -o 'fd00:9:[^ ]*'";
+        world.at(
+            &[at],
+            "echo 2 > /proc/sys/net/ipv6/conf/eth0/use_tempaddr; \
+             ip addr add fd00:9::1/64 dev eth0 mngtmpaddr nodad \
+                valid_lft 100000 preferred_lft 50000",
+        )?;
+        world.at(
+            &[1 - at],
+            "for i in 1 2 3 4 5 6 7 8; do ip addr add 10.77.0.$i/24 dev eth0; done",
+        )?;
+        world
+            .lab
+            .wait_until(|| world.at(&[at], temporary).is_ok_and(|it| it[0] != ""))?;
+        let before = world.at(&[at], temporary)?;
+        world.impair()?;
+        assert_eq!(world.at(&[at], temporary)?, before, "at {at}");
+    }
+    Ok(())
+}
+
+/// The kernel does not answer for an address that it has found to be a duplicate, and nobody waits
+/// for it.
+#[snowglobe::test]
+fn a_duplicate_address_is_no_obstacle() -> TestResult {
+    let world = World::new()?;
+    let add = "ip -6 addr add fd00::62/64 dev eth0";
+    world.at(&[0], &format!("{add} nodad"))?;
+    world.at(&[1], add)?;
+    let duplicate = "ip -6 -o addr show dev eth0 dadfailed";
+    world
+        .lab
+        .wait_until(|| world.at(&[1], duplicate).is_ok_and(|it| it[0] != ""))?;
+    let inspection = world.lab.inspect(world.nodes[1])?;
+    let is_told = |it: &&snowglobe::lab::AddressEntry| it.duplicate;
+    let found = inspection.addresses.iter().find(is_told);
+    assert_eq!(
+        found.map(|it| it.address.to_string()).as_deref(),
+        Some("fd00::62")
+    );
+    world.impair()
+}
