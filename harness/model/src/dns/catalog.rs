@@ -30,6 +30,13 @@ pub struct Catalog {
     dns64: Option<Synthesis>,
 }
 
+/// The other form of a name of the lab.
+pub(crate) struct OtherForm {
+    pub(crate) name: DomainName,
+    /// Whether a node of the lab has the name, in whatever form.
+    pub(crate) is_of_node: bool,
+}
+
 /// The findings for a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
@@ -85,15 +92,22 @@ impl Catalog {
     }
 
     /// Returns the other form of a name of the lab: `bob.lab` of `bob`, and the other way round.
-    pub(crate) fn other_form(&self, name: &DomainName) -> Option<DomainName> {
+    pub(crate) fn other_form(&self, name: &DomainName) -> Option<OtherForm> {
         let domain = self.domain.as_ref()?;
+        let is_of_node = self.lab.has_node(name);
         let below = name.as_str().strip_suffix(domain.as_str());
         if let Some(short) = below.and_then(|it| it.strip_suffix('.')) {
-            return Some(DomainName::as_asked(short));
+            let name = DomainName::as_asked(short);
+            return Some(OtherForm { name, is_of_node });
         }
         let one_label = !name.as_str().is_empty() && !name.as_str().contains('.');
-        let of_lab = name != domain && (one_label || self.lab.has_node(name));
-        of_lab.then(|| DomainName::as_asked(&format!("{name}.{domain}")))
+        // A name of a zone is no name of the lab, and neither is `org` above `example.org`.
+        let may_be = one_label && !self.there.contains(name);
+        let of_lab = name != domain && (is_of_node || may_be);
+        of_lab.then(|| OtherForm {
+            name: DomainName::as_asked(&format!("{name}.{domain}")),
+            is_of_node,
+        })
     }
 
     /// Returns the seconds for which an answer may be kept whose record says nothing of it.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use snowglobe_derive::{Deserialize, Serialize};
 
+use crate::dns::catalog::OtherForm;
 use crate::dns::error::DnsFaultError;
 use crate::dns::kind::RecordKind;
 use crate::dns::name::DomainName;
@@ -28,10 +29,10 @@ use crate::dns::record::{Record, RecordData};
 pub struct DnsFault {
     /// The change of the answers.
     pub effect: DnsEffect,
-    /// The name that the questions are about; with `*.` in front, all names below the rest; without
-    /// a name, all names. A name of the lab is meant with and without the lab's domain (`bob`,
-    /// `bob.lab`), as resolvers ask for either; a dot at the end (`bob.`) confines the fault to the
-    /// name as it is.
+    /// The name that the questions are about; with `*.` in front, all names below the rest; `*`
+    /// alone or without a name, all names. A name of the lab is meant with and without the lab's
+    /// domain (`bob`, `bob.lab`), as resolvers ask for either; a dot at the end (`bob.`) confines
+    /// the fault to the name as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The type of record that is asked for; any type if there is none.
@@ -205,22 +206,27 @@ impl ParsedFault {
     pub(crate) fn is_about(
         &self,
         name: &DomainName,
-        other: Option<&DomainName>,
+        other: Option<&OtherForm>,
         kind: RecordKind,
     ) -> bool {
-        let fits = |own: &DomainName, asked: &DomainName| match own.as_str().strip_prefix("*.") {
-            Some(rest) => {
-                let below = asked.as_str().strip_suffix(rest);
-                below.is_some_and(|it| it.ends_with('.'))
-            }
-            None if own.as_str() == "*" => *asked != DomainName::ROOT,
-            None => own == asked,
-        };
         let other = other.filter(|_| !self.exact);
-        let named = self
-            .name
-            .as_ref()
-            .is_none_or(|own| fits(own, name) || other.is_some_and(|other| fits(own, other)));
+        let named = self.name.as_ref().is_none_or(|own| match own.as_str() {
+            // With a dot at its end it is the wildcard below the root, which is not about the root
+            // itself (RFC 4592, section 2.2.2).
+            "*" => !self.exact || *name != DomainName::ROOT,
+            wild if wild.starts_with("*.") => {
+                // `com` is no name of the lab, and only names of the lab have two forms.
+                let other = other.filter(|it| it.is_of_node);
+                is_below(wild, name) || other.is_some_and(|it| is_below(wild, &it.name))
+            }
+            _ => own == name || other.is_some_and(|it| *own == it.name),
+        });
         named && self.kind.is_none_or(|own| own == kind)
     }
+}
+
+/// Returns whether a name is one of those that a wildcard stands for.
+fn is_below(wildcard: &str, name: &DomainName) -> bool {
+    let rest = wildcard.strip_prefix('*');
+    rest.is_some_and(|rest| name.as_str().ends_with(rest) && name.as_str() != rest)
 }

@@ -233,7 +233,9 @@ fn faults_change_what_they_are_about() {
         ("*.lab", "bob"),
         ("bob.lab.", "bob.lab"),
         ("*", "www.example.org"),
+        ("*", "."),
         ("*.", "bob"),
+        ("carol.lab", "carol"),
     ] {
         let failed = DnsFault::servfail().of_name(given);
         let said = of(&failed, asked, false).outcome;
@@ -247,6 +249,18 @@ fn faults_change_what_they_are_about() {
         let failed = DnsFault::servfail().of_name(given);
         let said = of(&failed, asked, false).outcome;
         assert_eq!(said, DnsOutcome::Answered(1), "{asked} for {given}");
+    }
+    // The root is not below itself (RFC 4592, section 2.2.2), and neither a name that nobody has
+    // nor one of a zone is below the domain of the lab.
+    for (given, asked, expected) in [
+        ("*.", ".", DnsOutcome::NoData),
+        ("*.lab", "com", DnsOutcome::NoName),
+        ("*.lab", "org", DnsOutcome::NoData),
+        ("org.lab", "org", DnsOutcome::NoData),
+    ] {
+        let failed = DnsFault::servfail().of_name(given);
+        let said = of(&failed, asked, false).outcome;
+        assert_eq!(said, expected, "{asked} for {given}");
     }
     let late = DnsFault::delay(Duration::from_millis(300));
     let both = reply(&query("bob", RecordKind::A), &[late.clone(), late], false);
