@@ -156,7 +156,7 @@ fn two_hosts_behind_one_router_meet_at_its_external_address() -> TestResult {
 
 #[snowglobe::test]
 fn mappings_of_nftables_are_values_too_and_are_flushed() -> TestResult {
-    let inside = SocketAddrV4::new(Ipv4Addr::new(10, 9, 9, 9), 80);
+    let inside = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 9), 80);
     let world = World::new(preset::home().forward(NatProtocol::Tcp, 8080, inside))?;
     let (server, client) = (world.server(), world.inside());
     let outside = server.sees(&client, [0, 0]);

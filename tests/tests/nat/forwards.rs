@@ -256,3 +256,65 @@ fn a_service_of_the_router_is_reached_at_its_external_address_from_inside() -> T
     assert_eq!(from.port(), stream.local_addr()?.port());
     Ok(())
 }
+
+/// Returns what is said of a port that a router forwards to an address: behind the router are a
+/// network of its own and one behind another router, and a network is joined to neither.
+fn forwarded_to(to: &str) -> TestResult<Result<(), String>> {
+    let mut topology = Topology::new();
+    let internet = topology.internet();
+    let nat = preset::home().forward(NatProtocol::Tcp, 8080, to.parse()?);
+    let home = topology.router(RouterSpec::home("home").nat(nat));
+    let uplink = LinkSpec::new().addresses("198.51.100.2/24", "198.51.100.1");
+    topology.uplink_with(home, internet, uplink);
+    let lan = topology.switch(SwitchSpec::new("lan").subnet("192.168.7.0/24"));
+    topology.plug(home, lan);
+    let lab = topology.router("cellar");
+    topology.uplink_with(lab, home, LinkSpec::new().subnet("192.168.8.0/30"));
+    let host = topology.node("host");
+    topology.link_with(host, lab, LinkSpec::new().subnet("192.168.9.0/24"));
+    Ok(topology.validate().map_err(|error| error.to_string()))
+}
+
+#[snowglobe::test]
+fn a_port_that_is_forwarded_to_nobody_is_refused() -> TestResult {
+    for somebody in [
+        "192.168.7.1:80",
+        "192.168.7.200:80",
+        "192.168.8.2:80",
+        "192.168.9.5:80",
+    ] {
+        assert_eq!(forwarded_to(somebody)?, Ok(()), "{somebody}");
+    }
+    for nobody in [
+        "192.168.6.2:80",
+        "192.168.7.255:80",
+        "192.168.9.0:80",
+        "198.51.100.1:80",
+        "127.0.0.1:80",
+        "0.0.0.0:80",
+        "224.0.0.1:80",
+    ] {
+        let error = forwarded_to(nobody)?.expect_err(nobody);
+        let said = format!("node `home` forwards port 8080 to `{nobody}`");
+        assert!(error.contains(&said), "{error}");
+        assert!(error.contains("`192.168.7.0/24`"), "{error}");
+    }
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_running_router_forwards_no_port_to_nobody() -> TestResult {
+    let mut home = Home::new(carried(NatEngine::Userspace, Hairpinning::Off), None)?;
+    let nat = preset::home().forward(NatProtocol::Udp, 1, "10.77.0.1:1".parse()?);
+    let error = home.lab.change_router(home.router, |it| it.nat(nat));
+    let error = error.expect_err("nobody is there").to_string();
+    assert!(error.contains("no host behind the router"), "{error}");
+    assert_eq!(
+        home.by_udp(&home.lab[home.stranger])?,
+        home.lab[home.stranger].ip()
+    );
+    // A router that loses a network keeps the ports that lead there.
+    let link = home.lab.topology().links().last().ok_or("a link")?;
+    home.lab.remove_link(link)?;
+    Ok(())
+}

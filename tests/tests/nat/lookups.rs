@@ -9,7 +9,7 @@ use crate::world::World;
 
 /// A forwarded port, and where it leads.
 const FORWARDED: u16 = 8000;
-const INSIDE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 168, 7, 2), 5000);
+const INSIDE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 77), 5000);
 
 /// Takes the time away that passes between two looks.
 fn timeless(mapping: NatMapping) -> NatMapping {

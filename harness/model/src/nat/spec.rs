@@ -166,7 +166,8 @@ pub struct PortForward {
     pub protocol: NatProtocol,
     /// The port outside, at the first external address.
     pub port: u16,
-    /// The address and port inside.
+    /// The address and port inside. The address is one of a network behind the router; whether a
+    /// host has it is not checked, since a host may get it later: by DHCP, by VRRP, or by joining.
     pub to: SocketAddrV4,
 }
 

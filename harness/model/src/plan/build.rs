@@ -17,7 +17,7 @@ use crate::plan::kept::Kept;
 use crate::plan::plan::{NodePlan, Plan, SegmentPlan};
 use crate::plan::routing::announced::{AddressedNetworks, RoutedNetworks, port_sites};
 use crate::plan::routing::by_hand::add_routes_by_hand;
-use crate::plan::routing::check::{check_pools, check_realms, check_uplinks};
+use crate::plan::routing::check::{check_forwards, check_pools, check_realms, check_uplinks};
 use crate::plan::routing::defaults::{Gateways, metric};
 use crate::plan::routing::hairpin::divert_to_uplinks;
 use crate::plan::routing::realms::{
@@ -131,6 +131,7 @@ pub(crate) fn plan(topology: &Topology, kept: Option<&Kept<'_>>) -> Result<Plan,
     crate::ndp::check::check_with_plan(topology, &plan, &mut problems);
     crate::v6::check::check_with_plan(topology, &plan, &mut problems);
     check_pools(topology, &plan, &mut problems);
+    check_forwards(topology, &plan, &mut problems);
     problems.check()?;
     Ok(plan)
 }

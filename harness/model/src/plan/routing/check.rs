@@ -1,6 +1,6 @@
 //! What is wrong with uplinks, with networks apart from each other, and with metrics.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::defaults::Gateways;
 use super::realms::{Realms, has_routers, is_uplink, network};
@@ -13,9 +13,10 @@ use crate::plan::wiring::{Attachment, Wiring};
 use crate::topology::error::{Problems, Site, TopologyError, TopologySubject};
 use crate::topology::id::Owner;
 use crate::topology::link::Engine;
-use crate::topology::problem::{NamedPart, RouterProblem};
+use crate::topology::problem::{ForwardToNobody, NamedPart, RouterProblem};
 use crate::topology::router::RouterSettings;
-use crate::topology::value::Topology;
+use crate::topology::subnet::Subnet;
+use crate::topology::value::{Routing, Topology};
 
 /// Refuses a translation without an uplink, and networks that are in front of themselves.
 pub(crate) fn check_realms(
@@ -208,6 +209,64 @@ pub(crate) fn check_pools(topology: &Topology, plan: &Plan, problems: &mut Probl
             }
         }
     }
+}
+
+/// Refuses forwarded ports that lead to no network behind the router.
+///
+/// Whether a host there has the address is left open: a host may be given it by DHCP, two hosts may
+/// share it by VRRP, and a node may join while the lab runs.
+pub(crate) fn check_forwards(topology: &Topology, plan: &Plan, problems: &mut Problems) {
+    // Routing daemons find networks that no plan knows, and a running lab that has lost a link has
+    // lost the routes over it, too.
+    let gone = || plan.stacks.iter().flat_map(|it| &it.interfaces);
+    if topology.settings.routing == Routing::None || gone().any(|it| it.gone) {
+        return;
+    }
+    for stack in &plan.stacks {
+        let settings = network(topology, stack.owner).router.as_ref();
+        let Some(nat) = settings.and_then(|it| it.nat.as_ref()) else {
+            continue;
+        };
+        for forward in &nat.forwards {
+            if leads_inside(stack, *forward.to.ip()) {
+                continue;
+            }
+            let (router, subject) = named_with_subject(topology, stack.owner);
+            let behind = networks_of(stack).filter(|(it, _)| !it.uplink);
+            let forward = ForwardToNobody {
+                router,
+                port: forward.port,
+                to: forward.to,
+                behind: behind.map(|(_, network)| network).collect(),
+            };
+            let site = Site::new(subject, "nat");
+            problems.add(site, || RouterProblem::ForwardToNobody(forward));
+        }
+    }
+}
+
+/// Returns whether a router leads packets to an address to a network behind itself, where a host
+/// can have the address.
+fn leads_inside(stack: &StackPlan, to: Ipv4Addr) -> bool {
+    let networks = networks_of(stack).filter(|(_, network)| network.contains(to.into()));
+    let nearest = networks.max_by_key(|(_, network)| network.prefix());
+    nearest.is_some_and(|(interface, network)| {
+        let (first, last) = network.host_range();
+        !interface.uplink && (first..=last).contains(&network.host_of(to.into()))
+    })
+}
+
+/// Returns the networks of IPv4 that a router knows, each with the interface by which it is
+/// reached: its own, and those to which it has routes.
+fn networks_of(stack: &StackPlan) -> impl Iterator<Item = (&InterfacePlan, Subnet)> {
+    stack.interfaces.iter().flat_map(|interface| {
+        let own = interface.addresses.iter();
+        let own = own.filter_map(|it| Subnet::around(it.ip, it.prefix));
+        let routes = interface.routes.iter().filter(|it| it.table.is_none());
+        let all = own.chain(routes.map(|it| it.to));
+        let v4 = all.filter(|it| !it.is_ipv6() && it.prefix() > 0);
+        v4.map(move |it| (interface, it))
+    })
 }
 
 /// Returns the node or pod of a stack, as sentences name it and as the subject of an error.

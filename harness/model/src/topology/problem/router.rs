@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::kind::{NounProblem, TopologyErrorKind};
 use super::part::{LinkLabel, NamedPart};
@@ -10,6 +10,7 @@ use crate::nat::NatProblem;
 use crate::packet::ip::IpVersion;
 use crate::portmap::PortMappingProblem;
 use crate::topology::name::show;
+use crate::topology::subnet::Subnet;
 
 /// A mistake in a router, or in the way from a stack to others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,12 +73,24 @@ pub(crate) enum RouterProblem {
         interface: String,
         link: LinkLabel,
     },
+    /// A port is forwarded to an address that no host behind the router can have.
+    ForwardToNobody(ForwardToNobody),
     /// A route that was given by hand has a mistake.
     Route {
         part: NamedPart,
         to: String,
         mistake: RouteMistake,
     },
+}
+
+/// A port that is forwarded to an address that no host behind the router can have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ForwardToNobody {
+    pub(crate) router: NamedPart,
+    pub(crate) port: u16,
+    pub(crate) to: SocketAddrV4,
+    /// The networks behind the router.
+    pub(crate) behind: Vec<Subnet>,
 }
 
 /// A mistake in a route that was given by hand.
@@ -107,9 +120,10 @@ impl NounProblem for RouterProblem {
             Self::NatOnNetem { .. } | Self::SameMetric { .. } | Self::PoolTaken { .. } => {
                 TopologyErrorKind::Conflict
             }
-            Self::Nat { .. } | Self::PortMapping { .. } | Self::PoolOutsideUplinks { .. } => {
-                TopologyErrorKind::Invalid
-            }
+            Self::Nat { .. }
+            | Self::PortMapping { .. }
+            | Self::PoolOutsideUplinks { .. }
+            | Self::ForwardToNobody(_) => TopologyErrorKind::Invalid,
             Self::NatBypassed { .. } | Self::CircleOfUplinks { .. } => TopologyErrorKind::Wiring,
             Self::Route { mistake, .. } => match mistake {
                 RouteMistake::NotANetwork(_) | RouteMistake::FamiliesDiffer => {
@@ -133,6 +147,7 @@ impl NounProblem for RouterProblem {
             | Self::SameMetric { .. }
             | Self::PoolTaken { .. }
             | Self::PoolOutsideUplinks { .. }
+            | Self::ForwardToNobody(_)
             | Self::NatBypassed { .. }
             | Self::CircleOfUplinks { .. }
             | Self::Route { .. } => None,
@@ -215,9 +230,31 @@ impl fmt::Display for RouterProblem {
                 "the NAT of {router} has `{address}` in its pool, which interface {interface} at \
                  link {link} has already; choose another"
             ),
+            Self::ForwardToNobody(forward) => write!(f, "{forward}"),
             Self::Route { part, to, mistake } => {
                 write!(f, "the route of {part} to {} {mistake}", show(to))
             }
+        }
+    }
+}
+
+impl fmt::Display for ForwardToNobody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            router,
+            port,
+            to,
+            behind,
+        } = self;
+        write!(
+            f,
+            "the NAT of {router} forwards port {port} to `{to}`, an address that no host behind \
+             the router can have; "
+        )?;
+        let behind: Vec<_> = behind.iter().map(|it| format!("`{it}`")).collect();
+        match &behind[..] {
+            [] => f.write_str("give the router a network with IPv4 behind it"),
+            some => write!(f, "take an address of a network there: {}", some.join(", ")),
         }
     }
 }
