@@ -118,3 +118,19 @@ fn a_home_that_masquerades_without_a_firewall_has_an_address_by_dhcpv6() -> Test
     assert_ne!(Some(seen), lab[laptop].ipv6().map(IpAddr::V6), "{own}");
     Ok(())
 }
+
+#[snowglobe::test]
+fn a_home_that_starts_again_has_an_address_again_whatever_translates() -> TestResult {
+    for nat in [preset::home(), preset::full_cone(), preset::hotel()] {
+        let it = provided(nat)?;
+        let home = &it.lab[it.home];
+        let before = it.seen()?;
+        home.kill_processes()?;
+        home.restart()?;
+        assert_eq!(it.seen()?, before);
+        home.crash()?;
+        home.restart()?;
+        assert_eq!(it.seen()?, before);
+    }
+    Ok(())
+}

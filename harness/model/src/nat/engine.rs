@@ -11,6 +11,7 @@ use super::packet::fragments::{FragmentKey, Fragments, Translation};
 use super::packet::{Checksums, IcmpKind, NatProtocol, PacketEnd, V4Packet};
 use super::spec::{Hairpinning, NatSpec, Unsolicited};
 use super::table::{MappingNumber, MappingTable};
+use crate::dhcp::frame::{CLIENT_PORT, SERVER_PORT};
 use crate::order::sort_by_key;
 use crate::packet::ethernet::exchange_macs;
 use crate::packet::ip::Fragment;
@@ -337,6 +338,12 @@ impl Nat {
     }
 
     fn refuse_inbound(&self, frame: &[u8], packet: &V4Packet, why: NatDrop) -> NatOutcome {
+        // A router that starts again asks from 0.0.0.0, and the offer comes to the address that it
+        // is given (RFC 2131, section 4.1): the one that it had, more often than not.
+        let ports = [packet.source.port(), packet.destination.port()];
+        if packet.protocol == Some(NatProtocol::Udp) && ports == [SERVER_PORT, CLIENT_PORT] {
+            return NatOutcome::Pass;
+        }
         match self.spec.unsolicited {
             Unsolicited::Drop => NatOutcome::Drop(why),
             Unsolicited::ToRouter if why == NatDrop::NoMapping => NatOutcome::Pass,
