@@ -22,6 +22,10 @@ use crate::topology::{Ecn, PathMtu, RouterSettings};
 /// The name of the table.
 const TABLE: &str = "snowglobe-router";
 
+/// The name of the table for addresses that DHCP has given. It is apart from the other one, whose
+/// counters go on while leases come and go.
+const LEASED_HAIRPINS: &str = "snowglobe-hairpins";
+
 /// Puts the rules in place that a stack is to have, the second, instead of those it had.
 pub(crate) fn install(
     filter: &mut FilterConversation,
@@ -37,12 +41,80 @@ pub(crate) fn install(
     filter.replace_rules(netns, TABLE, &after)
 }
 
+/// Puts the rules in place that hairpins need at addresses that DHCP has given to the uplinks.
+pub(crate) fn install_hairpins(
+    filter: &mut FilterConversation,
+    netns: BorrowedFd<'_>,
+    rules: &[HookRule],
+) -> Result<(), NetlinkError> {
+    filter.replace_rules(netns, LEASED_HAIRPINS, rules)
+}
+
 /// Returns the counters of the rules of a stack.
 pub(crate) fn counters(
     filter: &mut FilterConversation,
     netns: BorrowedFd<'_>,
 ) -> Result<Vec<RuleCounter>, NetlinkError> {
-    filter.rule_counters(netns, TABLE)
+    let mut counters = filter.rule_counters(netns, TABLE)?;
+    counters.extend(filter.rule_counters(netns, LEASED_HAIRPINS)?);
+    Ok(counters)
+}
+
+/// Returns the rules that hairpins need at addresses of uplinks, by the index of the uplink, which
+/// the plan does not know: DHCP has given them.
+pub(crate) fn hairpins(planned: &NetfilterPlan, leased: &[(u32, Ipv4Addr)]) -> Vec<HookRule> {
+    let NetfilterPlan {
+        router,
+        firewall,
+        uplinks,
+        clat: _,
+        external,
+    } = planned;
+    let Some(nat) = router.as_ref().and_then(|router| router.nat.as_ref()) else {
+        return Vec::new();
+    };
+    let on_wire = nat.carried_by() == NatEngine::Userspace;
+    match nat.hairpinning {
+        Hairpinning::Off => leased
+            .iter()
+            .map(|(_, it)| from_inside(*it, uplinks))
+            .collect(),
+        Hairpinning::ToRouter => Vec::new(),
+        Hairpinning::ExternalSource | Hairpinning::InternalSource if on_wire => {
+            let behind_firewall = leased.iter().filter(|_| firewall.is_some());
+            behind_firewall
+                .map(|(uplink, it)| mark_hairpin(*uplink, *it))
+                .collect()
+        }
+        Hairpinning::ExternalSource | Hairpinning::InternalSource => {
+            let forwards = nat.forwards.iter().flat_map(|forward| {
+                leased
+                    .iter()
+                    .filter_map(|(uplink, address)| forward_from_inside(forward, *uplink, *address))
+            });
+            // An address that is planned is the source already.
+            let source = external
+                .is_empty()
+                .then(|| source_of_hairpins(nat, uplinks, leased));
+            forwards.chain(source.flatten()).collect()
+        }
+    }
+}
+
+/// Marks what comes back from the wire of an uplink, from one host inside to another one: the
+/// firewall lets such packets through.
+fn mark_hairpin(uplink: u32, address: Ipv4Addr) -> HookRule {
+    let matches = vec![
+        RuleMatch::Family(IpFamily::V4),
+        RuleMatch::ReceivedOn(uplink),
+        RuleMatch::From(address.into(), 32),
+    ];
+    rule(
+        RuleHook::Arrival,
+        matches,
+        RuleAction::Mark(LEASED),
+        "nat-hairpin",
+    )
 }
 
 /// Returns the rules of a stack.
@@ -275,25 +347,28 @@ pub(crate) fn port_forward(
     uplink: u32,
     external: &[Ipv4Addr],
 ) -> Vec<HookRule> {
+    let outside = lead_inside(forward, vec![RuleMatch::ReceivedOn(uplink)]);
+    let inside = external
+        .iter()
+        .map(|address| forward_from_inside(forward, uplink, *address));
+    [outside].into_iter().chain(inside).flatten().collect()
+}
+
+/// Lets a port of the uplink lead inside for hosts inside that ask an external address.
+fn forward_from_inside(forward: &PortForward, uplink: u32, address: Ipv4Addr) -> Option<HookRule> {
+    let to = RuleMatch::To(address.into(), 32);
+    lead_inside(forward, vec![RuleMatch::NotReceivedOn(uplink), to])
+}
+
+fn lead_inside(forward: &PortForward, from: Vec<RuleMatch>) -> Option<HookRule> {
     let PortForward { protocol, port, to } = *forward;
-    let Some(number) = number_of(protocol) else {
-        return Vec::new();
-    };
-    let to = RuleAction::DestinationTo((*to.ip()).into(), to.port());
-    let lead = |from: Vec<RuleMatch>| {
-        let ports = [
-            RuleMatch::Transport(number),
-            RuleMatch::ToPorts(port..=port),
-        ];
-        let matches = [vec![RuleMatch::Family(IpFamily::V4)], from, ports.into()].concat();
-        rule(RuleHook::Prerouting, matches, to.clone(), "nat-port")
-    };
-    let outside = lead(vec![RuleMatch::ReceivedOn(uplink)]);
-    let inside = external.iter().map(|address| {
-        let to = RuleMatch::To((*address).into(), 32);
-        lead(vec![RuleMatch::NotReceivedOn(uplink), to])
-    });
-    [outside].into_iter().chain(inside).collect()
+    let ports = [
+        RuleMatch::Transport(number_of(protocol)?),
+        RuleMatch::ToPorts(port..=port),
+    ];
+    let matches = [vec![RuleMatch::Family(IpFamily::V4)], from, ports.into()].concat();
+    let action = RuleAction::DestinationTo((*to.ip()).into(), to.port());
+    Some(rule(RuleHook::Prerouting, matches, action, "nat-port"))
 }
 
 /// Returns the number of a protocol that has ports.

@@ -5,7 +5,9 @@
 //! addresses (RFC 4787, section 6). So such packets leave by the uplink: by a route in a table of
 //! their own, over the router in front of this one, where they never arrive.
 
-use crate::nat::NatEngine;
+use std::net::Ipv4Addr;
+
+use crate::nat::{NatEngine, NatSpec};
 use crate::plan::stack::{Diversion, InterfacePlan, RoutePlan, StackPlan, Sysctl};
 use crate::topology::subnet::Subnet;
 use crate::topology::value::Topology;
@@ -20,18 +22,44 @@ const TABLE: u32 = 999;
 pub(crate) fn divert_to_uplinks(topology: &Topology, stacks: &mut [StackPlan]) {
     for stack in stacks {
         let nat = router(topology, stack.owner).and_then(|router| router.nat.as_ref());
-        let hairpins = nat
-            .is_some_and(|nat| nat.carried_by() == NatEngine::Userspace && nat.hairpinning.is_on());
-        if hairpins {
+        if hairpins_on_wire(nat) {
             divert(stack);
         }
     }
 }
 
-fn divert(stack: &mut StackPlan) {
+impl StackPlan {
+    /// Returns the diversion of packets to an address that DHCP gives to an uplink, if the NAT
+    /// hairpins on the wire. The plan has those of the addresses that it knows.
+    pub fn diversion_of_lease(&self, address: Ipv4Addr) -> Option<Diversion> {
+        let router = self.netfilter.as_ref()?.router.as_ref()?;
+        let diversion = || Diversion {
+            address,
+            interfaces: behind(self),
+            table: TABLE,
+        };
+        hairpins_on_wire(router.nat.as_ref()).then(diversion)
+    }
+}
+
+fn hairpins_on_wire(nat: Option<&NatSpec>) -> bool {
+    nat.is_some_and(|nat| nat.carried_by() == NatEngine::Userspace && nat.hairpinning.is_on())
+}
+
+/// Returns the names of the interfaces that lead to the networks behind a router.
+fn behind(stack: &StackPlan) -> Vec<String> {
     let behind = stack.interfaces.iter().filter(|it| !it.uplink);
-    let behind: Vec<String> = behind.map(|it| it.name.clone()).collect();
+    behind.map(|it| it.name.clone()).collect()
+}
+
+fn divert(stack: &mut StackPlan) {
+    let behind = behind(stack);
     let mut diversions = Vec::new();
+    // An uplink without an address gets one by DHCP.
+    let leased = stack.interfaces.iter();
+    let leased = leased
+        .filter(|it| it.uplink)
+        .any(|it| it.v4().next().is_none());
     for uplink in stack.interfaces.iter_mut().filter(|it| it.uplink) {
         let Some(default) = default_route(uplink) else {
             continue;
@@ -54,7 +82,7 @@ fn divert(stack: &mut StackPlan) {
             });
         }
     }
-    if diversions.is_empty() {
+    if diversions.is_empty() && !leased {
         return;
     }
     stack.diversions = diversions;

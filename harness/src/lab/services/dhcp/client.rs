@@ -12,6 +12,7 @@ use crate::kernel::netlink::{Batch, Device, Netlink, NetlinkError, RouteRequest}
 use crate::kernel::sync::{Lock, Notifier};
 use crate::lab::error::{LabError, Result};
 use crate::lab::failure::FailureReason;
+use crate::lab::services::dhcp::hairpins::LeasedHairpins;
 use crate::lab::services::dhcp::sockets::DhcpSockets;
 use crate::lab::services::service::{
     Service, ServicePlace, ServiceThread, ServiceWork, ThreadWaker, open_inside,
@@ -54,6 +55,7 @@ struct ClientState {
     journal: Arc<Journal>,
     /// The interfaces by their indexes, which they keep for all their lives in a lab.
     interfaces: Lock<BTreeMap<u32, ClientInterface>>,
+    hairpins: Lock<LeasedHairpins>,
     changed: Notifier,
 }
 
@@ -70,6 +72,7 @@ impl DhcpClients {
             stack: Arc::clone(stack),
             journal: Arc::clone(journal),
             interfaces: Lock::new(plan.asking().map(asking).collect()),
+            hairpins: Lock::new(LeasedHairpins::new(plan)),
             changed: Notifier::default(),
         });
         let keeper: Weak<ClientState> = Arc::downgrade(&state);
@@ -101,8 +104,14 @@ impl DhcpClients {
         }
         drop(interfaces);
         for (index, name) in lost {
+            state.lead_hairpins(index, &name, None);
             state.tell(index, &name, None);
         }
+        let done = state
+            .hairpins
+            .lock()
+            .refresh(&plan[node.stack], &state.stack);
+        state.complain("hairpins", done);
     }
 
     /// Lets the client of an interface ask anew: it leads to another network.
@@ -165,6 +174,12 @@ impl ClientState {
         self.stack.set_leased(index, address);
     }
 
+    /// Leads packets of hosts inside to the address that an uplink has now.
+    fn lead_hairpins(&self, index: u32, name: &str, held: Option<&Held>) {
+        let done = self.hairpins.lock().set(index, held, &self.stack);
+        self.complain(name, done);
+    }
+
     fn complain(&self, name: &str, done: std::result::Result<(), NetlinkError>) {
         if let Err(error) = done {
             self.journal.record(EventKind::ServiceFailed {
@@ -182,6 +197,9 @@ impl GivenKeeper for ClientState {
             // The kernel has kept the address (net/ipv4/fib_frontend.c, fib_disable_ip).
             self.complain(&own.name, self.change_metric(index, own, own.metric));
         }
+        drop(interfaces);
+        let done = self.hairpins.lock().apply(&self.stack);
+        self.complain("hairpins", done);
     }
 }
 
@@ -199,6 +217,7 @@ impl Service for DhcpClients {
         for own in self.state.interfaces.lock().values_mut() {
             (own.held, own.anew) = (None, false);
         }
+        self.state.hairpins.lock().forget();
         let clients = interfaces.into_iter().map(|(index, own)| InterfaceClient {
             client: DhcpClient::new(own.mac, &self.state.hostname),
             server_mac: EVERYBODY,
@@ -341,6 +360,8 @@ impl ClientThread {
         // This is told without the lock: others hold a lock of the stack's cables when they take
         // this one.
         drop(interfaces);
+        // A test that sees the address reaches it from inside.
+        state.lead_hairpins(index, &name, has.then_some(held));
         state.tell(index, &name, has.then_some(held.address));
         if let Some(own) = state.interfaces.lock().get_mut(&index) {
             // What comes from the network of before is nothing to wait for.
@@ -376,7 +397,7 @@ fn give_up(index: u32, held: &Held, metric: u32) -> Batch {
     batch
 }
 
-fn device(index: u32) -> Device<'static> {
+pub(super) fn device(index: u32) -> Device<'static> {
     // The kernel finds an interface by its index; the name is for messages.
     Device {
         index,
