@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
-use super::args::Arguments;
-use super::error::RunError;
+use super::args::{Arguments, REQUIRE, is_on};
+use super::error::{RunError, usage};
 use crate::trial::{Need, Trial};
 
 /// A requirement that is not met.
@@ -27,7 +27,7 @@ struct Unmet {
 /// Fails if a probe cannot be made at all.
 pub(crate) fn check(args: &Arguments, trials: &mut [Trial]) -> Result<(), RunError> {
     let required =
-        std::env::var("SNOWGLOBE_REQUIRE").is_ok_and(|value| value != "0" && !value.is_empty());
+        is_on(REQUIRE, |key| std::env::var_os(key)).map_err(|error| usage(error.to_string()))?;
     let mut known: HashMap<Need, Option<Unmet>> = HashMap::new();
     for trial in trials {
         // A probe may cost a sandbox, so nothing is probed for trials that will not run.

@@ -65,6 +65,16 @@ fn twice_and_many_seeds_exclude_each_other() {
 }
 
 #[snowglobe::test(nested)]
+fn a_switch_with_another_value_is_refused() {
+    for variable in ["SNOWGLOBE_TWICE", "SNOWGLOBE_REQUIRE"] {
+        let run = finished(this_program().env(variable, "x").output().unwrap());
+        assert_eq!(run.code, Some(64), "{run:#?}");
+        let said = format!("{variable} is `x`: give 1 to turn it on, or 0");
+        assert!(run.stderr.contains(&said), "{run:#?}");
+    }
+}
+
+#[snowglobe::test(nested)]
 fn a_schedule_is_compared_with_its_times() {
     twice("has_another_schedule").failed_with(&[
         "the first difference is schedule 1 of the schedule:",

@@ -115,10 +115,14 @@ impl<T> CommandLine<T> {
             let Some(value) = get(variable).filter(|_| !given.0.contains(&index)) else {
                 continue;
             };
+            let value = GivenValue::new(variable, value);
             match flag.action() {
-                Action::Switch(set) | Action::LooseSwitch(set) if value != "0" => set(options),
-                Action::Switch(_) | Action::LooseSwitch(_) => {}
-                Action::Value { name: _, set } => set(options, GivenValue::new(variable, value))?,
+                Action::Switch(set) | Action::LooseSwitch(set) => {
+                    if flag.turns_on(value)? {
+                        set(options);
+                    }
+                }
+                Action::Value { name: _, set } => set(options, value)?,
             }
         }
         Ok(())

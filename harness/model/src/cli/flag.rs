@@ -16,6 +16,8 @@ pub struct Flag<T> {
     help: &'static str,
     /// Whether the words after the option are left unread.
     is_last: bool,
+    /// Whether every value of the variable but `0` sets the option.
+    is_loose_variable: bool,
     action: Action<T>,
 }
 
@@ -43,6 +45,7 @@ impl<T> Flag<T> {
             variable: None,
             help,
             is_last: false,
+            is_loose_variable: false,
             action,
         }
     }
@@ -88,11 +91,19 @@ impl<T> Flag<T> {
 
     /// Names the environment variable that sets the option where the command line does not.
     ///
-    /// A switch is set by every value but `0`.
+    /// A switch is set by `1`, and left alone by `0` and by no text.
     #[must_use]
     pub const fn variable(mut self, name: &'static str) -> Self {
         self.variable = Some(name);
         self
+    }
+
+    /// Names the environment variable of a switch that every value but `0` sets, as those of
+    /// libtest do (`library/test/src/cli.rs`).
+    #[must_use]
+    pub const fn loose_variable(mut self, name: &'static str) -> Self {
+        self.is_loose_variable = true;
+        self.variable(name)
     }
 
     /// Leaves the words after the option unread, as after `--help`.
@@ -134,6 +145,14 @@ impl<T> Flag<T> {
 
     pub(super) fn action(&self) -> &Action<T> {
         &self.action
+    }
+
+    /// Returns whether the value of the variable turns the switch on.
+    pub(super) fn turns_on(&self, value: GivenValue) -> Result<bool, CliError> {
+        match self.is_loose_variable {
+            true => Ok(value.os_string() != "0"),
+            false => value.switch(),
+        }
     }
 
     /// Returns the environment variable of the option.

@@ -82,6 +82,18 @@ impl GivenValue {
         })
     }
 
+    /// Returns whether the value turns a switch on: `1` does, and `0` and no text do not.
+    ///
+    /// # Errors
+    /// Fails if the value is not UTF-8 or another one.
+    pub fn switch(self) -> Result<bool, CliError> {
+        self.parse_with(|text| match text {
+            "1" => Ok(true),
+            "0" | "" => Ok(false),
+            _ => Err("give 1 to turn it on, or 0".to_owned()),
+        })
+    }
+
     /// Finds the value in a table of names and meanings.
     ///
     /// # Errors

@@ -115,6 +115,9 @@ fn the_environment_speaks_where_the_command_line_is_silent() {
     assert!(read("", &environment).unwrap().loud);
     assert_eq!(read("--rounds 2", &environment).unwrap().rounds, Some(2));
     assert!(!read("", &[("SAY_LOUD", "0")]).unwrap().loud);
+    assert!(!read("", &[("SAY_LOUD", "")]).unwrap().loud);
+    let error = read("", &[("SAY_LOUD", "yes")]).unwrap_err();
+    assert_eq!(error, "SAY_LOUD is `yes`: give 1 to turn it on, or 0");
     let error = read("", &[("SAY_ROUNDS", "x")]).unwrap_err();
     assert!(error.starts_with("SAY_ROUNDS is `x`"), "{error}");
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::flags::COMMAND_LINE;
 use super::rerun::is_for_a_program;
+use super::switches::{CORE, REQUIRE, is_on};
 use super::values::Stress;
 use crate::model::cli::{CliError, GivenFlags};
 use crate::model::time_scale::TimeScale;
@@ -153,8 +154,12 @@ impl Arguments {
         get: impl Fn(&str) -> Option<OsString>,
     ) -> Result<(), RunError> {
         COMMAND_LINE
-            .read_environment(self, given, get)
+            .read_environment(self, given, &get)
             .map_err(wrong)?;
+        for variable in [CORE, REQUIRE] {
+            // Whoever acts by the variable reads it once more.
+            is_on(variable, &get).map_err(wrong)?;
+        }
         self.check_exclusions()
     }
 
@@ -289,5 +294,32 @@ mod tests {
                 .to_string()
                 .contains("SNOWGLOBE_TIMEOUT")
         );
+    }
+
+    #[test]
+    fn a_switch_of_the_environment_is_on_or_off() {
+        let read = |variable: &str, value: &'static str| {
+            let mut args = parse("").unwrap();
+            let get = |key: &str| (key == variable).then(|| value.into());
+            let read = args.read_environment(&GivenFlags::default(), get);
+            read.map(|()| args).map_err(|error| error.to_string())
+        };
+        assert!(read("SNOWGLOBE_TWICE", "1").unwrap().twice);
+        assert!(!read("SNOWGLOBE_TWICE", "0").unwrap().twice);
+        assert!(!read("SNOWGLOBE_TWICE", "").unwrap().twice);
+        for variable in [
+            "SNOWGLOBE_TWICE",
+            "SNOWGLOBE_SHRINK",
+            "SNOWGLOBE_IGNORE_BUDGETS",
+            "SNOWGLOBE_REQUIRE",
+            "SNOWGLOBE_CORE",
+        ] {
+            assert!(read(variable, "1").is_ok(), "{variable}");
+            let wrong = format!("{variable} is `x`: give 1 to turn it on, or 0");
+            assert_eq!(read(variable, "x").unwrap_err(), wrong);
+        }
+        // libtest takes every value but 0 for a yes.
+        assert!(read("RUST_TEST_NOCAPTURE", "x").unwrap().no_capture);
+        assert!(!read("RUST_TEST_SHUFFLE", "0").unwrap().shuffle);
     }
 }

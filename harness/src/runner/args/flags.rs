@@ -5,6 +5,7 @@
 //! line (`library/test/src/cli.rs`); the second part is snowglobe's own.
 
 use super::Arguments;
+use super::switches::{CORE, REQUIRE};
 use super::values::{color, duration, format, number, runs, stress, threads, unstable};
 use crate::model::cli::{self, CommandLine, Operands};
 use crate::trial::time_scale;
@@ -24,10 +25,8 @@ Runs each trial whose name contains one of the FILTERS in namespaces of its own.
     }),
     flags: FLAGS,
     variables: &[
-        (
-            "SNOWGLOBE_REQUIRE",
-            "1: a trial whose requirements are missing fails",
-        ),
+        (CORE, "1: a program that crashes may leave a core file"),
+        (REQUIRE, "1: a trial whose requirements are missing fails"),
         (
             "SNOWGLOBE_WRITABLE",
             "more directories that trials may write to, separated by `:`",
@@ -76,7 +75,7 @@ const FLAGS: &[Flag] = &[
     })
     // nextest 0.9 writes it so.
     .aliases(&["nocapture"])
-    .variable("RUST_TEST_NOCAPTURE"),
+    .loose_variable("RUST_TEST_NOCAPTURE"),
     Flag::value(
         "test-threads",
         "N",
@@ -149,7 +148,7 @@ const FLAGS: &[Flag] = &[
     Flag::switch("shuffle", "Run in random order", |args| {
         args.shuffle = true;
     })
-    .variable("RUST_TEST_SHUFFLE"),
+    .loose_variable("RUST_TEST_SHUFFLE"),
     Flag::value(
         "shuffle-seed",
         "SEED",

@@ -19,6 +19,7 @@ use crate::kernel::process::clone::{Cloned, clone_into};
 use crate::kernel::process::signal;
 use crate::kernel::thread::rseq;
 use crate::observe;
+use crate::runner::args::{CORE, is_on};
 use crate::sandbox::protocol::zygote::NurseryOrder;
 use crate::sandbox::trial::body;
 use crate::sandbox::within;
@@ -105,12 +106,13 @@ pub(super) fn prepare(is_program: bool) -> crate::kernel::Result<()> {
     Ok(())
 }
 
-/// Forbids core files unless `SNOWGLOBE_CORE` is set: a test that is meant to crash should not
+/// Forbids core files unless `SNOWGLOBE_CORE` is 1: a test that is meant to crash should not
 /// leave one in the workspace.
 fn limit_core_files() -> crate::kernel::Result<()> {
-    match std::env::var_os("SNOWGLOBE_CORE") {
-        Some(_) => Ok(()),
+    match is_on(CORE, |key| std::env::var_os(key)) {
+        // A test program has refused other values. `snowglobe exec`, which has not, keeps the file.
+        Ok(true) | Err(_) => Ok(()),
         // Only the soft limit is set, so that a test can raise it again.
-        None => process::limits::forbid_core_files(),
+        Ok(false) => process::limits::forbid_core_files(),
     }
 }
