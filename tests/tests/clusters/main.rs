@@ -4,6 +4,7 @@ mod calls;
 mod etcd;
 mod hearing;
 mod instants;
+mod names;
 mod overlaps;
 mod partitions;
 mod points;

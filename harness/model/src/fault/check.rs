@@ -5,6 +5,7 @@ use super::fault::Fault;
 use super::refs::{ALL, ANY, LinkRef, NodeRef, REST, means_link};
 use super::schedule::{Schedule, ScheduledFault};
 use crate::clock::ClockFault;
+use crate::topology::{LinkId, NodeId};
 
 /// Everything that the faults of a schedule may name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,6 +14,11 @@ pub struct Targets {
     pub nodes: Vec<String>,
     /// The names of links, each with the names of the nodes at its ends.
     pub links: Vec<(String, Vec<String>)>,
+    /// The ids of nodes that were removed, and are not among `nodes`. The nodes behind them keep
+    /// their ids.
+    pub removed_nodes: Vec<NodeId>,
+    /// The ids of links that were removed, and are not among `links`.
+    pub removed_links: Vec<LinkId>,
     /// The roles that the test has given a meaning.
     pub roles: Vec<String>,
     /// The actions that the test has given a meaning.
@@ -36,7 +42,7 @@ impl Schedule {
             targets.check(fault).map_err(|refused| {
                 let owner = ProblemOwner::Fault {
                     number: number + 1,
-                    fault: fault.fault.to_string(),
+                    fault: targets.named(&fault.fault).to_string(),
                 };
                 let place = self.places.get(number).copied();
                 refused.of(owner).located(self.file.clone(), place)
@@ -78,7 +84,7 @@ impl Targets {
     pub(super) fn check_node(&self, node: &NodeRef, sides: bool) -> Result<(), ScheduleError> {
         let known = match node {
             NodeRef::Name(name) => self.nodes.contains(name),
-            NodeRef::Id(id) => id.index() < self.nodes.len(),
+            NodeRef::Id(id) => self.node_by_id(*id).is_some(),
             NodeRef::Role { role } if role == ANY => {
                 return Err(ScheduleProblem::AnyOutsideNemesis.into());
             }
@@ -100,7 +106,7 @@ impl Targets {
     pub(super) fn name_of<'t>(&'t self, node: &'t NodeRef) -> Option<&'t str> {
         match node {
             NodeRef::Name(name) => Some(name),
-            NodeRef::Id(id) => self.nodes.get(id.index()).map(String::as_str),
+            NodeRef::Id(id) => self.node_by_id(*id),
             NodeRef::Role { .. } => None,
         }
     }
@@ -109,7 +115,7 @@ impl Targets {
         let names = || self.links.iter().map(|(name, _)| name.clone());
         let known = match link {
             LinkRef::Name(name) => names().any(|known| means_link(name, &known)),
-            LinkRef::Id(id) => id.index() < self.links.len(),
+            LinkRef::Id(id) => self.link_by_id(*id).is_some(),
             LinkRef::Role { role } if role == ANY => {
                 return Err(ScheduleProblem::AnyOutsideNemesis.into());
             }
@@ -188,16 +194,12 @@ impl Targets {
 
     /// Checks that no node is on both sides of a partition.
     fn check_sides(&self, left: &[NodeRef], right: &[NodeRef]) -> Result<(), ScheduleError> {
-        let fixed = |node: &NodeRef| match node {
-            NodeRef::Name(name) => self.nodes.iter().position(|known| known == name),
-            NodeRef::Id(id) => Some(id.index()),
-            NodeRef::Role { .. } => None,
-        };
-        let mut left = left.iter().filter_map(fixed);
-        let both = left.find(|node| right.iter().filter_map(fixed).any(|it| it == *node));
+        let mut left = left.iter().filter_map(|node| self.name_of(node));
+        let right = right.iter().filter_map(|node| self.name_of(node));
+        let both = left.find(|node| right.clone().any(|it| it == *node));
         match both {
             Some(both) => {
-                let node = self.nodes.get(both).map_or("?", String::as_str).to_owned();
+                let node = both.to_owned();
                 Err(ScheduleProblem::OnBothSides { node }.into())
             }
             None => Ok(()),

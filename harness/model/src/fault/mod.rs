@@ -10,6 +10,7 @@
 //! | `fault` | the faults |
 //! | `make` | functions that make faults |
 //! | `refs` | how a fault names nodes and links, now or by a role that is looked up later |
+//! | `named` | names in the places of ids |
 //! | `parts` | the nodes and links that a fault is about |
 //! | `sentence` | faults as text for people |
 //! | `schedule`, `schedule_text` | faults with their times, and the same as TOML |
@@ -24,6 +25,7 @@ mod error;
 mod fault;
 mod idle;
 mod make;
+mod named;
 mod nemesis;
 mod parts;
 mod refs;

@@ -38,6 +38,14 @@ impl Fault {
             .collect()
     }
 
+    /// Returns whether the fault names a node or a link by its id.
+    pub fn has_id(&self) -> bool {
+        let mut nodes = self.nodes().into_iter();
+        let mut links = self.links().into_iter();
+        nodes.any(|node| matches!(node, NodeRef::Id(_)))
+            || links.any(|link| matches!(link, LinkRef::Id(_)))
+    }
+
     /// Returns whether the fault names a role, which is looked up when the fault begins.
     pub fn has_role(&self) -> bool {
         self.has_role_but(&[])

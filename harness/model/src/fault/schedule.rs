@@ -123,6 +123,11 @@ impl Schedule {
         self.places.clear();
     }
 
+    /// Puts faults in the places of these, each of which has the meaning of the one before it.
+    pub(super) fn replace(&mut self, faults: Vec<ScheduledFault>) {
+        self.faults = faults;
+    }
+
     /// Returns the faults, in the order in which they were added.
     pub fn faults(&self) -> &[ScheduledFault] {
         &self.faults

@@ -38,6 +38,11 @@ pub(crate) fn would_change_nothing(fault: &Fault, why: IdleFault, kind: LabError
 impl Scene {
     /// Carries out a fault.
     pub(crate) fn inject(&self, fault: Fault) -> Result<FaultGuard> {
+        // A name says more than an id, and the same node may have both in one fault.
+        let fault = match fault.has_id() {
+            true => self.targets().named(&fault),
+            false => fault,
+        };
         refuse_idle(&fault)?;
         // Roles are looked up first, so that the event and the guard name nodes.
         let mut fault = self.cast(fault)?;

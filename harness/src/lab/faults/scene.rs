@@ -3,6 +3,7 @@
 //! A schedule is carried out on a thread of its own, which cannot borrow the lab. So a scene owns
 //! its parts, and outlives what the test does with the lab.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::events::Journal;
@@ -16,8 +17,8 @@ use crate::lab::stack::stack::Stack;
 use crate::lab::unfit::UnfitLab;
 use crate::model::fault::{LinkRef, NodeRef, Targets, means_link};
 use crate::model::side::Side;
-use crate::topology::NodeId;
 use crate::topology::plan::Plan;
+use crate::topology::{LinkId, NodeId};
 
 /// The nodes and links of a lab as they are at one moment.
 ///
@@ -76,6 +77,13 @@ impl Scene {
                 .iter()
                 .map(|link| (link.ends.name().to_owned(), ends(link)))
                 .collect(),
+            removed_nodes: self
+                .nodes
+                .iter()
+                .filter(|node| node.is_removed())
+                .map(|node| node.id())
+                .collect(),
+            removed_links: self.removed_links(),
             roles: self.roles.role_names(),
             actions: self.roles.action_names(),
             clocks: self
@@ -90,6 +98,15 @@ impl Scene {
                 .map(|node| node.name().to_owned())
                 .collect(),
         }
+    }
+
+    fn removed_links(&self) -> Vec<LinkId> {
+        let links = self.links.iter();
+        let there: BTreeSet<usize> = links.map(|link| link.ends.link().index()).collect();
+        let ids = 0..there.last().map_or(0, |last| last + 1);
+        ids.filter(|id| !there.contains(id))
+            .map(LinkId::new)
+            .collect()
     }
 
     /// Finds the link that a fault is about.
@@ -127,8 +144,16 @@ impl Scene {
         };
         // The guard keeps the node for its heal, so that an Arc is looked for and not a reference.
         let mut nodes = self.nodes.iter().filter(|node| !node.is_removed());
-        let found = nodes.find(is_it);
-        found.ok_or_else(|| unknown("node", node, self.nodes().map(Node::name)))
+        if let Some(found) = nodes.find(is_it) {
+            return Ok(found);
+        }
+        if let NodeRef::Id(id) = node
+            && let Some(gone) = self.nodes.get(id.index())
+        {
+            let subject = Subject::Node(gone.name().to_owned());
+            return Err(LabError::removed(subject));
+        }
+        Err(unknown("node", node, self.nodes().map(Node::name)))
     }
 
     pub(crate) fn ids_of(&self, nodes: &[NodeRef]) -> Result<Vec<NodeId>> {

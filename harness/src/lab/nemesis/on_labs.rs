@@ -167,19 +167,21 @@ impl Lab {
     /// Puts the schedule of the environment in the place of this one, keeps and checks it, and
     /// tells it.
     fn prepare(&self, schedule: Schedule) -> Result<(Arc<Schedule>, Scene)> {
+        let scene = self.scene();
+        let targets = scene.targets();
+        // Names last longer than ids: the file is read again by people and by other versions of the
+        // test.
+        let schedule = schedule.named(&targets);
         #[cfg(feature = "toml")]
         let schedule = match kept::replacement()? {
-            Some(replacement) => replacement,
+            Some(replacement) => replacement.named(&targets),
             None => {
                 kept::keep(&schedule);
                 schedule
             }
         };
         // The schedule is checked before anything begins: an error must leave the lab as it was.
-        let scene = self.scene();
-        schedule
-            .check(&scene.targets())
-            .map_err(|error| wrong(&error))?;
+        schedule.check(&targets).map_err(|error| wrong(&error))?;
         // The trial's output is shown where it fails.
         eprint!("{schedule}");
         for fault in schedule.faults() {

@@ -34,7 +34,7 @@ impl Nemesis {
         sort_by_key(&mut faults, |fault| fault.at);
         let schedule: Schedule = faults.into_iter().collect();
         schedule.check(targets)?;
-        Ok(schedule)
+        Ok(schedule.named(targets))
     }
 
     fn draw_lane(
