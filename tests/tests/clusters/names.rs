@@ -1,9 +1,11 @@
-//! Faults that name nodes and links by their ids, and what people read of them.
+//! Faults that name nodes and links by their ids, and faults that a schedule leaves out: what
+//! people read of both.
 
 use snowglobe::events::EventKind;
 use snowglobe::fault::{Fault, NodeRef, Schedule};
 use snowglobe::lab::LabErrorKind;
 use snowglobe::prelude::*;
+use snowglobe_tests::sample;
 
 use crate::{MS, nodes};
 
@@ -62,4 +64,30 @@ fn an_id_means_the_same_node_after_another_was_removed() -> TestResult {
     assert_eq!(error.kind(), LabErrorKind::Removed);
     assert!(error.to_string().contains("`n1`"), "{error}");
     Ok(())
+}
+
+/// Fails after its schedule has left two faults out.
+#[snowglobe::test(ignore = "a sample")]
+fn leaves_faults_out() -> TestResult {
+    let lab = nodes(2)?;
+    let schedule = Schedule::new()
+        .from_then_on(Duration::ZERO, Fault::crash("n1"))
+        .then(MS, MS, Fault::pause("n1"))
+        .then(2 * MS, MS, Fault::restart("n2"))
+        .then(2 * MS, 3 * MS, Fault::kill_program("n2", "nobody"));
+    let run = lab.run_schedule(&schedule)?;
+    lab.wait_until(|| run.skipped() == 2)?;
+    run.stop()?;
+    panic!("for another reason");
+}
+
+#[snowglobe::test(nested)]
+fn a_trial_that_fails_tells_which_faults_were_left_out() {
+    let run = sample("names::leaves_faults_out");
+    run.failed_with(&[
+        "for another reason",
+        "schedule: left out: at 1ms for 1ms: pause of node `n1` (failed to pause",
+        "2 faults of the schedule were left out: at 1ms for 1ms: pause of node `n1`",
+        "at 2ms for 3ms: kill of program `nobody` of node `n2`",
+    ]);
 }

@@ -7,6 +7,7 @@ use crate::events::EventKind;
 use crate::lab::error::{LabError, LabErrorKind, Result};
 use crate::lab::faults::guard::FaultGuard;
 use crate::lab::faults::scene::Scene;
+use crate::lab::nemesis::left_out;
 use crate::lab::schedules::Progress;
 use crate::model::fault::{Schedule, ScheduledFault};
 
@@ -209,6 +210,7 @@ impl Agenda {
             Err(error) => {
                 self.progress.skip();
                 let why = error.to_string();
+                left_out::tell(&self.schedule.faults()[place], &why);
                 self.scene
                     .journal
                     .record(EventKind::FaultSkipped { fault, why });
