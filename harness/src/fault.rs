@@ -116,8 +116,8 @@
 //! What a schedule names and the lab does not have is an error before anything begins. A fault
 //! whose subject is not there when it is due (a node that another fault has crashed, a role that
 //! nobody plays, a file of which bits are to be flipped) waits for that as long as its schedule
-//! says. Then it is left out: the trial's output, an event and the report of a trial that fails tell
-//! so. Changes of members and the like are actions of the test, which schedules know by name
+//! says. Then it is left out: the trial's output, an event and the report of a trial that fails
+//! tell so. Changes of members and the like are actions of the test, which schedules know by name
 //! ([`Lab::action`](crate::Lab::action)).
 //!
 //! | fault | reach |
