@@ -14,31 +14,40 @@ pub trait Condition {
     /// The value that there is once the condition holds.
     type Value;
 
-    /// Returns the value, or a description of what was seen instead.
-    fn judge(self) -> Result<Self::Value, String>;
+    /// A description of what was seen instead, for the error of a wait in vain.
+    type Seen: Display;
+
+    /// Returns the value, or what was seen instead.
+    ///
+    /// # Errors
+    /// The condition does not hold.
+    fn judge(self) -> Result<Self::Value, Self::Seen>;
 }
 
 impl Condition for bool {
     type Value = ();
+    type Seen = bool;
 
-    fn judge(self) -> Result<(), String> {
-        if self { Ok(()) } else { Err("false".into()) }
+    fn judge(self) -> Result<(), bool> {
+        if self { Ok(()) } else { Err(self) }
     }
 }
 
 impl<T> Condition for Option<T> {
     type Value = T;
+    type Seen = &'static str;
 
-    fn judge(self) -> Result<T, String> {
-        self.ok_or_else(|| "nothing".into())
+    fn judge(self) -> Result<T, &'static str> {
+        self.ok_or("nothing")
     }
 }
 
 impl<T, E: Display> Condition for Result<T, E> {
     type Value = T;
+    type Seen = E;
 
-    fn judge(self) -> Result<T, String> {
-        self.map_err(|error| error.to_string())
+    fn judge(self) -> Result<T, E> {
+        self
     }
 }
 
@@ -88,7 +97,7 @@ pub(crate) fn until_there_is<C: Condition>(
         match condition().judge() {
             Ok(value) => return Ok(value),
             Err(last) if Instant::now() >= deadline => {
-                return Err(LabError::timed_out(what, limit, last));
+                return Err(LabError::timed_out(what, limit, last.to_string()));
             }
             // Nothing tells when an arbitrary condition changes.
             Err(_) => std::thread::sleep(pause),
@@ -142,7 +151,8 @@ pub(crate) async fn until_async<C: Condition, F: Future<Output = C>>(
         let judged = tokio::time::timeout_at(deadline.into(), condition()).await;
         match judged.map(Condition::judge) {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(seen)) => last = seen,
+            // A text may go to another thread with the future, which not every error may.
+            Ok(Err(seen)) => last = seen.to_string(),
             Err(_) => {}
         }
         let left = deadline.saturating_duration_since(Instant::now());

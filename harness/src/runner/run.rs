@@ -97,7 +97,7 @@ pub(crate) fn run_for(
     }
     named_trial_exists(&args, &trials)?;
     #[cfg(feature = "toml")]
-    crate::lab::read_schedule().map_err(usage)?;
+    crate::lab::read_schedule().map_err(|error| usage(error.to_string()))?;
     let left_out = match caller {
         Caller::Program => 0,
         Caller::Entry { left_out } => left_out,

@@ -61,7 +61,7 @@ impl GivenValue {
         V: FromStr,
         V::Err: Display,
     {
-        self.parse_with(|text| text.parse::<V>().map_err(|error| error.to_string()))
+        self.parse_with(str::parse::<V>)
     }
 
     /// Converts the value with `convert`, which returns a clause such as "give 1 or more" if the
@@ -69,16 +69,16 @@ impl GivenValue {
     ///
     /// # Errors
     /// Fails if the value is not UTF-8, or with the clause of `convert`.
-    pub fn parse_with<V>(
+    pub fn parse_with<V, E: Display>(
         self,
-        convert: impl FnOnce(&str) -> Result<V, String>,
+        convert: impl FnOnce(&str) -> Result<V, E>,
     ) -> Result<V, CliError> {
         let origin = self.origin.clone();
         let value = self.text()?;
         convert(&value).map_err(|problem| CliError::Value {
             origin,
             value,
-            problem,
+            problem: problem.to_string(),
         })
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::lab::cluster::spec::ReadyCheck;
+use crate::lab::cluster::unready::Unready;
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::lab::Lab;
 use crate::lab::node::node::Node;
@@ -29,14 +30,14 @@ pub struct RunningCluster {
 /// Reason why a member is not ready.
 enum NotReady {
     /// The member may be ready later.
-    Yet(String),
+    Yet(Unready),
     /// Nobody waits for the member: it is down, or a program of its start is dead, and nothing that
     /// is under way starts it again.
-    Never(String),
+    Never(Unready),
 }
 
-impl From<String> for NotReady {
-    fn from(why: String) -> Self {
+impl From<Unready> for NotReady {
+    fn from(why: Unready) -> Self {
         Self::Yet(why)
     }
 }
@@ -135,22 +136,22 @@ impl RunningCluster {
     fn wait_for(&self, numbers: &[usize]) -> Result<()> {
         let deadline = Deadline::after(stretched(self.patience));
         for number in numbers {
-            let mut missing = String::new();
+            let mut missing = None;
             let left = deadline.at.saturating_duration_since(Instant::now());
             let node = self.member(*number);
             let is_ready = until(left, || match self.look_at(*number) {
                 Ok(()) => Some(true),
                 Err(NotReady::Yet(why)) => {
-                    missing = why;
+                    missing = Some(why);
                     None
                 }
                 Err(NotReady::Never(why)) => {
-                    missing = why;
+                    missing = Some(why);
                     Some(false)
                 }
             });
             if !matches!(is_ready, Ok(true)) {
-                return Err(self.never_ready(node, &missing, is_ready.is_ok(), deadline.limit));
+                return Err(self.never_ready(node, missing, is_ready.is_ok(), deadline.limit));
             }
         }
         Ok(())
@@ -158,13 +159,20 @@ impl RunningCluster {
 
     /// Returns the error of a cluster that is not ready. It takes the place of what the programs'
     /// ends would be told as.
-    fn never_ready(&self, node: &Node, why: &str, dead: bool, limit: Duration) -> LabError {
+    fn never_ready(
+        &self,
+        node: &Node,
+        why: Option<Unready>,
+        dead: bool,
+        limit: Duration,
+    ) -> LabError {
         let tell = |node: &Node| {
             let state = if node.is_running() { "" } else { "is down; " };
             format!("`{}`: {state}{}", node.name(), node.last_lines())
         };
         let lines: Vec<String> = self.members().map(tell).collect();
         self.members().for_each(|node| node.programs().expect_all());
+        let why = why.map_or_else(String::new, |why| why.to_string());
         let seen = format!("`{}`: {why}\n{}", node.name(), lines.join("\n"));
         let subject = Subject::Node(node.name().to_owned());
         match dead {
@@ -180,13 +188,12 @@ impl RunningCluster {
         let node = self.member(number);
         // The logs of a node that has crashed still say that its programs were ready.
         if !node.is_running() {
-            let down = "it is down".to_owned();
             if node.comes_back() {
-                return Err(NotReady::Yet(down));
+                return Err(NotReady::Yet(Unready::Down));
             }
             // A restart may have ended between the two looks.
             if !node.is_running() {
-                return Err(NotReady::Never(down));
+                return Err(NotReady::Never(Unready::Down));
             }
         }
         // A test may have set other commands for a restart (`Node::set_commands`).
@@ -254,7 +261,10 @@ fn look_at_command(
     let end = running.and_then(|running| Some((running, running.ended()?)));
     if let Some((running, end)) = end.filter(|(_, end)| !end.success()) {
         let is_awaited = speaks || !sockets.is_empty();
-        let why = format!("`{program}` {}", ExitKind::from(end));
+        let why = Unready::Ended {
+            program: program.clone(),
+            how: ExitKind::from(end),
+        };
         // The program may have been started again since the look, and is another one by now.
         let starts_again =
             running.is_excused() || node.comes_back() || !node.programs().has(running);
@@ -268,15 +278,25 @@ fn look_at_command(
     }
     for socket in &sockets {
         let look = node.stack().look_once(socket);
-        look.map_err(|why| format!("`{program}`: {why}"))?;
+        look.map_err(|missing| Unready::Socket {
+            program: program.clone(),
+            missing,
+        })?;
     }
-    let running = || running.ok_or(format!("`{program}` does not run"));
+    let running = || {
+        let program = program.clone();
+        running.ok_or(Unready::NotRunning { program })
+    };
     if command.ready_notify {
-        running()?.has_notified()?;
+        let notified = running()?.has_notified();
+        notified.map_err(Unready::NotNotified)?;
     }
     if let Some(text) = &command.ready_log {
         let found = running()?.log().find(text, Instant::now());
-        found.map_err(|_| format!("`{program}` has not written {text:?}"))?;
+        found.map_err(|_| Unready::NotWritten {
+            program: program.clone(),
+            text: text.clone(),
+        })?;
     }
     Ok(())
 }

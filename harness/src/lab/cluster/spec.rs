@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::lab::cluster::running::RunningCluster;
+use crate::lab::cluster::unready::Unready;
 use crate::lab::error::Result;
 use crate::lab::faults::scene::Scene;
 use crate::lab::node::node::Node;
 use crate::topology::{LinkSpec, Neighbours, NodeId, NodeSpec, Topology};
 
 /// Says whether a member is ready, or what is missing.
-pub(crate) type ReadyCheck = Arc<dyn Fn(&Node) -> Result<(), String> + Send + Sync>;
+pub(crate) type ReadyCheck = Arc<dyn Fn(&Node) -> Result<(), Unready> + Send + Sync>;
 
 type LeaderFinder = Box<dyn Fn(&Scene) -> Option<NodeId> + Send + Sync>;
 
@@ -99,7 +100,9 @@ impl Cluster {
         mut self,
         check: impl Fn(&Node) -> Result<(), E> + Send + Sync + 'static,
     ) -> Self {
-        let check = move |node: &Node| check(node).map_err(|error| error.to_string());
+        // The error of the test may not be sent to another thread, but its text may.
+        let check =
+            move |node: &Node| check(node).map_err(|error| Unready::ByTest(error.to_string()));
         self.ready.push(Arc::new(check));
         self
     }

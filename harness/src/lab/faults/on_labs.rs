@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::lab::error::Result;
 use crate::lab::faults::guard::FaultGuard;
-use crate::lab::faults::roles::NamedAction;
+use crate::lab::faults::roles::{ActionError, NamedAction};
 use crate::lab::faults::scene::{Scene, SceneLink};
 use crate::lab::lab::Lab;
 use crate::lab::node::node::Node;
@@ -117,8 +117,9 @@ impl Lab {
         name: impl Into<String>,
         deed: impl Fn(&Scene, Option<&Node>) -> Result<(), E> + Send + Sync + 'static,
     ) {
+        // A schedule gets the error on a thread of its own, to which not every error may be sent.
         let deed = move |scene: &Scene, node: Option<&Node>| {
-            deed(scene, node).map_err(|error| error.to_string())
+            deed(scene, node).map_err(|error| ActionError::from(error.to_string()))
         };
         let action = NamedAction::new(Arc::new(deed), None);
         self.roles().set_action(name.into(), action);
@@ -132,10 +133,10 @@ impl Lab {
         undo: impl Fn(&Scene, Option<&Node>) -> Result<(), F> + Send + Sync + 'static,
     ) {
         let deed = move |scene: &Scene, node: Option<&Node>| {
-            deed(scene, node).map_err(|error| error.to_string())
+            deed(scene, node).map_err(|error| ActionError::from(error.to_string()))
         };
         let undo = move |scene: &Scene, node: Option<&Node>| {
-            undo(scene, node).map_err(|error| error.to_string())
+            undo(scene, node).map_err(|error| ActionError::from(error.to_string()))
         };
         let action = NamedAction::new(Arc::new(deed), Some(Arc::new(undo)));
         self.roles().set_action(name.into(), action);

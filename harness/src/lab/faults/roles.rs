@@ -1,6 +1,7 @@
 //! What a test has given a name: who plays a role at present, and what an action does.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,7 +12,10 @@ use crate::lab::node::node::Node;
 use crate::topology::NodeId;
 
 type Players = dyn Fn(&Scene) -> Vec<NodeId> + Send + Sync;
-type Deed = dyn Fn(&Scene, Option<&Node>) -> Result<(), String> + Send + Sync;
+/// The error of a function of the test.
+pub(crate) type ActionError = Box<dyn Error + Send + Sync>;
+
+type Deed = dyn Fn(&Scene, Option<&Node>) -> Result<(), ActionError> + Send + Sync;
 
 /// The roles and actions of a lab, by name.
 #[derive(Default)]

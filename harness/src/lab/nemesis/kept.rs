@@ -32,18 +32,34 @@ pub(crate) fn schedule_file(trial: &str, seed: u64) -> Option<PathBuf> {
     Some(directory.join(format!("{stem}-{seed}.toml")))
 }
 
+/// The environment names a file that is no schedule, for this reason.
+#[derive(Debug)]
+pub(crate) struct ReplacementError(ScheduleError);
+
+impl fmt::Display for ReplacementError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{VARIABLE} names no schedule: {}", self.0)
+    }
+}
+
+impl Error for ReplacementError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
 /// Reads the file that the environment names, before trials are made: a trial has a `/tmp` of its
 /// own, and an error in the file is reported before any trial runs. The processes of trials are
 /// copies of this process, and have the schedule.
 ///
 /// # Errors
-/// The file cannot be read, or is no schedule. The error is a sentence with file, line and column.
-pub(crate) fn read_replacement() -> std::result::Result<(), String> {
+/// The file cannot be read, or is no schedule. The error tells the file, the line and the column.
+pub(crate) fn read_replacement() -> Result<(), ReplacementError> {
     let Some(path) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()) else {
         return Ok(());
     };
     let schedule = Schedule::from_toml_file(Path::new(&path));
-    let schedule = schedule.map_err(|error| format!("{VARIABLE} names no schedule: {error}"))?;
+    let schedule = schedule.map_err(ReplacementError)?;
     REPLACEMENT.get_or_init(|| schedule);
     Ok(())
 }

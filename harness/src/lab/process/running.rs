@@ -4,6 +4,7 @@
 //! has to end the program, and to report a bad end that nobody asked for.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -75,6 +76,21 @@ pub(crate) struct ProgramContext {
     pub(crate) readiness: Option<Arc<Readiness>>,
     /// Holds that keep processes of the node from running.
     pub(crate) holds: Arc<Lock<Holds>>,
+}
+
+/// A program has not said that it is ready.
+#[derive(Debug)]
+pub(crate) struct NotNotified {
+    label: String,
+    /// The last status that the program told, as a clause.
+    status: String,
+}
+
+impl fmt::Display for NotNotified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { label, status } = self;
+        write!(f, "`{label}` has not sent READY=1; {status}")
+    }
 }
 
 impl Running {
@@ -174,15 +190,16 @@ impl Running {
         &self.log
     }
 
-    /// Returns whether the program has said that it is ready, or what it has said instead.
-    pub(crate) fn has_notified(&self) -> Result<(), String> {
-        let ready = |it: &Arc<Readiness>| it.wait(Instant::now());
-        if self.readiness.as_ref().is_none_or(ready) {
-            return Ok(());
+    /// Returns whether the program has said that it is ready, or what it has said instead. A
+    /// program without a socket for that is ready.
+    pub(crate) fn has_notified(&self) -> Result<(), NotNotified> {
+        match &self.readiness {
+            Some(readiness) if !readiness.wait(Instant::now()) => Err(NotNotified {
+                label: self.label.clone(),
+                status: readiness.status(),
+            }),
+            Some(_) | None => Ok(()),
         }
-        let status = self.readiness.as_ref().map(|it| it.status());
-        let status = status.unwrap_or_default();
-        Err(format!("`{}` has not sent READY=1; {status}", self.label))
     }
 
     /// Returns the last lines of the program, for an error.

@@ -3,6 +3,7 @@
 //! A test waits until a server is ready. A connection would disturb the server, so the tables of
 //! the kernel are read instead: proc_pid_net(5), `/proc/PID/net/tcp`, and sock_diag(7).
 
+use std::fmt;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -42,6 +43,29 @@ impl ServerSocket {
             Self::Tcp(port) => format!("listened on TCP port {port}"),
             Self::Udp(port) => format!("was ready on UDP port {port}"),
             Self::Unix(path, _) => format!("was ready at Unix socket `{}`", path.display()),
+        }
+    }
+}
+
+/// The reason why one look does not find a socket.
+#[derive(Debug)]
+pub(crate) enum SocketMissing {
+    /// The kernel does not show the sockets.
+    Unknown(Errno),
+    /// The kernel shows no such socket. `noun` names the socket.
+    Absent {
+        noun: String,
+        /// All sockets of the kind.
+        seen: String,
+    },
+}
+
+impl fmt::Display for SocketMissing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(errno) => write!(f, "the sockets cannot be looked at: {errno}"),
+            // What is there instead often is the server itself, at another port or address.
+            Self::Absent { noun, seen } => write!(f, "{noun} is missing; seen: {seen}"),
         }
     }
 }
@@ -87,16 +111,14 @@ impl Stack {
     }
 
     /// Looks for a socket once. The error says what is there instead.
-    pub(crate) fn look_once(&self, socket: &ServerSocket) -> Result<(), String> {
-        let seen = self.look_for(socket);
-        let seen = seen.map_err(|errno| format!("the sockets cannot be looked at: {errno}"))?;
+    pub(crate) fn look_once(&self, socket: &ServerSocket) -> Result<(), SocketMissing> {
+        let seen = self.look_for(socket).map_err(SocketMissing::Unknown)?;
         match seen.found {
             true => Ok(()),
-            false => Err(format!(
-                "{} is missing; seen: {}",
-                socket.noun(),
-                seen.shown
-            )),
+            false => Err(SocketMissing::Absent {
+                noun: socket.noun(),
+                seen: seen.shown,
+            }),
         }
     }
 
