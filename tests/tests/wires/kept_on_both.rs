@@ -227,7 +227,7 @@ fn a_temporary_address_stays_whatever_stands_on_the_other_interface() -> TestRes
         )?;
         world
             .lab
-            .wait_until(|| world.at(&[at], temporary).is_ok_and(|it| it[0] != ""))?;
+            .wait_until(|| world.at(&[at], temporary).is_ok_and(|it| !it[0].is_empty()))?;
         let before = world.at(&[at], temporary)?;
         world.impair()?;
         assert_eq!(world.at(&[at], temporary)?, before, "at {at}");
@@ -246,7 +246,7 @@ fn a_duplicate_address_is_no_obstacle() -> TestResult {
     let duplicate = "ip -6 -o addr show dev eth0 dadfailed";
     world
         .lab
-        .wait_until(|| world.at(&[1], duplicate).is_ok_and(|it| it[0] != ""))?;
+        .wait_until(|| world.at(&[1], duplicate).is_ok_and(|it| !it[0].is_empty()))?;
     let inspection = world.lab.inspect(world.nodes[1])?;
     let is_told = |it: &&snowglobe::lab::AddressEntry| it.duplicate;
     let found = inspection.addresses.iter().find(is_told);

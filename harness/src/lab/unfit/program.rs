@@ -143,14 +143,14 @@ impl fmt::Display for UnfitProgram {
                     f,
                     "cannot be traced, as a point at a system call needs ({errno})"
                 )?;
-                match errno {
-                    // Others, as ESRCH of a program that is gone, depend on no setting (ptrace(2)).
-                    Errno::EPERM | Errno::EACCES => f.write_str(
-                        ": the machine forbids it, by `kernel.yama.ptrace_scope` (below 3 permits \
-                         it) or by the filter of a container (`--cap-add SYS_PTRACE`)",
-                    ),
-                    _ => Ok(()),
+                // Others, as ESRCH of a program that is gone, depend on no setting (ptrace(2)).
+                if ![Errno::EPERM, Errno::EACCES].contains(errno) {
+                    return Ok(());
                 }
+                f.write_str(
+                    ": the machine forbids it, by `kernel.yama.ptrace_scope` (below 3 permits it) \
+                     or by the filter of a container (`--cap-add SYS_PTRACE`)",
+                )
             }
             Self::NotRun { name, others } if others.is_empty() => {
                 write!(f, "runs no program `{name}`, and no other program either")
