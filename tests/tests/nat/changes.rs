@@ -192,3 +192,27 @@ fn mappings_of_nftables_are_values_too_and_are_flushed() -> TestResult {
     assert_eq!(server.let_in(&[[0, 0]], outside, &client).len(), 1);
     Ok(())
 }
+
+#[snowglobe::test]
+fn a_router_that_loses_its_power_forgets_its_mappings() -> TestResult {
+    for nat in [preset::home(), preset::full_cone()] {
+        let inside = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 9), 80);
+        let world = World::new(nat.forward(NatProtocol::Tcp, 8080, inside))?;
+        let (server, client) = (world.server(), world.inside());
+        server.sees(&client, [0, 0]);
+        let router = &world.lab[world.router];
+        // The network of a router whose programs end stays as it is.
+        router.kill_processes()?;
+        router.restart()?;
+        let nat = world.lab.nat(world.router)?;
+        assert_eq!(nat.mappings()?.len(), 2, "{}", nat.engine());
+        router.crash()?;
+        router.restart()?;
+        let mappings = nat.mappings()?;
+        assert_eq!(mappings.len(), 1, "the forwarded port: {mappings:?}");
+        // Another mapping is made, which lets answers in.
+        let outside = server.sees(&client, [0, 0]);
+        assert_eq!(server.let_in(&[[0, 0]], outside, &client).len(), 1);
+    }
+    Ok(())
+}

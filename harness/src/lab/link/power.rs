@@ -11,6 +11,7 @@ use crate::lab::link::services::LinkServices;
 use crate::lab::link::state::LinkState;
 use crate::lab::stack::power::{Face, PluggedCable};
 use crate::lab::stack::stack::Stack;
+use crate::model::nat::Nat;
 use crate::model::side::Side;
 
 impl PluggedCable for Lock<LinkState> {
@@ -20,10 +21,14 @@ impl PluggedCable for Lock<LinkState> {
         // The shortcut ends first, as in `LinkState::take_down`.
         let carried = state.carried.without_shortcut()?;
         let ends = carried.ends();
-        for side in sides {
+        for side in sides.iter().copied() {
             let mut batch = Batch::new();
             batch.set_down(ends.device(side));
             ends.execute(side, batch)?;
+        }
+        // The kernel's mappings go with the namespace of the router, and these go as well.
+        if let Some(nat) = ends.nat().filter(|_| sides.contains(&Side::A)) {
+            nat.with(|translators| translators.v4.as_mut().map(Nat::flush));
         }
         Ok(())
     }
