@@ -13,6 +13,8 @@ mod hosts;
 mod life;
 mod live;
 mod many;
+#[path = "life/odd_names.rs"]
+mod odd_names;
 mod outside;
 mod pods;
 #[path = "life/power.rs"]

@@ -5,6 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use snowglobe::fault::Fault;
 use snowglobe::prelude::*;
 use snowglobe_tests::{Run, finished, this_program, wait_until};
 
@@ -243,6 +244,38 @@ fn a_daemon_is_waited_for_where_no_descriptor_is_free() -> TestResult {
     let error = parent.wait_for_port(80).unwrap_err();
     drop(files);
     assert!(error.is_timeout(), "{error}");
+    Ok(())
+}
+
+/// A fault of all processes of a node is refused where the processes cannot be listed, and so is
+/// the end of a pause.
+#[snowglobe::test]
+fn no_process_is_missed_where_no_descriptor_is_free() -> TestResult {
+    let own = std::process::id().to_string();
+    let limit = ["--pid", &own, "--nofile=300:300"];
+    assert!(Command::new("prlimit").args(limit).status()?.success());
+    let lab = shape::pair().start()?;
+    let alice = lab.node("alice").ok_or("alice")?;
+    let _sleep = alice.command("sleep").arg("1000").spawn()?;
+    let _shell = alice.command("sh").args(["-c", "sleep 1000"]).spawn()?;
+    let held = lab.inject(Fault::pause_program("alice", "sh"))?;
+    alice.pause()?;
+    let mut files: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    assert!(files.pop().is_some());
+    let limited = lab.inject(Fault::descriptors("alice", 8));
+    let resumed = alice.resume();
+    drop(files);
+    for error in [limited.unwrap_err(), resumed.unwrap_err()] {
+        let error = error.to_string();
+        assert!(
+            error.contains("list the processes of node `alice`"),
+            "{error}"
+        );
+        assert!(error.contains("RLIMIT_NOFILE"), "{error}");
+    }
+    alice.resume()?;
+    lab.inject(Fault::descriptors("alice", 8))?.heal()?;
+    held.heal()?;
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use nix::sched::CloneFlags;
 
 use super::valgrind;
+use crate::procfs::text_of;
 
 /// The side of the fork on which the caller is.
 pub enum Cloned {
@@ -158,7 +159,7 @@ fn threads() -> Vec<Thread> {
     tasks
         .flatten()
         .filter_map(|task| {
-            let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
+            let stat = text_of(task.path().join("stat")).ok()?;
             // The name stands in brackets, and may contain any other bracket itself.
             let (before, after) = stat.rsplit_once(')')?;
             Some(Thread {

@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use super::text::text_of;
 use crate::namespace::{NamespaceKind, Task};
 
 /// Returns the network namespace of a process or thread: the number of the device and of the inode
@@ -35,7 +36,7 @@ fn filesystem_by(process: &str, descriptor: i32) -> Option<(u32, u32)> {
         .lines()
         .find_map(|line| line.strip_prefix("mnt_id:"))?;
     // Not stat(2), by which a filesystem that a program serves would be asked.
-    let table = fs::read_to_string(format!("{process}/mountinfo")).ok()?;
+    let table = text_of(format!("{process}/mountinfo")).ok()?;
     device_of(&table, mount.trim())
 }
 

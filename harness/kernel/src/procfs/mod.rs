@@ -12,7 +12,9 @@
 //! | `ping_groups` | the groups that may open ICMP sockets of the ordinary kind |
 //! | `process_table` | what the processes of a trial are doing when it hangs |
 //! | `processes` | processes as plain values |
+//! | `stat` | the line about each process |
 //! | `sysctls` | sysctls: reading and writing one, and reading many at a time |
+//! | `text` | files of `/proc` as text |
 
 mod callers;
 mod mounts;
@@ -21,9 +23,11 @@ mod pending_write;
 pub mod ping_groups;
 pub mod process_table;
 mod processes;
+mod stat;
 pub mod sysctls;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -41,6 +45,7 @@ pub use occupants::{is_childless, may_be_visited};
 pub(crate) use pending_write::call_of;
 pub use pending_write::pending_write;
 pub use processes::ProcessEntry;
+pub use text::text_of;
 
 /// A mounted procfs.
 #[derive(Debug)]

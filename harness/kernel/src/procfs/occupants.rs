@@ -10,8 +10,9 @@ use std::{fs, process};
 
 use nix::sys::stat::fstat;
 
-use super::process_table::{self, Stat};
-use super::processes::has_ended;
+use super::process_table;
+use super::stat::Stat;
+use super::text::has_ended;
 use crate::namespace::{NamespaceKind, Task};
 
 /// Returns whether a process that lives has no child that lives. False where that cannot be told.

@@ -6,62 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::fs;
+use std::{fs, io};
 
+use super::stat::{Stat, all_pids, all_stats, split_behind_name, stat_line};
+use super::text::text_of;
 use crate::process::exit_kind::ExitKind;
-
-/// The fields of `/proc/PID/stat` that matter here (`proc_pid_stat(5)`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stat {
-    pid: i32,
-    name: String,
-    state: char,
-    pub(super) parent: i32,
-    flags: u64,
-}
-
-impl Stat {
-    fn read(pid: i32) -> Option<Stat> {
-        // One read of one file: its fields belong to one moment.
-        Stat::parse(&stat_line(pid)?)
-    }
-
-    pub(super) fn parse(line: &str) -> Option<Stat> {
-        let (head, tail) = split_behind_name(line)?;
-        let (pid, name) = head.split_once(" (")?;
-        let mut fields = tail.split_whitespace();
-        Some(Stat {
-            pid: pid.parse().ok()?,
-            name: name.to_owned(),
-            state: fields.next()?.chars().next()?,
-            parent: fields.next()?.parse().ok()?,
-            flags: fields.nth(4)?.parse().ok()?,
-        })
-    }
-
-    /// Returns whether the process has ended: a zombie is dead, though it is not reaped yet.
-    pub(super) fn dead(&self) -> bool {
-        matches!(self.state, 'Z' | 'X' | 'x')
-    }
-
-    /// Returns whether the process is ending, or has a SIGKILL that it has not noticed yet.
-    fn dying(&self) -> bool {
-        // PF_EXITING, include/linux/sched.h.
-        const EXITING: u64 = 4;
-        !self.dead() && (self.flags & EXITING != 0 || kill_pending(self.pid))
-    }
-}
-
-/// Returns the line of `/proc/PID/stat` of a process, or of a thread by its own number.
-fn stat_line(pid: i32) -> Option<String> {
-    fs::read_to_string(format!("/proc/{pid}/stat")).ok()
-}
-
-/// Splits such a line behind the name. The name may hold blanks and brackets, so the last bracket
-/// ends the name.
-fn split_behind_name(line: &str) -> Option<(&str, &str)> {
-    line.rsplit_once(')')
-}
 
 /// Returns the processor on which a thread has run last.
 pub fn processor_of(thread: i32) -> Option<usize> {
@@ -72,18 +21,6 @@ pub fn processor_of(thread: i32) -> Option<usize> {
     fields.split_whitespace().nth(PROCESSOR)?.parse().ok()
 }
 
-fn kill_pending(pid: i32) -> bool {
-    // Signal 9 is bit 8 (proc_pid_status(5), SigPnd and ShdPnd).
-    const KILL: u64 = 1 << 8;
-    fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|status| {
-        status
-            .lines()
-            .filter(|line| line.starts_with("SigPnd:") || line.starts_with("ShdPnd:"))
-            .filter_map(|line| u64::from_str_radix(line[7..].trim(), 16).ok())
-            .any(|pending| pending & KILL != 0)
-    })
-}
-
 /// Returns whether a process is stopped, as by SIGSTOP, or has ended.
 pub fn is_stopped_or_dead(pid: i32) -> bool {
     Stat::read(pid).is_none_or(|stat| stat.dead() || matches!(stat.state, 'T' | 't'))
@@ -91,7 +28,7 @@ pub fn is_stopped_or_dead(pid: i32) -> bool {
 
 /// Returns the process that traces a process, if both are in the PID namespace of `/proc`.
 pub fn tracer_of(pid: i32) -> Option<i32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let status = text_of(format!("/proc/{pid}/status")).ok()?;
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix("TracerPid:"))?;
@@ -116,18 +53,22 @@ pub fn has_variable(pid: i32, variable: &str) -> Option<bool> {
     )
 }
 
-/// Returns every process that descends from `ancestor`.
+/// Returns every process that descends from `ancestor`, as far as `/proc` can be read.
 pub fn descendants(ancestor: i32) -> Vec<i32> {
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    let parents: BTreeMap<i32, i32> = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter_map(Stat::read)
-        .map(|stat| (stat.pid, stat.parent))
-        .collect();
+    let stats = all_pids().filter_map(|pid| Stat::read(pid.ok()?));
+    let parents = stats.map(|stat| (stat.pid, stat.parent)).collect();
     below(ancestor, &parents)
+}
+
+/// Returns every process that descends from `ancestor`, for those who must not miss any.
+///
+/// # Errors
+/// `/proc` or the state of a living process cannot be read, as with too many open files (`EMFILE`).
+pub fn all_descendants(ancestor: i32) -> io::Result<Vec<i32>> {
+    let parents: BTreeMap<i32, i32> = all_stats()
+        .map(|stat| stat.map(|stat| (stat.pid, stat.parent)))
+        .collect::<io::Result<_>>()?;
+    Ok(below(ancestor, &parents))
 }
 
 /// Returns the children of `parent` that have ended and for which nobody has waited yet: their ids,
@@ -139,26 +80,23 @@ pub fn unreaped_children(parent: i32) -> Vec<(i32, String, ExitKind)> {
         let status = line.split_whitespace().next_back()?.parse().ok()?;
         Some(ExitKind::from_wait_status(status))
     };
-    stats_of_children(parent)
-        .filter(Stat::dead)
+    let stats = all_pids().filter_map(|pid| Stat::read(pid.ok()?));
+    stats
+        .filter(|stat| stat.parent == parent && stat.dead())
         .filter_map(|stat| Some((stat.pid, stat.name, end(stat.pid)?)))
         .collect()
 }
 
 /// Returns the children of `parent` that live.
-pub fn children(parent: i32) -> Vec<i32> {
-    stats_of_children(parent)
-        .filter(|stat| !stat.dead())
-        .map(|stat| stat.pid)
+///
+/// # Errors
+/// `/proc` or the state of a living process cannot be read, as with too many open files (`EMFILE`).
+pub fn children(parent: i32) -> io::Result<Vec<i32>> {
+    let is_child = |stat: &Stat| stat.parent == parent && !stat.dead();
+    all_stats()
+        .filter(|stat| stat.as_ref().is_ok_and(is_child) || stat.is_err())
+        .map(|stat| stat.map(|stat| stat.pid))
         .collect()
-}
-
-/// Returns the children of `parent`, as far as `/proc` can be read.
-fn stats_of_children(parent: i32) -> impl Iterator<Item = Stat> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter_map(Stat::read)
-        .filter(move |stat| stat.parent == parent)
 }
 
 fn below(ancestor: i32, parents: &BTreeMap<i32, i32>) -> Vec<i32> {
@@ -266,9 +204,8 @@ pub fn threads(pid: i32) -> impl Iterator<Item = i32> {
 
 /// Describes a thread: `thread 'name': read(socket tcp 127.0.0.1:80 listening) at inet_csk_accept`.
 fn doing(pid: i32, thread: i32, sockets: &BTreeMap<u64, String>) -> String {
-    let read = |file: &str| {
-        fs::read_to_string(format!("/proc/{pid}/task/{thread}/{file}")).unwrap_or_default()
-    };
+    let read =
+        |file: &str| text_of(format!("/proc/{pid}/task/{thread}/{file}")).unwrap_or_default();
     let name = read("comm");
     let call = system_call(pid, &read("syscall"), sockets);
     // The function of the kernel in which the thread sleeps; 0 without the right to see it.
@@ -444,16 +381,6 @@ fn address(text: &str) -> Option<std::net::SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_with_brackets_is_read_whole() {
-        let stat = Stat::parse("7 (a) b (c)) S 1 7 7 0 -1 4194560 0 0").unwrap();
-        assert_eq!(
-            (stat.pid, stat.name.as_str(), stat.parent),
-            (7, "a) b (c)", 1)
-        );
-        assert_eq!(stat.flags, 4_194_560);
-    }
 
     #[test]
     fn descent_is_followed_to_the_end() {

@@ -2,10 +2,10 @@
 
 use std::io;
 
-use nix::libc;
 use snowglobe_derive::Serialize;
 
 use super::Procfs;
+use super::text::has_ended;
 
 /// A process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -57,11 +57,6 @@ impl Procfs {
             )
         })
     }
-}
-
-/// Tells whether the process of a file has ended. A read of an open file fails with `ESRCH` then.
-pub(super) fn has_ended(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
 }
 
 /// Reads the texts of `status` and `cmdline`.

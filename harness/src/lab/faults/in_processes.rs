@@ -147,7 +147,7 @@ impl Limited {
     ) -> Result<Self> {
         let unfit = |reason| LabError::unfit(Subject::Node(node.name().to_owned()), reason);
         let mut limits = node.programs().lowered().lock();
-        match limits.begin(limit, &node.processes(), lowered) {
+        match limits.begin(limit, &node.processes()?, lowered) {
             Ok(LimitFault::InForce(number)) => Ok(Self {
                 node: Arc::clone(node),
                 number,
@@ -173,7 +173,9 @@ impl Healing for Limited {
             mortal,
         } = *self;
         let mut limits = node.programs().lowered().lock();
-        limits.end(number, &node.processes());
+        let processes = node.processes();
+        let known = processes.as_deref().unwrap_or_default();
+        limits.end(number, known);
         drop(limits);
         // Many programs end where they get no memory: those of Rust and Go do so by themselves.
         let ended: Vec<_> = mortal
@@ -187,7 +189,8 @@ impl Healing for Limited {
             |it: &&Arc<Running>| !node.is_removed() && node.is_running() && node.programs().has(it);
         let started = start_again(&node, ended.into_iter().filter(is_as_it_was));
         mortal.iter().for_each(|it| it.end_excuse());
-        started
+        // Processes that could not be listed keep the limit.
+        processes.and(started)
     }
 }
 

@@ -49,9 +49,17 @@ impl Node {
     }
 
     /// Returns the processes of the node, by their ids in the trial, without the first one.
-    pub(crate) fn processes(&self) -> Vec<i32> {
-        let first = self.pid().map(u32::cast_signed);
-        first.map(process_table::descendants).unwrap_or_default()
+    ///
+    /// # Errors
+    /// The state of a process cannot be read, as where the test has too many files open.
+    pub(crate) fn processes(&self) -> Result<Vec<i32>> {
+        let Some(first) = self.pid() else {
+            return Ok(Vec::new());
+        };
+        process_table::all_descendants(first.cast_signed()).map_err(|e| {
+            let what = format!("list the processes of node `{}`", self.name());
+            LabError::io(what, &e).about_node(self.name())
+        })
     }
 
     /// Stops all processes of the node for a fault, until [`release`](Self::release).
@@ -95,7 +103,7 @@ impl Node {
             }
             // Each process gets a signal of its own: a signal to all would wake held ones too.
             ref held => {
-                let others = self.processes().into_iter();
+                let others = self.processes()?.into_iter();
                 for pid in others.filter(|pid| !held.contains(pid)) {
                     // A process that has ended meanwhile needs no signal.
                     let _ = kill(Pid::from_raw(pid), Signal::SIGCONT);

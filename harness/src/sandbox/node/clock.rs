@@ -5,7 +5,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use crate::kernel::errno::Errno;
+use crate::kernel::errno::{Errno, errno};
 use crate::kernel::poll;
 use crate::kernel::process;
 use crate::kernel::process::clock::{ClockTracer, LinearClock};
@@ -53,7 +53,11 @@ impl NodeClock {
                     shown,
                     rate,
                 };
-                tracer.set(clock, &process_table::descendants(first));
+                let programs = match process_table::all_descendants(first) {
+                    Ok(programs) => programs,
+                    Err(error) => return ClockReply::Refused(errno(&error) as i32),
+                };
+                tracer.set(clock, &programs);
                 let unreached = tracer.take_unreached();
                 if unreached.is_empty() {
                     ClockReply::Done

@@ -10,6 +10,7 @@ use std::os::fd::OwnedFd;
 use crate::kernel::errno::Errno;
 use crate::kernel::id_map::{IdKind, is_mapped};
 use crate::kernel::process::seccomp::{Question, WatchedCall};
+use crate::kernel::procfs::text_of;
 use crate::sandbox::protocol::trial::{Denial, DeniedThing};
 
 /// The init's end of the watch over such calls.
@@ -33,10 +34,7 @@ impl DenialWatch<'_> {
             let comm = format!("/proc/{}/comm", question.pid);
             Denial {
                 pid: question.pid,
-                program: std::fs::read_to_string(comm)
-                    .unwrap_or_default()
-                    .trim_end()
-                    .to_owned(),
+                program: text_of(comm).unwrap_or_default().trim_end().to_owned(),
                 wanted,
             }
         });

@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt;
 use nix::errno::Errno;
 
 use crate::errno::errno;
+use crate::procfs::text_of;
 
 /// Register `cs` of a program of 64 bits (`__USER_CS` of arch/x86/include/asm/segment.h).
 const CODE_OF_64_BITS: u64 = 0x33;
@@ -109,7 +110,7 @@ impl Tracee {
 
     /// Returns the short name of the program.
     pub(super) fn name(self) -> String {
-        let comm = std::fs::read_to_string(format!("/proc/{}/comm", self.0));
+        let comm = text_of(format!("/proc/{}/comm", self.0));
         comm.unwrap_or_default().trim_end().to_owned()
     }
 }

@@ -2,11 +2,11 @@
 
 #![allow(unsafe_code)]
 
-use std::fs;
 use std::ptr;
 
 use crate::Result;
 use crate::errno::Errno;
+use crate::procfs::text_of;
 
 /// A limit of a process that can be lowered, and raised again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,7 +63,7 @@ pub fn set_soft_limit(pid: i32, limit: ProcessLimit, soft: u64) -> Result<u64> {
 
 /// Returns the memory of a process that [`ProcessLimit::Data`] limits, in bytes.
 pub fn data_of(pid: i32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let status = text_of(format!("/proc/{pid}/status")).ok()?;
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix("VmData:"))?;
