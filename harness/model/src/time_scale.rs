@@ -1,5 +1,6 @@
 //! The factor by which waits and time limits are stretched on a slow machine.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -29,6 +30,12 @@ impl TimeScale {
             return time;
         }
         Duration::try_from_secs_f64(time.as_secs_f64() * self.0).unwrap_or(Duration::MAX)
+    }
+}
+
+impl fmt::Display for TimeScale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

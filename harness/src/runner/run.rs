@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::args::Arguments;
+use super::args::{Arguments, keep_settings};
 use super::conclusion::Conclusion;
 use super::concurrency::Share;
 use super::error::{RunError, limit, usage};
@@ -81,6 +81,7 @@ pub(crate) fn run_for(
     if let Some(scale) = args.time_scale {
         time_scale::set(scale);
     }
+    keep_settings(args);
     let mut args = args.clone();
     if args.shuffle && args.shuffle_seed.is_none() {
         args.shuffle_seed = Some(random_seed());

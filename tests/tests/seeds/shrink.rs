@@ -81,6 +81,18 @@ fn a_schedule_that_a_seed_has_drawn_is_shrunk_to_one_fault() {
     replay(&run).failed_with(&["bob was paused"]);
 }
 
+/// Each run of the search, and the line to copy, has the options that the verdict depends on.
+#[snowglobe::test(nested, timeout = "400s")]
+fn runs_of_a_search_have_the_settings_of_the_first_run() {
+    let args = ["--user", "4242", "--timeout", "90s", "--time-scale", "1.5"];
+    let run = shrink("fails_as_an_ordinary_user", &args);
+    run.failed_with(&[
+        "an ordinary user",
+        ": of 2 faults, 1 is left; the trial failed in ",
+        " SNOWGLOBE_TIMEOUT=90000ms SNOWGLOBE_USER=4242 SNOWGLOBE_TIME_SCALE=1.5 ",
+    ]);
+}
+
 #[snowglobe::test(nested, timeout = "200s")]
 fn a_trial_that_needs_no_fault_to_fail_is_told() {
     let run = shrink("fails_without_faults", &["--format", "json"]);

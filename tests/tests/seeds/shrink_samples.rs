@@ -1,5 +1,6 @@
 //! Trials that fail under some faults, and not under others.
 
+use nix::unistd::getuid;
 use snowglobe::events::EventKind;
 use snowglobe::fault::{Fault, Nemesis, NodeRef, Schedule};
 use snowglobe::prelude::*;
@@ -61,6 +62,19 @@ fn fails_without_faults() -> TestResult {
     let schedule = Schedule::new().then(MS(0), MS(5), Fault::pause("alice"));
     lab.run_schedule(&schedule)?.wait()?;
     panic!("in any case");
+}
+
+/// Fails under a fault, but as root never.
+#[snowglobe::test(ignore = "a sample")]
+fn fails_as_an_ordinary_user() -> TestResult {
+    let lab = shape::pair().start()?;
+    let schedule = Schedule::new()
+        .then(MS(0), MS(5), Fault::pause("alice"))
+        .then(MS(10), MS(5), Fault::pause("bob"));
+    lab.run_schedule(&schedule)?.wait()?;
+    let is_paused = seen(&lab).contains(&Fault::pause("bob"));
+    assert!(!is_paused || getuid().is_root(), "an ordinary user");
+    Ok(())
 }
 
 /// Fails once.

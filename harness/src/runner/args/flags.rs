@@ -5,6 +5,7 @@
 //! line (`library/test/src/cli.rs`); the second part is snowglobe's own.
 
 use super::Arguments;
+use super::rerun;
 use super::switches::{CORE, REQUIRE};
 use super::values::{color, duration, format, number, runs, stress, threads, unstable};
 use crate::model::cli::{self, CommandLine, Operands};
@@ -179,7 +180,7 @@ const FLAGS: &[Flag] = &[
             Ok(())
         },
     )
-    .variable("SNOWGLOBE_TIMEOUT"),
+    .variable(rerun::TIMEOUT),
     Flag::value(
         "user",
         "NAME|UID",
@@ -189,7 +190,7 @@ const FLAGS: &[Flag] = &[
             Ok(())
         },
     )
-    .variable("SNOWGLOBE_USER"),
+    .variable(rerun::USER),
     Flag::value(
         "seed",
         "SEED",

@@ -17,6 +17,6 @@ mod values;
 pub use arguments::Arguments;
 #[cfg(feature = "toml")]
 pub(crate) use rerun::RERUN;
-pub(crate) use rerun::TRIAL_PATH;
+pub(crate) use rerun::{TRIAL_PATH, keep_settings, settings};
 pub(crate) use switches::{CORE, REQUIRE, is_on};
 pub use values::Stress;

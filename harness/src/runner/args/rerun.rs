@@ -1,5 +1,10 @@
 //! A process that another run of the same program has started, to run one trial once more.
 
+use std::sync::OnceLock;
+
+use super::arguments::Arguments;
+use crate::trial::time_scale;
+
 /// Environment variable with the path of the trial for which a process was started.
 pub(crate) const TRIAL_PATH: &str = "SNOWGLOBE_TRIAL_PATH";
 
@@ -9,4 +14,32 @@ pub(crate) const RERUN: &str = "SNOWGLOBE_RERUN";
 /// Returns whether the program that has started this process reads its report.
 pub(crate) fn is_for_a_program() -> bool {
     std::env::var_os(RERUN).is_some()
+}
+
+/// Environment variable with the default timeout of a trial.
+pub(super) const TIMEOUT: &str = "SNOWGLOBE_TIMEOUT";
+
+/// Environment variable with the user as whom trials run.
+pub(super) const USER: &str = "SNOWGLOBE_USER";
+
+static SETTINGS: OnceLock<Vec<(&'static str, String)>> = OnceLock::new();
+
+/// Keeps the settings of this run on which the verdict of a trial can depend, for other runs of the
+/// trial. Lines to copy are made where nobody has the arguments.
+pub(crate) fn keep_settings(args: &Arguments) {
+    let timeout = args.timeout.map(|it| format!("{}ms", it.as_millis()));
+    let scale = args.time_scale.map(|it| it.to_string());
+    let all = [
+        (TIMEOUT, timeout),
+        (USER, args.user.clone()),
+        (time_scale::VARIABLE, scale),
+    ];
+    let given = all.into_iter();
+    let given = given.filter_map(|(variable, value)| Some((variable, value?)));
+    SETTINGS.get_or_init(|| given.collect());
+}
+
+/// Returns the variables that give another run the settings of this one, with their values.
+pub(crate) fn settings() -> &'static [(&'static str, String)] {
+    SETTINGS.get().map_or(&[], Vec::as_slice)
 }

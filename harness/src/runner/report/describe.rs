@@ -1,6 +1,7 @@
 //! The description of a trial that failed, in the order in which people ask.
 
 use super::reporter::FinishedTrial;
+use crate::runner::args::settings;
 use crate::runner::result::{Failure, Shown};
 use crate::trial::{Trial, record};
 
@@ -83,13 +84,26 @@ pub(crate) fn again(trial: &Trial, run_seed: u64) -> String {
     } else {
         ""
     };
-    let variables = format!("SNOWGLOBE_SEED={run_seed}{twice}");
+    let settings: String = settings()
+        .iter()
+        .map(|(variable, value)| format!(" {variable}={}", shell_word(value)))
+        .collect();
+    let variables = format!("SNOWGLOBE_SEED={run_seed}{twice}{settings}");
     match std::env::var("CARGO_PKG_NAME") {
         Ok(package) => {
             let target = target_option(target, &package);
             format!("{variables} cargo test -p {package} {target} -- {arguments}")
         }
         Err(_) => format!("{variables} {} {arguments}", program.display()),
+    }
+}
+
+/// Returns a word that a shell takes for this text.
+fn shell_word(text: &str) -> String {
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || "._-".contains(it);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
     }
 }
 

@@ -10,7 +10,7 @@ use snowglobe_text::Tree;
 use crate::kernel::process::signal::Signal;
 use crate::kernel::process::{pidfd_kill, pidfd_open};
 use crate::kernel::thread;
-use crate::runner::args::{RERUN, TRIAL_PATH};
+use crate::runner::args::{RERUN, TRIAL_PATH, settings};
 use crate::runner::registry::definition_named;
 use crate::runner::result::Failure;
 use crate::trial::Trial;
@@ -133,6 +133,7 @@ impl<'a> Reruns<'a> {
         command
             .env(crate::lab::SCHEDULE_VARIABLE, schedule)
             .env("SNOWGLOBE_SEED", self.run_seed.to_string())
+            .envs(settings().iter().map(|(variable, value)| (variable, value)))
             .env(RERUN, "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
