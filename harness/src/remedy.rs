@@ -61,10 +61,27 @@ pub(crate) enum Obstacle {
     Unknown,
 }
 
+/// The root directory of the process that was refused something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RootOfProcess {
+    /// The root directory is not that of the mount namespace.
+    Chroot,
+    /// Nobody has looked.
+    Unknown,
+}
+
 impl Remedy {
-    /// Returns what can be done about `refused`; `in_chroot` where the process is known to be in
-    /// one.
-    pub(crate) fn of(refused: &Refused, in_chroot: bool) -> Self {
+    /// Returns what can be done about a refusal.
+    pub(crate) fn of(refused: &Refused) -> Self {
+        Self::of_refusal(refused, RootOfProcess::Unknown)
+    }
+
+    /// Returns what can be done about a refusal that met a process in a chroot.
+    pub(crate) fn of_chroot(refused: &Refused) -> Self {
+        Self::of_refusal(refused, RootOfProcess::Chroot)
+    }
+
+    fn of_refusal(refused: &Refused, root: RootOfProcess) -> Self {
         let clone = match &refused.step {
             SetupStep::Clone(_, namespaces) => Some(*namespaces),
             SetupStep::Mount(_)
@@ -82,7 +99,9 @@ impl Remedy {
             (Errno::ENOMEM, _) => Self::FreeMemory,
             // user_namespaces(7): EPERM where the caller's root directory is not that of its mount
             // namespace.
-            (Errno::EPERM | Errno::EACCES, Some(_)) if in_chroot => Self::LeaveChroot,
+            (Errno::EPERM | Errno::EACCES, Some(_)) if root == RootOfProcess::Chroot => {
+                Self::LeaveChroot
+            }
             // AppArmor gives the namespace and takes the privileges, so any step may meet it.
             (Errno::EPERM, None) if of_proc && !apparmor_restricts() => Self::UncoverProc,
             (Errno::EPERM | Errno::EACCES, _) => Self::PermitUserNamespaces(Obstacle::find()),
@@ -291,7 +310,7 @@ mod tests {
     #[test]
     fn a_limit_is_raised_where_it_is_low() {
         let kinds = CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUSER;
-        let remedy = Remedy::of(&refused(cloning(kinds), Errno::ENOSPC), false);
+        let remedy = Remedy::of(&refused(cloning(kinds), Errno::ENOSPC));
         assert!(remedy.is_about_a_limit());
         assert_eq!(
             remedy.fix(&["net", "ipc"]),
@@ -307,21 +326,21 @@ mod tests {
     #[test]
     fn the_kind_of_a_step_decides_and_not_its_words() {
         let words: SetupStep = "clone3 something".into();
-        let full = Remedy::of(&refused(words, Errno::ENOSPC), false);
+        let full = Remedy::of(&refused(words, Errno::ENOSPC));
         assert_eq!(full, Remedy::ReadKernelLog);
         let words: SetupStep = "mount /proc".into();
-        let forbidden = Remedy::of(&refused(words, Errno::EPERM), false);
+        let forbidden = Remedy::of(&refused(words, Errno::EPERM));
         assert_ne!(forbidden, Remedy::UncoverProc);
     }
 
     #[test]
     fn a_chroot_is_left_and_a_covered_proc_uncovered() {
         let users = cloning(CloneFlags::CLONE_NEWUSER);
-        let chroot = Remedy::of(&refused(users.clone(), Errno::EPERM), true);
+        let chroot = Remedy::of_chroot(&refused(users.clone(), Errno::EPERM));
         assert_eq!(chroot, Remedy::LeaveChroot);
-        let elsewhere = Remedy::of(&refused(users, Errno::EPERM), false);
+        let elsewhere = Remedy::of(&refused(users, Errno::EPERM));
         assert!(matches!(elsewhere, Remedy::PermitUserNamespaces(_)));
-        let proc = Remedy::of(&refused(SetupStep::mount("/proc"), Errno::EPERM), true);
+        let proc = Remedy::of_chroot(&refused(SetupStep::mount("/proc"), Errno::EPERM));
         assert!(proc.fix(&[]).contains("--privileged") || apparmor_restricts());
     }
 }

@@ -14,6 +14,7 @@ use crate::model::cli::{self, CliError, CommandLine, Operands};
 
 use super::examine::examine;
 use super::report::Report;
+use super::table::TableColor;
 use super::{github, table};
 
 /// The form in which the findings are printed.
@@ -123,14 +124,18 @@ fn text(report: &Report, form: Form) -> String {
             let tree = Tree::of(report).expect("a report has nothing that JSON has not");
             tree.to_json_lines() + "\n"
         }
-        Form::Github => table::render(report, false) + &github::annotations(report),
-        Form::Table => table::render(report, colored()),
+        Form::Github => table::render(report, TableColor::Plain) + &github::annotations(report),
+        Form::Table => table::render(report, color()),
     }
 }
 
-fn colored() -> bool {
+fn color() -> TableColor {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    io::stdout().is_terminal() && !refused
+    if io::stdout().is_terminal() && !refused {
+        TableColor::Ansi
+    } else {
+        TableColor::Plain
+    }
 }
 
 /// Writes to stdout. A pipe that its reader has closed is no failure.

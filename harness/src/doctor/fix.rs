@@ -12,7 +12,12 @@ use crate::sandbox::refused::Refused;
 
 /// Returns what to do where the kernel refused a step of making a sandbox.
 pub(super) fn sandbox(refused: &Refused, machine: &Machine) -> String {
-    Remedy::of(refused, machine.chroot).fix(&machine.scarce_namespaces)
+    let remedy = if machine.chroot {
+        Remedy::of_chroot(refused)
+    } else {
+        Remedy::of(refused)
+    };
+    remedy.fix(&machine.scarce_namespaces)
 }
 
 /// Returns what to do where a feature is not to be had in a sandbox that itself can be made.

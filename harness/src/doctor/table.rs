@@ -5,14 +5,22 @@ use std::fmt::Write;
 use super::finding::State;
 use super::report::Report;
 
+/// Whether states are colored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TableColor {
+    Plain,
+    /// States are colored by escape sequences of ANSI terminals.
+    Ansi,
+}
+
 /// Returns a line for each finding, in columns. Below a finding that is not ok stand the loss and
 /// the fix.
-pub(super) fn render(report: &Report, colored: bool) -> String {
+pub(super) fn render(report: &Report, color: TableColor) -> String {
     let width = report.findings.iter().map(|finding| finding.name.len());
     let width = width.max().unwrap_or(0);
     let mut out = String::new();
     for finding in &report.findings {
-        let state = paint(finding.state, colored);
+        let state = paint(finding.state, color);
         let _ = writeln!(
             out,
             "{state}  {:width$}  {}",
@@ -32,16 +40,16 @@ pub(super) fn render(report: &Report, colored: bool) -> String {
 
 const STATE_WIDTH: usize = "degraded".len();
 
-fn paint(state: State, colored: bool) -> String {
+fn paint(state: State, color: TableColor) -> String {
     let text = format!("{:STATE_WIDTH$}", state.to_string());
-    let color = match state {
+    let number = match state {
         State::Ok => 32,
         State::Degraded => 33,
         State::Missing => 31,
     };
-    match colored {
-        true => format!("\x1b[{color}m{text}\x1b[0m"),
-        false => text,
+    match color {
+        TableColor::Ansi => format!("\x1b[{number}m{text}\x1b[0m"),
+        TableColor::Plain => text,
     }
 }
 
@@ -83,7 +91,7 @@ mod tests {
 
     #[test]
     fn columns_are_aligned() {
-        let text = render(&report(), false);
+        let text = render(&report(), TableColor::Plain);
         assert_eq!(
             text,
             "\
@@ -99,7 +107,7 @@ missing   netem   a: b
 
     #[test]
     fn colors_change_no_column() {
-        let text = render(&report(), true);
+        let text = render(&report(), TableColor::Ansi);
         assert!(text.contains("\x1b[32mok      \x1b[0m  kernel"), "{text}");
     }
 }

@@ -91,7 +91,7 @@ pub(crate) fn unwritten(report: impl fmt::Display, error: &std::io::Error) -> Ru
 
 /// Makes the error of a step that the kernel refused, with what a user can do about that.
 pub(crate) fn explain(refused: &Refused) -> RunError {
-    let remedy = Remedy::of(refused, false);
+    let remedy = Remedy::of(refused);
     RunError(RunErrorCause::Refused(refused.clone(), remedy))
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::args::{Arguments, REQUIRE, is_on};
 use super::error::{RunError, usage};
-use crate::trial::{Need, Trial};
+use crate::trial::{LackEffect, Need, Trial};
 
 /// A requirement that is not met.
 #[derive(Clone, Debug)]
@@ -45,7 +45,12 @@ pub(crate) fn check(args: &Arguments, trials: &mut [Trial]) -> Result<(), RunErr
         if !lacks.is_empty() {
             let fails = required || lacks.iter().any(|unmet| unmet.is_mistake);
             let reasons: Vec<String> = lacks.into_iter().map(|unmet| unmet.reason).collect();
-            trial.set_lack(reasons.join("; "), fails);
+            let effect = if fails {
+                LackEffect::Fails
+            } else {
+                LackEffect::Ignored
+            };
+            trial.set_lack(reasons.join("; "), effect);
         }
     }
     Ok(())

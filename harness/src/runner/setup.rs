@@ -106,7 +106,11 @@ impl Setup {
                 let earlier = earlier.iter().flat_map(NurseryHandle::descriptors);
                 close_in_copy(&earlier.collect::<Vec<_>>());
                 let setting = outside.setting(ids, corrections, shares);
-                nursery::live(Zygote::new(trials, setting), channel, single)
+                let zygote = Zygote::new(trials, setting);
+                if single {
+                    nursery::live_as_zygote(zygote, &channel)
+                }
+                nursery::live(zygote, channel)
             };
             let read = || {
                 let found = settings.get_or_init(HostSettings::read);
@@ -137,7 +141,7 @@ impl Setup {
             Some(outer.channel)
         };
         self.nurseries
-            .push(NurseryHandle::new(outer.first, orders, outer.is_kept));
+            .push(NurseryHandle::new(outer.first, orders, outer.owner));
         self.isolation = describe_isolation(outer.ids);
         self.notes = outer.notes;
     }
@@ -274,7 +278,7 @@ impl ProgramSetup {
         let inside = |channel, ids, corrections| {
             let mut setting = outside.setting(ids, corrections, 1);
             setting.program = Some(program);
-            nursery::live(Zygote::new(&mut trials, setting), channel, true)
+            nursery::live_as_zygote(Zygote::new(&mut trials, setting), &channel)
         };
         let read = Corrections::of_host;
         let request = OuterRequest {
@@ -286,7 +290,7 @@ impl ProgramSetup {
         let (outer, _) = enter_or_make(&request, read, inside)?;
         Ok(Self {
             signals,
-            nursery: NurseryHandle::new(outer.first, None, outer.is_kept),
+            nursery: NurseryHandle::new(outer.first, None, outer.owner),
             zygote: outer.channel,
             notes: outer.notes,
             is_ordered: false,

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::args::Arguments;
 use crate::kernel::process::user::{Account, account_of, account_with};
-use crate::trial::{TestUser, Trial};
+use crate::trial::{LackEffect, TestUser, Trial};
 
 /// Finds the accounts of the trials that the filters let through. A trial whose user nobody knows
 /// fails.
@@ -35,7 +35,7 @@ pub(crate) fn find(args: &Arguments, trials: &mut [Trial]) {
                 let reason = format!(
                     "there is no user `{wanted}` as whom the trial could run; name one that `getent passwd` lists, or give an id"
                 );
-                trial.set_lack(reason, true);
+                trial.set_lack(reason, LackEffect::Fails);
             }
         }
     }

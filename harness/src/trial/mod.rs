@@ -30,5 +30,5 @@ pub use from_inside::{at_end, note, seed, trial_name};
 pub use isolation::Isolation;
 pub(crate) use options::TestUser;
 pub use options::{Need, Options, ShouldPanic, Weight};
-pub(crate) use trial::TestBody;
 pub use trial::{Definition, TRIALS, Trial};
+pub(crate) use trial::{LackEffect, TestBody};

@@ -48,8 +48,16 @@ pub struct Trial {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Lack {
     reason: String,
-    /// The trial fails for the lack. Otherwise the trial is ignored.
-    is_failure: bool,
+    effect: LackEffect,
+}
+
+/// What becomes of a trial that this machine cannot run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LackEffect {
+    /// The trial is ignored, and the report tells the reason.
+    Ignored,
+    /// The trial fails.
+    Fails,
 }
 
 /// The options of a trial.
@@ -181,7 +189,10 @@ impl Trial {
     /// for it.
     pub(crate) fn ignore_reason(&self) -> Option<&str> {
         let by_lack = || {
-            let lack = self.lack.as_ref().filter(|lack| !lack.is_failure)?;
+            let lack = self
+                .lack
+                .as_ref()
+                .filter(|lack| lack.effect == LackEffect::Ignored)?;
             Some(&*lack.reason)
         };
         self.options().ignore.or_else(by_lack)
@@ -199,10 +210,9 @@ impl Trial {
         }
     }
 
-    /// Notes the reason for which this machine cannot run the trial. The trial is ignored for that
-    /// reason, or fails if it `is_failure`.
-    pub(crate) fn set_lack(&mut self, reason: String, is_failure: bool) {
-        self.lack = Some(Lack { reason, is_failure });
+    /// Notes the reason for which this machine cannot run the trial, and what becomes of the trial.
+    pub(crate) fn set_lack(&mut self, reason: String, effect: LackEffect) {
+        self.lack = Some(Lack { reason, effect });
     }
 
     /// Returns the reason for which this machine cannot run the trial.

@@ -93,12 +93,12 @@ impl Connection {
         self.send(unique, -(errno as i32), &[]);
     }
 
-    /// Tells the kernel that what it knows of an inode is old: the attributes, and the pages too if
-    /// `pages`. Dirty pages are written first, which needs another thread that serves.
-    pub fn forget_inode(&self, number: u64, pages: bool) {
-        // The notice is FUSE_NOTIFY_INVAL_INODE (linux/fuse.h). An offset below zero means the
-        // attributes only.
-        let offset: i64 = if pages { 0 } else { -1 };
+    /// Tells the kernel that what it knows of an inode is old: the attributes and the pages. Dirty
+    /// pages are written first, which needs another thread that serves.
+    pub fn forget_inode(&self, number: u64) {
+        // The notice is FUSE_NOTIFY_INVAL_INODE (linux/fuse.h). With an offset below zero the
+        // kernel would keep the pages.
+        let offset: i64 = 0;
         let mut notice = Vec::with_capacity(24);
         notice.extend(number.to_ne_bytes());
         notice.extend(offset.to_ne_bytes());

@@ -1,5 +1,6 @@
 //! The bytes of one file, as programs see them and as they are durable.
 
+use super::call::SeekTarget;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -173,13 +174,13 @@ impl Content {
     }
 
     /// Returns the next offset from `offset` on where there is data, or where there is none.
-    pub(super) fn seek(&self, offset: u64, data: bool) -> Option<u64> {
+    pub(super) fn seek(&self, offset: u64, what: SeekTarget) -> Option<u64> {
         let size = self.seen.size;
         if offset >= size {
             return None;
         }
         let (first, _) = split(offset);
-        if data {
+        if what == SeekTarget::Data {
             let (number, _) = self.seen.blocks.range(first..).next()?;
             let at = (number * BLOCK as u64).max(offset);
             return (at < size).then_some(at);

@@ -1,5 +1,6 @@
 //! Reads and writes of files.
 
+use super::call::{FileAccess, SeekTarget};
 use super::content::{BLOCK, Content, DISK_BYTES};
 use super::error::DiskError;
 use super::inode::{Body, FileTime, InodeNumber};
@@ -14,6 +15,29 @@ const FILE_MAX: u64 = 1 << 42;
 type Result<T> = std::result::Result<T, DiskError>;
 
 impl Disk {
+    /// Counts one more open file.
+    ///
+    /// # Errors
+    /// There is no such inode, or it is to be written to and the disk can only be read.
+    pub fn open(&mut self, number: InodeNumber, access: FileAccess) -> Result<()> {
+        match access {
+            FileAccess::Read => {}
+            FileAccess::Write => self.conditions.permit_change()?,
+        }
+        self.inode_mut(number)?.opens += 1;
+        Ok(())
+    }
+
+    /// Counts one open file less.
+    pub fn release(&mut self, number: InodeNumber) {
+        if let Ok(inode) = self.inode_mut(number) {
+            inode.opens = inode.opens.saturating_sub(1);
+        }
+        if self.journal.is_empty() {
+            self.forget_if_unused(number);
+        }
+    }
+
     /// Appends at most `length` bytes from `offset` on to `to`.
     ///
     /// # Errors
@@ -138,9 +162,9 @@ impl Disk {
     ///
     /// # Errors
     /// There is nothing behind the offset.
-    pub fn seek(&self, number: InodeNumber, offset: u64, data: bool) -> Result<u64> {
+    pub fn seek(&self, number: InodeNumber, offset: u64, what: SeekTarget) -> Result<u64> {
         match &self.inode(number)?.body {
-            Body::File(content) => content.seek(offset, data).ok_or(DiskError::NoData),
+            Body::File(content) => content.seek(offset, what).ok_or(DiskError::NoData),
             Body::Directory { .. } | Body::Symlink(_) | Body::Special => Err(DiskError::Invalid),
         }
     }

@@ -16,13 +16,15 @@
 //! | `error` | the errors of operations, and the reasons why a fault is invalid |
 //! | `content` | the bytes of one file, as they are seen and as they are durable |
 //! | `inode` | files, directories and links |
+//! | `call` | what a system call asks for, where it can ask for one of several things |
 //! | `tree` | the changes to directories, and their journal |
-//! | `data` | reads and writes |
+//! | `data` | open files, reads and writes |
 //! | `condition` | the faults in force: what they refuse, and for how long they delay |
 //! | `decay` | bits that flip, files that are cut |
 //! | `loss` | the power cut |
 //! | `glob` | patterns of paths |
 
+mod call;
 mod condition;
 mod content;
 mod data;
@@ -36,6 +38,7 @@ mod loss;
 mod tests;
 mod tree;
 
+pub use call::{FileAccess, RenameTarget, SeekTarget};
 pub use condition::{Access, FaultsInForce};
 pub use content::BLOCK;
 pub use error::{DiskError, DiskFaultError, NoFileError};

@@ -50,7 +50,7 @@ fn a_rename_without_a_sync_of_the_file_leaves_an_empty_one() {
     let new = make(&mut disk, "config.tmp");
     disk.write(new, 0, b"new", None).unwrap();
     let names = ((ROOT, &b"config.tmp"[..]), (ROOT, &b"config"[..]));
-    disk.rename(names.0, names.1, (true, false), NOW.now)
+    disk.rename(names.0, names.1, RenameTarget::Replaced, NOW.now)
         .unwrap();
     let mut other = disk.clone();
     disk.sync(ROOT).unwrap();
@@ -73,7 +73,7 @@ fn removed_files_and_cut_ends_come_back() {
         ..InodeChange::default()
     };
     disk.change(file, &cut).unwrap();
-    disk.remove(ROOT, b"file", false, NOW.now).unwrap();
+    disk.remove_file(ROOT, b"file", NOW.now).unwrap();
     disk.cut_power(Unsynced::Lost, 1);
     assert_eq!(text(&disk, "file").unwrap(), [7; 10_000]);
     assert_eq!(disk.used, 3);
@@ -300,9 +300,9 @@ fn an_end_that_was_never_synced_is_lost_with_its_size() {
 fn a_removed_file_lives_until_it_is_closed_and_gives_its_space_back() {
     let mut disk = Disk::default();
     let file = make(&mut disk, "file");
-    disk.open(file, true).unwrap();
+    disk.open(file, FileAccess::Write).unwrap();
     disk.write(file, 0, &[1; 5000], None).unwrap();
-    disk.remove(ROOT, b"file", false, NOW.now).unwrap();
+    disk.remove_file(ROOT, b"file", NOW.now).unwrap();
     disk.sync(ROOT).unwrap();
     disk.write(file, 0, &[2; 10], None).unwrap();
     disk.release(file);

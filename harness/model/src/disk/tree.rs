@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::call::{RemovedFile, RenameTarget};
 use super::condition::FaultsInForce;
 use super::content::Content;
 use super::error::DiskError;
@@ -225,40 +226,61 @@ impl Disk {
         self.attributes(number)
     }
 
-    /// Takes a name away: of a directory, or of any other file.
+    /// Takes the name of a file away that is no directory.
     ///
     /// # Errors
-    /// There is no such name, or a directory that is not empty.
-    pub fn remove(
+    /// There is no such name, or the name is a directory's.
+    pub fn remove_file(
         &mut self,
         directory: InodeNumber,
         name: &[u8],
-        is_directory: bool,
+        now: FileTime,
+    ) -> Result<()> {
+        self.remove(directory, name, RemovedFile::Other, now)
+    }
+
+    /// Takes the name of a directory away.
+    ///
+    /// # Errors
+    /// There is no such name, or the directory is not empty, or the name is another file's.
+    pub fn remove_directory(
+        &mut self,
+        directory: InodeNumber,
+        name: &[u8],
+        now: FileTime,
+    ) -> Result<()> {
+        self.remove(directory, name, RemovedFile::Directory, now)
+    }
+
+    fn remove(
+        &mut self,
+        directory: InodeNumber,
+        name: &[u8],
+        what: RemovedFile,
         now: FileTime,
     ) -> Result<()> {
         self.conditions.permit_change()?;
         let number = self.find(directory, name)?;
-        self.check_removal(number, is_directory)?;
+        self.check_removal(number, what)?;
         self.point(directory, name, None, now);
         Ok(())
     }
 
-    fn check_removal(&self, number: InodeNumber, is_directory: bool) -> Result<()> {
-        match (&self.inode(number)?.body, is_directory) {
-            (Body::Directory { entries, .. }, true) if !entries.is_empty() => {
+    fn check_removal(&self, number: InodeNumber, what: RemovedFile) -> Result<()> {
+        match (&self.inode(number)?.body, what) {
+            (Body::Directory { entries, .. }, RemovedFile::Directory) if !entries.is_empty() => {
                 Err(DiskError::NotEmpty)
             }
-            (Body::Directory { .. }, true) => Ok(()),
-            (Body::Directory { .. }, false) => Err(DiskError::IsDirectory),
-            (Body::File(_) | Body::Symlink(_) | Body::Special, true) => {
+            (Body::Directory { .. }, RemovedFile::Directory) => Ok(()),
+            (Body::Directory { .. }, RemovedFile::Other) => Err(DiskError::IsDirectory),
+            (Body::File(_) | Body::Symlink(_) | Body::Special, RemovedFile::Directory) => {
                 Err(DiskError::NotDirectory)
             }
-            (Body::File(_) | Body::Symlink(_) | Body::Special, false) => Ok(()),
+            (Body::File(_) | Body::Symlink(_) | Body::Special, RemovedFile::Other) => Ok(()),
         }
     }
 
-    /// Renames an entry. `replaces` permits that the new name is taken; `exchanges` gives what has
-    /// the new name the old one.
+    /// Renames an entry.
     ///
     /// # Errors
     /// There is no such entry, or the new name cannot be had.
@@ -266,19 +288,26 @@ impl Disk {
         &mut self,
         from: (InodeNumber, &[u8]),
         to: (InodeNumber, &[u8]),
-        (replaces, exchanges): (bool, bool),
+        other: RenameTarget,
         now: FileTime,
     ) -> Result<()> {
         self.conditions.permit_change()?;
         let moved = self.find(from.0, from.1)?;
         let there = self.find_any(to.0, to.1)?;
+        let exchanges = other == RenameTarget::Exchanged;
         match there {
             None if exchanges => return Err(DiskError::NotFound),
-            Some(_) if !replaces && !exchanges => return Err(DiskError::Exists),
+            Some(_) if other == RenameTarget::Kept => return Err(DiskError::Exists),
             // Two names of one file: nothing happens (rename(2)).
             Some(there) if there == moved => return Ok(()),
             Some(there) if !exchanges => {
-                self.check_removal(there, self.inode(moved)?.is_directory())?;
+                // A directory takes the place of a directory only (rename(2)).
+                let what = if self.inode(moved)?.is_directory() {
+                    RemovedFile::Directory
+                } else {
+                    RemovedFile::Other
+                };
+                self.check_removal(there, what)?;
             }
             Some(_) | None => {}
         }
@@ -321,28 +350,6 @@ impl Disk {
             self.record(before);
         }
         self.attributes(number)
-    }
-
-    /// Counts one more open file.
-    ///
-    /// # Errors
-    /// There is no such inode, or it is to be written to and the disk can only be read.
-    pub fn open(&mut self, number: InodeNumber, writes: bool) -> Result<()> {
-        if writes {
-            self.conditions.permit_change()?;
-        }
-        self.inode_mut(number)?.opens += 1;
-        Ok(())
-    }
-
-    /// Counts one open file less.
-    pub fn release(&mut self, number: InodeNumber) {
-        if let Ok(inode) = self.inode_mut(number) {
-            inode.opens = inode.opens.saturating_sub(1);
-        }
-        if self.journal.is_empty() {
-            self.forget_if_unused(number);
-        }
     }
 
     /// Makes all changes to directories, owners and modes durable.

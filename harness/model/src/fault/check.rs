@@ -52,17 +52,50 @@ impl Schedule {
     }
 }
 
+/// The roles that a fault may name for its nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RolesAllowed {
+    /// Roles that a test has named.
+    Named,
+    /// Also `all` and `rest`, which stand for the nodes of a side.
+    WithSides,
+}
+
+impl RolesAllowed {
+    fn in_fault(fault: &Fault) -> Self {
+        match fault {
+            Fault::Partition { .. } | Fault::Sever { .. } => Self::WithSides,
+            Fault::Cut { .. }
+            | Fault::Flap { .. }
+            | Fault::Degrade { .. }
+            | Fault::Pause { .. }
+            | Fault::KillProcesses { .. }
+            | Fault::Crash { .. }
+            | Fault::Dns { .. }
+            | Fault::Clock { .. }
+            | Fault::Disk { .. }
+            | Fault::Restart { .. }
+            | Fault::KillProgram { .. }
+            | Fault::PauseProgram { .. }
+            | Fault::Slow { .. }
+            | Fault::Descriptors { .. }
+            | Fault::Memory { .. }
+            | Fault::Action { .. } => Self::Named,
+        }
+    }
+}
+
 impl Targets {
     fn check(&self, scheduled: &ScheduledFault) -> Result<(), ScheduleError> {
         let fault = &scheduled.fault;
         if scheduled.lasts.is_some_and(|lasts| lasts.is_zero()) {
             return Err(ScheduleProblem::LastsNothing.into());
         }
-        let sides = matches!(fault, Fault::Partition { .. } | Fault::Sever { .. });
+        let roles = RolesAllowed::in_fault(fault);
         fault
             .nodes()
             .iter()
-            .try_for_each(|node| self.check_node(node, sides))?;
+            .try_for_each(|node| self.check_node(node, roles))?;
         fault
             .links()
             .iter()
@@ -81,7 +114,11 @@ impl Targets {
     }
 
     /// Checks that there is such a node, by name, by id or by role.
-    pub(super) fn check_node(&self, node: &NodeRef, sides: bool) -> Result<(), ScheduleError> {
+    pub(super) fn check_node(
+        &self,
+        node: &NodeRef,
+        roles: RolesAllowed,
+    ) -> Result<(), ScheduleError> {
         let known = match node {
             NodeRef::Name(name) => self.nodes.contains(name),
             NodeRef::Id(id) => self.node_by_id(*id).is_some(),
@@ -90,7 +127,7 @@ impl Targets {
             }
             NodeRef::Role { role } => {
                 let of_a_side = role == ALL || role == REST;
-                if (of_a_side && sides) || self.roles.contains(role) {
+                if (of_a_side && roles == RolesAllowed::WithSides) || self.roles.contains(role) {
                     return Ok(());
                 }
                 return Err(unknown(TargetKind::Role, node, &self.roles));

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::kernel::errno::Errno;
 use crate::kernel::process::signal::Signal;
+use crate::sandbox::outer::OuterOwner;
 
 use crate::kernel::fd::{pipe, set_nonblocking};
 use crate::kernel::message_channel::MessageChannel;
@@ -27,9 +28,9 @@ pub(crate) struct NurseryHandle {
     process: OwnedFd,
     /// Channel for orders. A nursery that runs the only trial itself takes none.
     orders: Option<MessageChannel>,
-    /// Whether the process is not the first of the outer sandbox, which others use. It ends by
-    /// itself then, after the trial's init and when the supervisor lets go of its channel.
-    is_guest: bool,
+    /// The owner of the outer sandbox. Where that is the keeper, the process ends by itself, after
+    /// the trial's init and when the supervisor lets go of the channel.
+    owner: OuterOwner,
     /// Pidfds of processes that were killed and may take others along.
     dying: RefCell<Vec<OwnedFd>>,
     /// Another descriptor of the channel to a resident, which has an end when nobody is left of the
@@ -40,11 +41,11 @@ pub(crate) struct NurseryHandle {
 }
 
 impl NurseryHandle {
-    pub(crate) fn new(process: OwnedFd, orders: Option<MessageChannel>, is_guest: bool) -> Self {
+    pub(crate) fn new(process: OwnedFd, orders: Option<MessageChannel>, owner: OuterOwner) -> Self {
         Self {
             process,
             orders,
-            is_guest,
+            owner,
             dying: RefCell::default(),
             end_of_trial: None,
             left_nothing: Cell::default(),
@@ -55,7 +56,7 @@ impl NurseryHandle {
     pub(crate) fn of_resident(process: OwnedFd, end_of_trial: MessageChannel) -> Self {
         Self {
             end_of_trial: Some(end_of_trial),
-            ..Self::new(process, None, true)
+            ..Self::new(process, None, OuterOwner::Keeper)
         }
     }
 
@@ -66,7 +67,7 @@ impl NurseryHandle {
 
     /// Ends the nursery after the last trial.
     pub(crate) fn end(&self) {
-        if !self.is_guest {
+        if self.owner == OuterOwner::ThisStart {
             self.kill_all();
         }
     }
@@ -81,7 +82,7 @@ impl NurseryHandle {
     /// sandbox, whose PID namespace has lost its first process (`pid_namespaces(7)`). The init of a
     /// trial that is a guest in that sandbox asks for the same signal when its parent dies.
     pub(crate) fn kill_all(&self) {
-        if self.is_guest
+        if self.owner == OuterOwner::Keeper
             && let Some(pid) = process::pid_of(self.process.as_fd())
         {
             let inner = process_table::descendants(pid);

@@ -6,6 +6,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::ordered_trial::ZygoteProcess;
 use crate::kernel::namespace::CloneFlags;
 use crate::kernel::process::signal::Signal;
 
@@ -25,15 +26,8 @@ use crate::sandbox::trial::body;
 use crate::sandbox::within;
 
 /// Forks and kills zygotes as the supervisor orders, until the supervisor is done.
-///
-/// If there is a `single` trial, this process is its zygote.
-pub(crate) fn live(zygote: Zygote<'_>, orders: MessageChannel, single: bool) -> ! {
-    if prepare(zygote.is_program()).is_err() {
-        process::exit_now(1);
-    }
-    if single {
-        zygote.serve(&orders, false)
-    }
+pub(crate) fn live(zygote: Zygote<'_>, orders: MessageChannel) -> ! {
+    prepare_or_exit(&zygote);
     let mut zygotes = Zygotes::default();
     loop {
         match await_order(&orders, zygote.supervisor()) {
@@ -46,7 +40,7 @@ pub(crate) fn live(zygote: Zygote<'_>, orders: MessageChannel, single: bool) -> 
                         // A zygote that held the ends of others would keep them from noticing
                         // that the supervisor is done with them.
                         drop((orders, zygotes));
-                        process::never_return(|| zygote.serve(&channel, true))
+                        process::never_return(|| zygote.serve(&channel, ZygoteProcess::Own))
                     }
                     Err(error) => refuse(&channel, "fork a zygote", &error),
                 }
@@ -54,6 +48,18 @@ pub(crate) fn live(zygote: Zygote<'_>, orders: MessageChannel, single: bool) -> 
             (Some(NurseryOrder::Kill { slot }), _) => zygotes.kill(slot),
             (Some(NurseryOrder::Spawn { .. }), None) | (None, _) => {}
         }
+    }
+}
+
+/// Runs the only trial of a program: this process is the nursery, and the zygote of the trial.
+pub(crate) fn live_as_zygote(zygote: Zygote<'_>, orders: &MessageChannel) -> ! {
+    prepare_or_exit(&zygote);
+    zygote.serve(orders, ZygoteProcess::Nursery)
+}
+
+fn prepare_or_exit(zygote: &Zygote<'_>) {
+    if prepare(zygote.is_program()).is_err() {
+        process::exit_now(1);
     }
 }
 

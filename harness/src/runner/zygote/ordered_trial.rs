@@ -55,13 +55,25 @@ pub(crate) struct OwnFiles {
     hosts_shown: bool,
 }
 
+/// The process in which a zygote lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ZygoteProcess {
+    /// The zygote is a process of its own, which may have mounts of its own.
+    Own,
+    /// The zygote is the nursery, whose mounts are those of the outer sandbox.
+    Nursery,
+}
+
 impl OwnFiles {
-    /// Makes the files of the calling process, in mounts of its own if `may_mount`.
-    pub(crate) fn make(setting: &Setting, may_mount: bool) -> Self {
+    /// Makes the files of the calling process.
+    pub(crate) fn make(setting: &Setting, process: ZygoteProcess) -> Self {
         let hosts = format!("/run/.hosts-{}", std::process::id());
         let hosts = CString::new(hosts).unwrap_or_default();
         // Each trial would make a mount otherwise, for 15 µs (measured for this project, 2026-11).
-        let shown = setting.hosts.as_deref().filter(|_| may_mount);
+        let shown = match process {
+            ZygoteProcess::Own => setting.hosts.as_deref(),
+            ZygoteProcess::Nursery => None,
+        };
         Self {
             hosts_shown: shown.is_some_and(|text| show_hosts(&hosts, text).is_ok()),
             // The filter is loaded here and not in each trial: to load a filter takes 25 µs

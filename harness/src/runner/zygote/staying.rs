@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use super::nursery;
-use super::ordered_trial::{Leftovers, OrderedTrial, OwnFiles};
+use super::ordered_trial::{Leftovers, OrderedTrial, OwnFiles, ZygoteProcess};
 use super::setting::Setting;
 use super::zygote::Zygote;
 use crate::kernel::errno::errno;
@@ -63,7 +63,7 @@ impl<'a> StayingZygote<'a> {
         if let Some(first) = setting.first {
             first.disown();
         }
-        let own = OwnFiles::make(&setting, true);
+        let own = OwnFiles::make(&setting, ZygoteProcess::Own);
         let users = alike.namespace(NamespaceKind::User);
         let users = users.map_err(|error| errno(&error))?;
         let this = process::pidfd_open(std::process::id().cast_signed());

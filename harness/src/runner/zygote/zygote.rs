@@ -7,7 +7,7 @@
 use std::os::fd::OwnedFd;
 use std::thread;
 
-use super::ordered_trial::{Leftovers, OrderedTrial, OwnFiles, Pipes};
+use super::ordered_trial::{Leftovers, OrderedTrial, OwnFiles, Pipes, ZygoteProcess};
 use super::orders::{await_order, refuse};
 use super::setting::Setting;
 use crate::kernel::message_channel::MessageChannel;
@@ -45,15 +45,13 @@ impl<'a> Zygote<'a> {
     }
 
     /// Runs the trials that are ordered, until the supervisor is done or gone.
-    ///
-    /// If this process `is_copy` of the nursery, it may have mounts of its own.
-    pub(crate) fn serve(mut self, channel: &MessageChannel, is_copy: bool) -> ! {
+    pub(crate) fn serve(mut self, channel: &MessageChannel, process: ZygoteProcess) -> ! {
         if let Some(first) = self.setting.first {
             first.disown();
         }
         // A body has its trial on the stack, and no use for those of others.
         process::wipe_in_forks(self.trials);
-        let own = OwnFiles::make(&self.setting, is_copy);
+        let own = OwnFiles::make(&self.setting, process);
         loop {
             let (order, output) = await_order(channel, &self.setting.supervisor);
             // While a trial runs, its init reads from this channel. A request that came when the

@@ -8,7 +8,8 @@ use crate::kernel::fuse::{
     opened, space, written,
 };
 use crate::model::disk::{
-    BLOCK, Disk, DiskError, Entry, FileTime, FileType, InodeAttributes, InodeChange, InodeOrigin,
+    BLOCK, Disk, DiskError, Entry, FileAccess, FileTime, FileType, InodeAttributes, InodeChange,
+    InodeOrigin, RenameTarget, SeekTarget,
 };
 
 /// The answer to a request.
@@ -64,6 +65,25 @@ fn told(file: &InodeAttributes) -> FileAttributes {
     }
 }
 
+/// Reads the access out of the flags of open(2): O_RDONLY is 0, O_WRONLY and O_RDWR are not.
+fn access(flags: u32) -> FileAccess {
+    match flags & 3 {
+        0 => FileAccess::Read,
+        // An open for writing is refused before a write, as on a read-only mount (open(2), EROFS).
+        _ => FileAccess::Write,
+    }
+}
+
+/// Reads the `whence` of lseek(2).
+fn seek_target(whence: u32) -> SeekTarget {
+    match whence {
+        3 => SeekTarget::Data,
+        // The kernel answers all but SEEK_DATA and SEEK_HOLE by itself (fs/fuse/file.c,
+        // fuse_file_llseek).
+        _ => SeekTarget::Hole,
+    }
+}
+
 /// Does what a request asks for.
 pub(super) fn perform(disk: &mut Disk, request: &Request<'_>) -> DiskAnswer {
     match attempt(disk, request) {
@@ -85,8 +105,7 @@ fn attempt(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, DiskErr
         }
         FuseOperation::ReadLink => DiskAnswer::Bytes(disk.target(inode)?.to_vec()),
         FuseOperation::Open { flags } => {
-            // O_WRONLY or O_RDWR (open(2)).
-            disk.open(inode, flags & 3 != 0)?;
+            disk.open(inode, access(*flags))?;
             DiskAnswer::Bytes(opened(0).to_vec())
         }
         FuseOperation::Release => {
@@ -130,8 +149,7 @@ fn attempt(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, DiskErr
             OK
         }
         FuseOperation::Seek { offset: at, whence } => {
-            // SEEK_DATA or SEEK_HOLE (lseek(2)).
-            let found = disk.seek(inode, *at, *whence == 3)?;
+            let found = disk.seek(inode, *at, seek_target(*whence))?;
             DiskAnswer::Bytes(offset(found).to_vec())
         }
         FuseOperation::Destroy => OK,
@@ -178,17 +196,17 @@ fn change_names(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, Di
         FuseOperation::MakeDirectory { name, mode } => make(name, FileType::Directory, *mode)?,
         FuseOperation::Create { name, mode } => {
             let file = make(name, FileType::Regular, *mode)?;
-            disk.open(file.number, true)?;
+            disk.open(file.number, FileAccess::Write)?;
             let bytes = [found(disk, &file), opened(0).to_vec()].concat();
             return Ok(DiskAnswer::Bytes(bytes));
         }
         FuseOperation::Link { from, name } => disk.link(*from, inode, name, now)?,
         FuseOperation::Unlink { name } => {
-            disk.remove(inode, name, false, now)?;
+            disk.remove_file(inode, name, now)?;
             return Ok(OK);
         }
         FuseOperation::RemoveDirectory { name } => {
-            disk.remove(inode, name, true, now)?;
+            disk.remove_directory(inode, name, now)?;
             return Ok(OK);
         }
         FuseOperation::Rename {
@@ -198,11 +216,13 @@ fn change_names(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, Di
             flags,
         } => {
             // RENAME_NOREPLACE and RENAME_EXCHANGE (rename(2)).
-            if flags & !3 != 0 {
-                return Err(DiskError::Invalid);
-            }
-            let how = (flags & 1 == 0, flags & 2 != 0);
-            disk.rename((inode, name), (*to, new), how, now)?;
+            let target = match flags {
+                0 => RenameTarget::Replaced,
+                1 => RenameTarget::Kept,
+                2 => RenameTarget::Exchanged,
+                _ => return Err(DiskError::Invalid),
+            };
+            disk.rename((inode, name), (*to, new), target, now)?;
             return Ok(OK);
         }
         _ => return Ok(DiskAnswer::Refused(Errno::ENOSYS)),

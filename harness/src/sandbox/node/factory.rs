@@ -28,6 +28,15 @@ use crate::sandbox::protocol::node::{IDS_MAPPED, Joins, NodeReply, NodeRequest};
 use crate::sandbox::refused::{self, Doing, Refused, SetupStep};
 use crate::sandbox::trial::mounts::SandboxSpec;
 
+/// The user namespace of the process that makes nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FactoryPlace {
+    /// The process is the init of the trial, in the user namespace of the trial.
+    Init,
+    /// The process is in a user namespace that the body came with.
+    Apart,
+}
+
 /// Makes nodes for whoever holds the other end of its channel.
 pub(crate) struct Factory<'a> {
     /// Channel on which a test process asks for nodes.
@@ -42,8 +51,8 @@ pub(crate) struct Factory<'a> {
     pub(crate) made: &'a Cell<u32>,
     /// Channels to the servers of disks, on which they hear of programs that make disks durable.
     pub(crate) disks: &'a RefCell<Vec<MessageChannel>>,
-    /// Whether the calling process is in another user namespace than the trial's init.
-    pub(crate) is_apart: bool,
+    /// The user namespace in which the calling process is.
+    pub(crate) place: FactoryPlace,
 }
 
 impl Factory<'_> {
@@ -91,7 +100,7 @@ impl Factory<'_> {
         let own_pids = match (&joined, joins_pids) {
             // The processes of the trial are not of this user namespace, so that there is no way
             // back to them.
-            (Some(pod), true) if self.is_apart => {
+            (Some(pod), true) if self.place == FactoryPlace::Apart => {
                 let enter = |pod: &OwnedFd| enter_pids(pod).map(drop);
                 return self.spawn_from_between(request, channel, pod, enter);
             }
@@ -162,7 +171,7 @@ impl Factory<'_> {
             spec: self.spec,
             joined,
             first_number: self.numbers.of_node(self.made.get()),
-            is_apart: self.is_apart,
+            place: self.place,
         };
         first_process::live(&origin, channel, self.signals)
     }

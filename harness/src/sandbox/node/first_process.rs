@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
+use super::factory::FactoryPlace;
 use crate::kernel::errno::Errno;
 use crate::kernel::namespace::{self, CloneFlags};
 use crate::kernel::namespace::{NamespaceKind, Task};
@@ -51,7 +52,7 @@ pub(super) struct Origin<'a> {
     /// Number of the first program in a PID namespace of the node's own.
     pub(super) first_number: u32,
     /// Whether the lab has no right to copy the trial's mounts, and cannot send its `/proc`.
-    pub(super) is_apart: bool,
+    pub(super) place: FactoryPlace,
 }
 
 /// Lives until it is killed, or nobody is left to command anything.
@@ -107,7 +108,7 @@ fn become_node(origin: &Origin<'_>, channel: &MessageChannel) -> Result<MadeNode
         spec,
         joined,
         first_number,
-        is_apart,
+        place,
     } = *origin;
     // A node that shares the trial's PID namespace would outlive an init that is killed.
     die_with_parent().doing("set the parent-death signal")?;
@@ -135,7 +136,7 @@ fn become_node(origin: &Origin<'_>, channel: &MessageChannel) -> Result<MadeNode
         // Orphans come to us and not to the pod (PR_SET_CHILD_SUBREAPER, prctl(2)).
         become_subreaper().doing("become a subreaper")?;
     }
-    let trials_proc = if is_apart && request.own_mounts {
+    let trials_proc = if place == FactoryPlace::Apart && request.own_mounts {
         let copy = mount::detach_copy(Path::new("/proc"), mount::MountsBelow::Copied);
         Some(copy.doing("copy the trial's /proc")?)
     } else {

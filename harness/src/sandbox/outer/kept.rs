@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::first_process::{become_root, die_with_parent};
-use super::make::{Outer, Wanted, make};
+use super::make::{Outer, OuterOwner, Wanted, make};
 use crate::kernel::errno::{Errno, errno};
 use crate::kernel::fd::{close_all_but, close_in_copy, replace_standard};
 use crate::kernel::message_channel::MessageChannel;
@@ -251,7 +251,7 @@ impl Keeper {
             channel,
             ids,
             notes: facts.notes,
-            is_kept: true,
+            owner: OuterOwner::Keeper,
         };
         Some((outer, settings))
     }

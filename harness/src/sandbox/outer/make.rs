@@ -44,8 +44,17 @@ pub(crate) struct Outer {
     pub(crate) ids: Ids,
     /// Things that could not be had, in a sentence each.
     pub(crate) notes: Vec<String>,
-    /// Whether others of the same nextest run use the sandbox. The process is not its first then.
-    pub(crate) is_kept: bool,
+    pub(crate) owner: OuterOwner,
+}
+
+/// The owner of an outer sandbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OuterOwner {
+    /// This start of a program has made the sandbox, and ends it.
+    ThisStart,
+    /// The keeper has it for all starts of one nextest run. The process that a start knows is not
+    /// the first one of the sandbox.
+    Keeper,
 }
 
 /// Things that trials of a run want of the outer sandbox.
@@ -137,7 +146,7 @@ pub(crate) fn make(
                         channel: ours,
                         ids,
                         notes,
-                        is_kept: false,
+                        owner: OuterOwner::ThisStart,
                     });
                 }
                 // Either of uid_map and gid_map can be written once (user_namespaces(7)), and one

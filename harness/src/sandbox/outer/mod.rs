@@ -32,5 +32,5 @@ pub(crate) use devices::{UnusableDevice, why_no_fuse};
 pub(crate) use first_process::become_root;
 pub(crate) use idmapped_root::tun_directory;
 pub(crate) use kept::{BesideKept, Keeping, enter_kept, fork_beside_kept};
-pub(crate) use make::{Outer, Wanted, make};
+pub(crate) use make::{Outer, OuterOwner, Wanted, make};
 pub(crate) use plain::plain_views;

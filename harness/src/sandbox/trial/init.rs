@@ -37,7 +37,7 @@ use crate::kernel::procfs::process_table;
 use crate::kernel::thread::{show_as_before, shown_as};
 use crate::sandbox::disk;
 use crate::sandbox::node::apart;
-use crate::sandbox::node::factory::Factory;
+use crate::sandbox::node::factory::{Factory, FactoryPlace};
 use crate::sandbox::process_numbers::{self, TrialNumbers};
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::trial::{BodyReport, Finish, InitRequest, TrialReport, WAKE_INIT};
@@ -253,7 +253,7 @@ impl Init<'_> {
     /// Makes the nodes that the body has asked for.
     fn make_nodes(&self, body: &BodyProcess) {
         let mut node_requests = body.node_requests.borrow_mut();
-        let serve = |requests| self.factory(body, requests, false).serve(None);
+        let serve = |requests| self.factory(body, requests, FactoryPlace::Init).serve(None);
         if !node_requests.as_ref().is_some_and(serve) {
             *node_requests = None;
         }
@@ -266,7 +266,7 @@ impl Init<'_> {
         let requests = requests.map(MessageChannel::from);
         if let (Some(requests), Some(users)) = (&requests, &users) {
             // Without the process the channel is closed, which the body notices.
-            let labs = apart::start(&self.factory(body, requests, true), users);
+            let labs = apart::start(&self.factory(body, requests, FactoryPlace::Apart), users);
             body.labs.set(labs.ok());
         } else {
             *body.node_requests.borrow_mut() = requests;
@@ -277,7 +277,7 @@ impl Init<'_> {
         &'a self,
         body: &'a BodyProcess,
         requests: &'a MessageChannel,
-        is_apart: bool,
+        place: FactoryPlace,
     ) -> Factory<'a> {
         Factory {
             requests,
@@ -286,7 +286,7 @@ impl Init<'_> {
             numbers: self.numbers,
             made: &body.nodes_made,
             disks: &body.disks,
-            is_apart,
+            place,
         }
     }
 

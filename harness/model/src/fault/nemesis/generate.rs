@@ -1,5 +1,6 @@
 //! Draws the schedule of a nemesis from a seed.
 
+use super::super::check::RolesAllowed;
 use std::time::Duration;
 
 use super::dice::FaultDice;
@@ -79,7 +80,7 @@ impl Nemesis {
                 .map(|name| NodeRef::from(name.as_str()))
         };
         for node in &self.nodes {
-            let known = targets.check_node(node, false);
+            let known = targets.check_node(node, RolesAllowed::Named);
             known.map_err(|refused| refused.of(ProblemOwner::Nemesis))?;
         }
         let nodes: Vec<NodeRef> = match self.nodes.is_empty() {

@@ -1,6 +1,7 @@
 //! The thread of the DHCPv6 clients of a node.
 
 use std::io;
+use std::net::Ipv6Addr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,7 +12,7 @@ use crate::kernel::frames::{Poller, PortSocket};
 use crate::kernel::netlink::{Netlink, NetlinkError};
 use crate::lab::error::{LabError, Result};
 use crate::lab::services::dhcp6::clients::{AskingInterface, Dhcp6ClientState, KnownAddress};
-use crate::lab::services::dhcp6::holder::set_address;
+use crate::lab::services::dhcp6::holder::{add_address, remove_address};
 use crate::lab::services::dhcp6::socket::Dhcp6Socket;
 use crate::lab::services::service::{ServicePlace, ServiceThread, ServiceWork, open_inside};
 use crate::model::dhcp6::client::{Dhcp6Action, Dhcp6Client, HeldRange};
@@ -209,10 +210,10 @@ impl Dhcp6ClientThread {
             match action {
                 Dhcp6Action::Send(message) => self.interfaces[at].socket.send_to_servers(&message),
                 Dhcp6Action::Hold(held) if held.range.prefix() == 128 => {
-                    self.set_address(at, held.range, true);
+                    self.take_address(at, first(held.range));
                 }
                 Dhcp6Action::Lose(range) if range.prefix() == 128 => {
-                    self.set_address(at, range, false);
+                    self.lose_address(at, first(range));
                 }
                 Dhcp6Action::Hold(held) => self.set_prefix(at, held.range, Some(held)),
                 Dhcp6Action::Lose(range) => self.set_prefix(at, range, None),
@@ -220,30 +221,37 @@ impl Dhcp6ClientThread {
         }
     }
 
-    fn set_address(&mut self, at: usize, range: Subnet, has: bool) {
-        let own = &self.interfaces[at].interface;
-        let address = first(range);
-        let known = self.state.addresses.lock().get(&own.index).copied();
-        if has && known == Some(KnownAddress::Has(address)) {
+    fn take_address(&mut self, at: usize, address: Ipv6Addr) {
+        let index = self.interfaces[at].interface.index;
+        let known = self.state.addresses.lock().get(&index).copied();
+        if known == Some(KnownAddress::Has(address)) {
             // The interface has more time for what it has: nothing changes in the kernel.
             return;
         }
-        let done = set_address(&mut self.netlink, own.index, address, has);
-        if self.complain(at, done) {
-            return;
+        let done = add_address(&mut self.netlink, index, address);
+        if !self.complain(at, done) {
+            self.note_address(at, Some(address));
         }
+    }
+
+    fn lose_address(&mut self, at: usize, address: Ipv6Addr) {
+        let index = self.interfaces[at].interface.index;
+        let done = remove_address(&mut self.netlink, index, address);
+        if !self.complain(at, done) {
+            self.note_address(at, None);
+        }
+    }
+
+    /// Tells the lab which address an interface has now.
+    fn note_address(&mut self, at: usize, address: Option<Ipv6Addr>) {
         let own = &self.interfaces[at].interface;
         // The event comes first: a test that sees the address finds the event in the journal.
         self.state.journal.record(EventKind::LeasedV6 {
             node: self.state.node.clone(),
             interface: own.name.clone(),
-            address: has.then_some(address),
+            address,
         });
-        let now = if has {
-            KnownAddress::Has(address)
-        } else {
-            KnownAddress::Asking
-        };
+        let now = address.map_or(KnownAddress::Asking, KnownAddress::Has);
         self.state.addresses.lock().insert(own.index, now);
         self.state.changed.notify_all();
     }

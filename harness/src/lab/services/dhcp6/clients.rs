@@ -13,7 +13,7 @@ use crate::kernel::sync::{Lock, Notifier};
 use crate::lab::error::{LabError, Result};
 use crate::lab::failure::{FailureReason, MissingIpv6};
 use crate::lab::services::dhcp6::client;
-use crate::lab::services::dhcp6::holder::{DelegatedPrefix, set_address};
+use crate::lab::services::dhcp6::holder::{DelegatedPrefix, add_address};
 use crate::lab::services::ndp::advertiser::Advertiser;
 use crate::lab::services::service::{Service, ServicePlace, ServiceThread, ThreadWaker};
 use crate::lab::stack::stack::{GivenKeeper, Stack};
@@ -196,7 +196,7 @@ impl GivenKeeper for Dhcp6ClientState {
         };
         // The kernel has taken all addresses of IPv6 (net/ipv6/addrconf.c, addrconf_ifdown).
         let address = match known {
-            Some(KnownAddress::Has(address)) => set_address(&mut netlink, index, address, true),
+            Some(KnownAddress::Has(address)) => add_address(&mut netlink, index, address),
             Some(KnownAddress::OwnMake | KnownAddress::Asking) | None => Ok(()),
         };
         let prefix = self.prefix.as_ref();

@@ -92,20 +92,28 @@ impl DelegatedPrefix {
     }
 }
 
-/// Gives an address to an interface, or takes it away. It is one of the link by what routers
-/// advertise, and not by its own length (RFC 8415, section 18.2.10.1).
-pub(super) fn set_address(
+/// Gives an address to an interface. The address is one of the link by what routers advertise, and
+/// not by its own length (RFC 8415, section 18.2.10.1).
+pub(super) fn add_address(
     netlink: &mut Netlink,
     index: u32,
     address: Ipv6Addr,
-    has: bool,
 ) -> Result<(), NetlinkError> {
     let mut batch = Batch::new();
     // The network of a node that was started again has kept the address.
     batch.delete_address(device(index), IpAddr::V6(address), 128);
-    if has {
-        batch.add_address(device(index), IpAddr::V6(address), 128);
-    }
+    batch.add_address(device(index), IpAddr::V6(address), 128);
+    netlink.execute(batch)
+}
+
+/// Takes an address away from an interface.
+pub(super) fn remove_address(
+    netlink: &mut Netlink,
+    index: u32,
+    address: Ipv6Addr,
+) -> Result<(), NetlinkError> {
+    let mut batch = Batch::new();
+    batch.delete_address(device(index), IpAddr::V6(address), 128);
     netlink.execute(batch)
 }
 
