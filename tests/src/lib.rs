@@ -11,11 +11,13 @@ mod behind_router;
 mod connection;
 pub mod cubic;
 pub mod daemons;
+mod ethtool;
 pub mod http;
 mod opened;
 pub mod traffic;
 
 pub use behind_router::BehindRouter;
+pub use ethtool::{offloads, set_offloads};
 pub use opened::OpenWatch;
 
 /// Result of another run of this test program, with arguments of its own.

@@ -1,11 +1,10 @@
 //! What was given to both interfaces of a link is there after its first impairment: the interface
 //! that is made anew has all of it that the kernel lets anybody give.
 
-use std::os::fd::AsRawFd;
-
 use snowglobe::lab::{Carrier, LabErrorKind, Node};
 use snowglobe::prelude::*;
 use snowglobe::topology::{LinkId, NodeId};
+use snowglobe_tests::{offloads, set_offloads};
 
 use crate::MS;
 use crate::kept_beyond::shell;
@@ -128,48 +127,20 @@ fn what_can_be_given_again_is_there_afterwards() -> TestResult {
     Ok(())
 }
 
-/// Calls the ioctl `SIOCETHTOOL`, and returns the value that the kernel has left.
-#[expect(unsafe_code, reason = "no crate here has this ioctl")]
-fn ethtool(command: u32, value: u32) -> std::io::Result<u32> {
-    let socket = UdpSocket::bind("0.0.0.0:0")?;
-    let mut words = [command, value];
-    // SAFETY: all-zero is a valid value of this plain structure.
-    let mut request: nix::libc::ifreq = unsafe { std::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(b"eth0") {
-        *to = *from as nix::libc::c_char;
-    }
-    request.ifr_ifru.ifru_data = (&raw mut words).cast();
-    const SIOCETHTOOL: nix::libc::Ioctl = 0x8946;
-    // SAFETY: the request and the two words, as many as the commands here have, live across the
-    // call.
-    let done = unsafe { nix::libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) };
-    nix::errno::Errno::result(done)?;
-    Ok(words[1])
-}
-
-/// As after `ethtool -K eth0 tso off tx off gro on`.
 #[snowglobe::test]
 fn offloads_are_there_afterwards() -> TestResult {
-    // The commands that set and get TSO, TX checksums and GRO (linux/ethtool.h).
-    const OFFLOADS: [(u32, u32, u32); 3] = [(0x1f, 0x1e, 0), (0x17, 0x16, 0), (0x2c, 0x2b, 1)];
     for at in [&[0, 1][..], &[0], &[1]] {
         let world = World::new()?;
-        let set = |node: &Node| -> TestResult {
-            for (set, get, value) in OFFLOADS {
-                assert_ne!(node.run(|| ethtool(get, 0))?, value, "the default");
-                node.run(|| ethtool(set, value))?;
-            }
-            Ok(())
-        };
+        let usual = world.node(0).run(|| offloads("eth0"))?;
+        let changed = usual.map(|on| !on);
         for number in at {
-            set(world.node(*number))?;
+            world.node(*number).run(|| set_offloads("eth0", changed))?;
+            assert_eq!(world.node(*number).run(|| offloads("eth0"))?, changed);
         }
         world.impair()?;
         for number in at {
-            for (_, get, value) in OFFLOADS {
-                let found = world.node(*number).run(|| ethtool(get, 0))?;
-                assert_eq!(found, value, "command {get:#x} of node {number}, at {at:?}");
-            }
+            let found = world.node(*number).run(|| offloads("eth0"))?;
+            assert_eq!(found, changed, "of node {number}, at {at:?}");
         }
     }
     Ok(())

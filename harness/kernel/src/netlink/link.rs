@@ -141,9 +141,15 @@ impl Batch {
     /// The kernel removes addresses, routes, neighbours, queueing disciplines and the membership in
     /// a bridge (net/core/dev.c, __dev_change_net_namespace). Alternative names move along.
     pub fn relocate(&mut self, device: Device<'_>, to: &VethEnd<'_>) {
+        const IFLA_GROUP: u16 = 27;
+        const IFLA_GSO_MAX_SIZE: u16 = 41;
+        const IFLA_GRO_MAX_SIZE: u16 = 58;
         const IFLA_NEW_IFINDEX: u16 = 49;
+        // An interface that arrives without ARP never detects duplicate addresses there
+        // (net/ipv6/addrconf.c, ipv6_add_dev), so the flags go first.
+        let flags = libc::IFF_UP | libc::IFF_PROMISC | libc::IFF_ALLMULTI | libc::IFF_NOARP;
+        self.set_flags("take down", device, 0, flags);
         let mut message = LinkRequest::of(device);
-        message.mask = libc::IFF_UP | libc::IFF_PROMISC | libc::IFF_ALLMULTI | libc::IFF_NOARP;
         message.attributes = Attributes::new()
             .text(libc::IFLA_IFNAME, to.device.name)
             .number(IFLA_NEW_IFINDEX, to.device.index)
@@ -152,7 +158,13 @@ impl Batch {
             .maybe(to.mtu, |all, mtu| all.number(libc::IFLA_MTU, mtu))
             // What a program has set of these goes with the old namespace too. A veth is made with
             // a queue length of 1,000 (DEFAULT_TX_QUEUE_LEN, net/ethernet/eth.c).
-            .number(libc::IFLA_TXQLEN, 1000);
+            .number(libc::IFLA_TXQLEN, 1000)
+            .number(IFLA_GROUP, 0)
+            .with(libc::IFLA_IFALIAS, &[])
+            // These are the kernel's own limits (include/linux/netdevice.h, GSO_LEGACY_MAX_SIZE and
+            // GRO_LEGACY_MAX_SIZE). Linux before 5.19 does not know the second, and passes over it.
+            .number(IFLA_GSO_MAX_SIZE, 65_536)
+            .number(IFLA_GRO_MAX_SIZE, 65_536);
         self.push("move", device.name, libc::RTM_NEWLINK, 0, &message.bytes());
     }
 

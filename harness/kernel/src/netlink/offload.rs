@@ -8,9 +8,10 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use nix::errno::Errno;
 
+use super::batch::Batch;
 use super::connection::Netlink;
 use super::error::NetlinkError;
-use super::link::Device;
+use super::link::{Device, Veth, VethEnd};
 
 /// Work that the kernel may leave to an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,35 @@ impl Netlink {
         self.ethtool(device.name, &mut asked).map_err(|errno| {
             NetlinkError::refused("restore the offloads of", device.name, errno, None)
         })
+    }
+
+    /// Asks an interface for the work that every new veth end is asked for, but keeps its
+    /// [`Gathering`](Offload::Gathering) as it is.
+    ///
+    /// What is usual depends on the kernel, so another veth pair is made in the namespace, which
+    /// stays there.
+    ///
+    /// # Errors
+    /// The kernel makes no veth pair, or the interface is gone.
+    pub fn reset_features(&mut self, device: Device<'_>) -> Result<(), NetlinkError> {
+        const SAMPLE: [&str; 2] = ["sg-sample", "sg-sample-peer"];
+        // With an index of 0 the kernel chooses one.
+        let [near, far] = SAMPLE.map(|name| VethEnd::new(Device { index: 0, name }));
+        if !self.interfaces()?.iter().any(|it| it.name == SAMPLE[0]) {
+            let mut batch = Batch::new();
+            batch.add_veth(&Veth { near, far });
+            self.execute(batch)?;
+        }
+        const ETHTOOL_GGRO: u32 = 0x2b;
+        let mut gathering = [ETHTOOL_GGRO, 0];
+        let told = self.ethtool(device.name, &mut gathering);
+        if let Some(usual) = self.features(near.device) {
+            self.set_features(device, &usual)?;
+        }
+        match told {
+            Ok(()) => self.offload(device, Offload::Gathering, gathering[1] != 0),
+            Err(_) => Ok(()),
+        }
     }
 
     /// Carries out a command of ethtool, which writes its answer over the request.

@@ -371,6 +371,9 @@ impl LinkEnds {
         let mut netlink = self.open(side)?;
         let interface = netlink.interface(device);
         let interface = interface.map_err(|e| self.refused(side, e))?;
+        let (index, name) = (device.index, interface.name.as_str());
+        let reset = netlink.reset_features(Device { index, name });
+        reset.map_err(|e| self.refused(side, e))?;
         let mut batch = Batch::new();
         // The planned ones are given with the other settings, and the others go.
         for name in &interface.altnames {

@@ -83,12 +83,8 @@ impl InterfaceState {
             index,
             name: self.name(),
         };
-        let write = |is_due: fn(&str) -> bool| {
-            let due = self.sysctls.iter().filter(move |(path, _)| is_due(path));
-            Netns::visit(netns, || write_changed(due)).map_err(enter)
-        };
         // Sysctls first: some of them decide what becomes of addresses.
-        write(|path| !is_secret(path) && !comes_last(path))?;
+        self.write(netns, |path| !is_secret(path) && !comes_last(path))?;
         let mut netlink = Netlink::open_in(netns).map_err(&explain)?;
         let features = match &self.features {
             Some(features) => netlink.set_features(device, features),
@@ -98,14 +94,13 @@ impl InterfaceState {
             .give_carried(device, &self.settings)
             .map_err(&explain)?;
         // A secret changes how addresses are made, and this says how in the end.
-        write(is_secret)?;
+        self.write(netns, is_secret)?;
         let generation = netlink.give_generation(device, &self.settings);
         refused.extend(
             [features, generation]
                 .into_iter()
                 .filter_map(std::result::Result::err),
         );
-        write(comes_last)?;
         // The interface has joined some groups by itself: those of all hosts and of its addresses.
         let join = || {
             let there = groups(index);
@@ -116,6 +111,17 @@ impl InterfaceState {
         };
         let members = Netns::visit(netns, join).map_err(enter)?;
         Ok(Restored { members, refused })
+    }
+
+    /// Gives the interface what the kernel sets itself when it comes up. It is up by now.
+    pub(crate) fn finish(&self, netns: BorrowedFd<'_>) -> Result<()> {
+        self.write(netns, comes_last)
+    }
+
+    /// Writes the sysctls that are due and have other values.
+    fn write(&self, netns: BorrowedFd<'_>, is_due: fn(&str) -> bool) -> Result<()> {
+        let due = self.sysctls.iter().filter(move |(path, _)| is_due(path));
+        Netns::visit(netns, || write_changed(due)).map_err(enter)
     }
 }
 
@@ -130,8 +136,8 @@ fn is_secret(path: &str) -> bool {
     path.starts_with(V6) && path.ends_with("/stable_secret")
 }
 
-/// Tells whether a sysctl is one that the kernel sets again, or acts upon at once, until the
-/// interface is up and has its addresses (net/ipv6/addrconf.c, addrconf_notify and
+/// Tells whether a sysctl is one that the kernel sets itself when the interface has its carrier, or
+/// acts upon at once while the interface has no address (net/ipv6/addrconf.c, addrconf_notify and
 /// addrconf_sysctl_addr_gen_mode).
 fn comes_last(path: &str) -> bool {
     path.starts_with(V6) && (path.ends_with("/mtu") || path.ends_with("/addr_gen_mode"))

@@ -8,6 +8,7 @@ use snowglobe::fault::Fault;
 use snowglobe::lab::{Link, Node, Process};
 use snowglobe::prelude::*;
 use snowglobe::topology::{Engine, LinkId, NodeId};
+use snowglobe_tests::{offloads, set_offloads};
 
 /// A client and a server, joined in one of several ways.
 struct World {
@@ -191,7 +192,7 @@ fn processes_that_are_killed_leave_a_kernel_that_answers() -> TestResult {
 /// Returns what there is of the network of a node: interfaces, addresses, routes, rules,
 /// neighbours, queueing disciplines and sysctls.
 fn network(node: &Node) -> TestResult<String> {
-    let script = "PATH=$PATH:/usr/sbin:/sbin; cd /proc/sys/net; ls /sys/class/net; ip -o link show eth0 | sed 's/@[^:]*//; s/link-netns[^ ]* [^ ]*//'; \
+    let script = "PATH=$PATH:/usr/sbin:/sbin; cd /proc/sys/net; ls /sys/class/net; ip -d -o link show eth0 | sed 's/@[^:]*//; s/link-netns[^ ]* [^ ]*//'; \
         ip -o addr | sed 's/valid_lft.*//'; ip route show table all | sort; ip -6 route show table all | sort; \
         ip rule; ip neigh show nud permanent; tc qdisc show dev eth0; grep -r . ipv4/ip_forward ipv4/conf/*/* ipv6/conf/*/* ipv4/tcp_* 2>/dev/null | sort";
     let output = node.command("sh").args(["-c", script]).output()?;
@@ -209,15 +210,20 @@ fn a_restart_after_a_power_cut_gives_the_network_of_the_plan() -> TestResult {
             ip link add m0 link eth0 type macvlan mode bridge; ip link set m0 up; ip link add d0 type dummy; ip link set eth0 mtu 1300 txqueuelen 55; \
             ip link set eth0 promisc on; ip neigh add 10.0.0.200 lladdr 02:00:00:00:99:99 dev eth0; tc qdisc add dev eth0 root pfifo limit 5; \
             echo 1 > /proc/sys/net/ipv4/ip_forward; echo 33 > /proc/sys/net/ipv6/conf/eth0/hop_limit; echo 1 > /proc/sys/net/ipv4/tcp_ecn; \
-            ip link property add dev eth0 altname other";
+            ip link property add dev eth0 altname other; ip link set eth0 arp off allmulticast on alias uplink group 5; \
+            ip link set eth0 gso_max_size 3000 gro_max_size 3000";
         server.command("sh").args(["-c", script]).output()?;
         assert_ne!(network(server)?, before, "{way:?}");
+        let offloads_before = server.run(|| offloads("eth0"))?;
+        server.run(|| set_offloads("eth0", [false, false, offloads_before[2]]))?;
+        assert_ne!(server.run(|| offloads("eth0"))?, offloads_before);
         let listener = server.run(|| TcpListener::bind("0.0.0.0:80"))?;
         server.crash()?;
         server.restart()?;
         let after = network(server)?;
         let differs = before.lines().zip(after.lines()).find(|(a, b)| a != b);
         assert_eq!(after, before, "{way:?}: {differs:?}");
+        assert_eq!(server.run(|| offloads("eth0"))?, offloads_before, "{way:?}");
         // A socket of the test from before is in no network any more.
         let refused = world.connect().unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused, "{way:?}");

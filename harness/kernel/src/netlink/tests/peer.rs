@@ -63,8 +63,8 @@ fn the_crate_reads_our_cables() {
     };
     batch.add_veth(&Veth { near, far });
     batch.relocate(ETH0, &far);
-    let [cable, moved] = &links(&batch)[..] else {
-        panic!("two requests");
+    let [cable, taken_down, moved] = &links(&batch)[..] else {
+        panic!("three requests");
     };
     use std::os::fd::AsRawFd;
     let fd = netns.as_fd().as_raw_fd();
@@ -92,7 +92,7 @@ fn the_crate_reads_our_cables() {
     assert_eq!(peer.attributes[3..], end);
     let mask = LinkFlags::Up | LinkFlags::Promisc | LinkFlags::Allmulti | LinkFlags::Noarp;
     assert_eq!(
-        (moved.header.flags, moved.header.change_mask),
+        (taken_down.header.flags, taken_down.header.change_mask),
         (LinkFlags::empty(), mask)
     );
     let asked = [
@@ -102,6 +102,10 @@ fn the_crate_reads_our_cables() {
         mac,
         LinkAttribute::Mtu(1400),
         LinkAttribute::TxQueueLen(1000),
+        LinkAttribute::Group(0),
+        LinkAttribute::IfAlias(String::new()),
+        LinkAttribute::GsoMaxSize(65_536),
+        LinkAttribute::GroMaxSize(65_536),
     ];
     assert_eq!(moved.attributes, asked);
 }

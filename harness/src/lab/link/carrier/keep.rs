@@ -163,6 +163,7 @@ pub(crate) fn keep_one(
     for side in Side::BOTH {
         ends.await_if_up(side)?;
     }
+    state.finish(ends.require_netns(anew)?)?;
     drop(neighbours);
     // The kernel has removed the next hops of the kept interface as its carrier was away.
     let index = ends.device(kept).index;
