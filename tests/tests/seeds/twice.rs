@@ -32,6 +32,39 @@ fn another_event_is_shown() {
     ]);
 }
 
+/// Without cargo the line starts the program itself, so a shell can carry it out as it is.
+#[snowglobe::test(nested)]
+fn the_line_to_copy_selects_the_trial_and_compares_two_runs_of_its_seed() {
+    let line = |run: &Run| {
+        let line = run.stdout.split("run it again: ").nth(1).unwrap();
+        line.lines().next().unwrap().to_owned()
+    };
+    let differs = [
+        "running 1 test",
+        "two runs with one seed differ: the first difference is address 1 of `eth0` of `a`:",
+    ];
+    let dirs = [(), ()].map(|()| snowglobe_tests::shared_dir());
+    let mut first = this_program();
+    first
+        .env_remove("CARGO_PKG_NAME")
+        .env("SAMPLE_DIR", dirs[0].path());
+    let name = "twice_samples::has_another_address";
+    first.args(["--exact", name, "--ignored", "--twice"]);
+    let first = finished(first.output().unwrap());
+    first.failed_with(&differs);
+    let copied = line(&first);
+    let selection = format!("--exact '{name}' --ignored");
+    assert!(copied.ends_with(&selection), "{copied}");
+    let mut shell = std::process::Command::new("sh");
+    let shell = shell.args(["-c", &copied]);
+    let shell = shell
+        .env_remove("CARGO_PKG_NAME")
+        .env("SAMPLE_DIR", dirs[1].path());
+    let again = finished(shell.output().unwrap());
+    again.failed_with(&differs);
+    assert_eq!(line(&again), copied);
+}
+
 #[snowglobe::test(nested)]
 fn another_address_is_shown() {
     twice("has_another_address").failed_with(&[
