@@ -37,6 +37,22 @@ fn child_panics_and_parent_returns() {
     }
 }
 
+#[snowglobe::test(ignore = "a sample", should_panic)]
+fn child_and_parent_panic_as_they_should() {
+    if let ForkResult::Parent { child } = fork() {
+        assert_eq!(code(child), 0);
+    }
+    panic!("as it should")
+}
+
+#[snowglobe::test(ignore = "a sample", should_panic)]
+fn child_returns_and_parent_panics() {
+    if let ForkResult::Parent { child } = fork() {
+        assert_eq!(code(child), 101);
+        panic!("as it should")
+    }
+}
+
 #[snowglobe::test(ignore = "a sample")]
 fn child_notes_and_parent_returns() {
     match fork() {
@@ -72,6 +88,19 @@ fn a_child_that_returns_does_not_pass_for_its_parent() {
     ]);
     // The work for the end of the trial is not the child's.
     assert!(!run.stdout.contains("told"), "{}", run.stdout);
+}
+
+/// A panic is a pass there, and a return is none.
+#[snowglobe::test(nested)]
+fn a_child_of_a_test_that_should_panic_is_told_by_what_it_did() {
+    let run = sample("forks::child_and_parent_panic_as_they_should");
+    run.passed_with(&[
+        "which the test has forked, panicked in the test function, as the test should; the verdict",
+    ]);
+    assert!(!run.stdout.contains("returned"), "{}", run.stdout);
+    sample("forks::child_returns_and_parent_panics").passed_with(&[
+        "which the test has forked, came to the end of the test function and failed: ",
+    ]);
 }
 
 #[snowglobe::test(nested)]

@@ -16,6 +16,7 @@ use super::zygote_pool::IdleZygote;
 use crate::kernel::message_channel::MessageChannel;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::trial::{InitRequest, TrialReport};
+use crate::trial::Trial;
 use crate::trial::time_scale::stretched;
 
 /// Time after which a running trial is named in the report, for the first time.
@@ -109,6 +110,12 @@ impl ActiveTrial {
             phase: Phase::Running(started + limit),
             slow_at: started + SLOW,
         }
+    }
+
+    /// Returns the same, which takes in the reports of this trial.
+    pub(crate) fn reporting_of(mut self, trial: &Trial) -> Self {
+        self.reports = ReceivedReports::of(trial);
+        self
     }
 
     pub(crate) fn index(&self) -> usize {

@@ -15,10 +15,13 @@ use crate::sandbox::protocol::trial::{
 };
 use crate::sandbox::refused::Refused;
 use crate::trial::running::Remark;
+use crate::trial::{ShouldPanic, Trial};
 
 /// Everything that a trial and its init have reported, and why the supervisor has ended them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ReceivedReports {
+    /// Whether a panic is the pass of this trial.
+    should_panic: bool,
     /// Last report of the body: the test has finished.
     finish: Option<Finish>,
     /// End of the body's process.
@@ -69,6 +72,14 @@ pub(crate) struct Remarks {
 }
 
 impl ReceivedReports {
+    /// Returns the reports of a trial of which nothing was heard yet.
+    pub(crate) fn of(trial: &Trial) -> Self {
+        Self {
+            should_panic: trial.options().should_panic != ShouldPanic::No,
+            ..Self::default()
+        }
+    }
+
     /// Takes in one report. Returns whether it is the last.
     pub(crate) fn add(&mut self, report: TrialReport) -> bool {
         match report {
@@ -107,7 +118,8 @@ impl ReceivedReports {
             TrialReport::Forked { pid, report } => {
                 if self.forks_heard < FORKS_HEARD {
                     self.forks_heard += 1;
-                    self.notes.extend(describe_fork(pid, report));
+                    self.notes
+                        .extend(describe_fork(pid, report, self.should_panic));
                 }
             }
         }
@@ -245,9 +257,13 @@ pub(crate) fn result_of(finish: Finish) -> TrialResult {
     }
 }
 
-/// Returns what is to be said of a report that a fork of the body has made.
-fn describe_fork(pid: i32, report: Option<BodyReport>) -> Option<String> {
+/// Returns what is to be said of a report that a fork of the body has made. A panic may be what the
+/// test is about.
+fn describe_fork(pid: i32, report: Option<BodyReport>, should_panic: bool) -> Option<String> {
     let said = match report {
+        Some(BodyReport::Finished(Finish::Passed)) if should_panic => {
+            "panicked in the test function, as the test should".to_owned()
+        }
         Some(BodyReport::Finished(Finish::Passed)) => "returned from the test function".to_owned(),
         Some(BodyReport::Finished(Finish::Failed { reason, .. })) => {
             let reason = reason.lines().next().unwrap_or_default();

@@ -200,7 +200,8 @@ impl<'a> Supervisor<'a> {
                 })?;
         let limit = stretched(options.timeout.unwrap_or(self.plan.timeout));
         let waited = self.pressure.waited();
-        self.slots[slot] = Some(ActiveTrial::new(index, seeds, limit, waited, zygote));
+        let active = ActiveTrial::new(index, seeds, limit, waited, zygote);
+        self.slots[slot] = Some(active.reporting_of(self.trial(index)));
         Ok(())
     }
 
