@@ -153,7 +153,7 @@
 //! | `group = "gpu"` | runs while no other trial of the group runs |
 //! | `allow_panics` | a panic on another thread or in a task is no failure by itself |
 //! | `nested` | may make user namespaces of its own |
-//! | `user = "nobody"`, `user = 1000` | runs as this ordinary user, without capabilities |
+//! | `user = "nobody"`, `user = 1000` | runs as this user, without capabilities, in its own home |
 //! | `home = "private"` | `HOME` is an empty, writable directory of the trial's own |
 //! | `flavor`, `worker_threads` | the runtime of an `async` test, as in `tokio::test` |
 //! | `start_paused = true` | as in `tokio::test`; takes tokio's feature `test-util` |
@@ -195,10 +195,10 @@
 //!
 //! Root of a trial opens files of mode 000, binds to port 80 and gives files away, so that a test
 //! of "permission denied" fails. With `user = "…"` the test, its threads and its programs are an
-//! ordinary user without capabilities, whether root or an ordinary user runs the tests. What
-//! belongs to whoever runs them, such as the workspace, belongs to that user inside. The user is
-//! the same for a whole program, or a whole workspace, with `--user` or `SNOWGLOBE_USER` (which
-//! `[env]` in `.cargo/config.toml` sets for good); `user = "root"` then makes an exception.
+//! ordinary user without capabilities, whether root or an ordinary user runs the tests. Their home
+//! is private, and what belongs to whoever runs them, such as the workspace, belongs to that user
+//! inside. The user is that of a whole program, or a whole workspace, with `--user` or
+//! `SNOWGLOBE_USER` (by `[env]` in `.cargo/config.toml`); `user = "root"` makes an exception.
 //!
 //! Such a test has labs too. Programs of its nodes are root there. Code of the test in a node
 //! ([`run`](lab::Node::run), [`spawn`](lab::Node::spawn)) is the user, who may administer the

@@ -198,7 +198,8 @@ impl Options {
     /// with the name `root`. A name of digits is an id.
     ///
     /// Files of the user who runs the tests, such as the workspace, belong to that user inside.
-    /// Such a trial has no labs, which are made by root of the trial.
+    /// `HOME` names a directory of the trial's own, as with
+    /// [`private_home`](Options::private_home), and `USER` and `LOGNAME` name the user.
     pub const fn user(mut self, name: &'static str) -> Options {
         self.user = Some(TestUser::Name(name));
         self

@@ -67,6 +67,31 @@ fn fixtures_are_found_from_a_private_home() -> TestResult {
     Ok(())
 }
 
+/// As after `su - nobody` on a host where that user has a home.
+#[snowglobe::test(user = "nobody")]
+fn another_user_has_a_home_and_a_name() -> TestResult {
+    let home = home()?;
+    assert_eq!(fs::read_dir(&home)?.count(), 0);
+    fs::write(home.join("mine"), "x")?;
+    for variable in ["USER", "LOGNAME"] {
+        assert_eq!(std::env::var(variable)?, "nobody");
+    }
+    // What cargo and rustup have is found still.
+    let rustc = std::process::Command::new("rustc").arg("-V").output()?;
+    assert!(rustc.status.success(), "{rustc:?}");
+    Ok(())
+}
+
+/// The user database knows no such user.
+#[snowglobe::test(user = 54321)]
+fn a_user_without_a_name_goes_by_none() -> TestResult {
+    fs::write(home()?.join("mine"), "x")?;
+    for variable in ["USER", "LOGNAME"] {
+        assert_eq!(std::env::var_os(variable), None);
+    }
+    Ok(())
+}
+
 #[snowglobe::test]
 fn without_the_option_the_home_is_the_users() -> TestResult {
     assert!(!home()?.starts_with("/run"));

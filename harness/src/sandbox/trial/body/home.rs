@@ -2,7 +2,9 @@
 //!
 //! Programs read settings from the home directory and write caches and histories there. In a trial
 //! that is the host's, read-only: what a program does may depend on whose home it is, and a program
-//! that writes there fails.
+//! that writes there fails. A body that is another user than root always has its own: nobody else's
+//! home is that user's, and the user database mostly names a directory that is not there, as
+//! `/nonexistent` for `nobody`.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -11,6 +13,7 @@ use std::sync::OnceLock;
 
 use super::conclude;
 use crate::Isolation;
+use crate::kernel::process::user::{Uid, name_of};
 use crate::kernel::process::{remove_env, set_env};
 
 /// Variables that name directories which lie in the home directory by default (XDG Base Directory
@@ -43,7 +46,7 @@ pub(super) fn make_private(isolation: Isolation, index: u32) {
         }
         _ => {}
     }
-    keep_the_store();
+    keep_what_lies_in_home();
     for name in IN_HOME {
         remove_env(name);
     }
@@ -51,15 +54,35 @@ pub(super) fn make_private(isolation: Isolation, index: u32) {
     set_env("HOME", home);
 }
 
-/// Keeps in mind where fixtures are found, which is by default in the home directory of the user.
-fn keep_the_store() {
+/// Has the variables `USER` and `LOGNAME` name this user, as su(1) does.
+pub(super) fn name_owner(uid: u32) {
+    for variable in ["USER", "LOGNAME"] {
+        match name_of(Uid::from_raw(uid)) {
+            Some(name) => set_env(variable, name),
+            None => remove_env(variable),
+        }
+    }
+}
+
+/// Keeps in mind where fixtures are found, and the directories of cargo and rustup. By default,
+/// they are in the home directory of whoever runs the tests.
+fn keep_what_lies_in_home() {
     let absolute = |name| {
         std::env::var_os(name)
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
     };
-    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+    let home = absolute("HOME");
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(home.as_ref()?.join(".cache")));
     if let Some(cache) = cache {
         set_env(snowglobe_fixtures::CACHE_VARIABLE, cache);
+    }
+    for (variable, name) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+        let usual = home.as_ref().map(|home| home.join(name));
+        if std::env::var_os(variable).is_none()
+            && let Some(usual) = usual.filter(|usual| usual.is_dir())
+        {
+            set_env(variable, usual);
+        }
     }
 }

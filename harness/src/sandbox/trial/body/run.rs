@@ -65,8 +65,11 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, reports: MessageChannel) 
     // there is one thread only (setenv(3), ATTRIBUTES).
     profiles::separate(index);
     within::correct_environment(&options);
-    if options.private_home {
+    if options.private_home || account.is_some() {
         home::make_private(options.isolation, index);
+    }
+    if let Some(account) = account {
+        home::name_owner(account.uid);
     }
     if let Some(account) = account
         && let Err(refused) = ordinary_user::become_user(account, options.nested)
