@@ -129,3 +129,27 @@ fn nobody_in_front_of_the_router_is_served() -> TestResult {
     }
     Ok(())
 }
+
+#[snowglobe::test(fixtures("portmap-clients"))]
+fn a_leased_port_stays_when_the_router_gets_another_address() -> TestResult {
+    let home = Home::new(NatEngine::Userspace, natpmp())?;
+    let ask = ["-a", "6000", "4000", "udp", "600"];
+    home.natpmpc(0, &ask)?;
+    let IpAddr::V4(own) = home.external() else {
+        panic!("IPv4");
+    };
+    let [a, b, c, _] = own.octets();
+    let other = Ipv4Addr::new(a, b, c, 77);
+    home.lab.nat(home.router)?.rebind_address(other)?;
+    // The host hears of the address, and renews.
+    let told = home.natpmpc(0, &ask)?;
+    let address = format!("Public IP address : {other}");
+    assert!(told.contains(&address), "{told}");
+    assert!(told.contains("Mapped public port 6000"), "{told}");
+    let host = socket(home.host(), 4000);
+    let stranger = socket(&home.lab[home.stranger], 0);
+    stranger.send_to(b"hello", (other, 6000))?;
+    let (length, _) = host.recv_from(&mut [0; 10])?;
+    assert_eq!(length, 5);
+    Ok(())
+}

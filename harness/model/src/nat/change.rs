@@ -53,7 +53,8 @@ impl Nat {
     }
 
     /// Gives the NAT other external addresses, beside those of its pool. Mappings go on with an
-    /// address and port of those; mappings of the router itself are forgotten.
+    /// address and port of those, and with the same port where it was asked for; mappings of the
+    /// router itself are forgotten.
     pub fn rebind_addresses(&mut self, uplink: &[Ipv4Addr]) {
         for number in self.numbers(|mapping| mapping.kind == MappingKind::Own) {
             self.remove(number);
@@ -61,20 +62,26 @@ impl Nat {
         let addresses = self.spec.external_addresses(uplink);
         let seed = self.allocator.next_seed();
         self.allocator = Allocator::new(&addresses, seed);
-        // Forwarded ports first: they have to be the same ones.
-        let mut numbers = self.numbers(|mapping| mapping.kind == MappingKind::Forward);
-        numbers.extend(self.numbers(|mapping| mapping.kind != MappingKind::Forward));
+        // Forwarded ports and those that hosts have asked for go first: they have to be the same
+        // ones, since a host that renews asks for the port that it was given (RFC 6886, section
+        // 3.3).
+        let keeps = |mapping: &Mapping| match mapping.kind {
+            MappingKind::Forward | MappingKind::Requested => true,
+            MappingKind::Dynamic | MappingKind::Own => false,
+        };
+        let mut numbers = self.numbers(keeps);
+        numbers.extend(self.numbers(|mapping| !keeps(mapping)));
         for number in numbers {
             let Some(mapping) = self.table.get(number).cloned() else {
                 continue;
             };
             let wanted = mapping.wanted();
-            let other = match (mapping.kind, addresses.first()) {
-                (MappingKind::Forward, Some(first)) => {
+            let other = match addresses.first().filter(|_| keeps(&mapping)) {
+                Some(first) => {
                     let at = SocketAddrV4::new(*first, mapping.outside.port());
                     self.allocator.take(&self.spec, wanted, at).then_some(at)
                 }
-                _ => self.allocate(wanted, mapping.remote),
+                None => self.allocate(wanted, mapping.remote),
             };
             match other {
                 Some(other) => self.table.move_outside(number, other),

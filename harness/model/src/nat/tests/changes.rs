@@ -143,3 +143,29 @@ fn mappings_are_values() {
     };
     assert_eq!(world.nat.mappings(world.now), [mapping]);
 }
+
+#[test]
+fn a_rebinding_of_the_address_keeps_the_ports_that_hosts_have_asked_for() {
+    for (name, preset) in preset::ALL {
+        let mut world = World::new(preset());
+        let hour = world.now + Duration::from_secs(3600).as_nanos() as u64;
+        let mut wanted = RequestedPort {
+            protocol: NatProtocol::Udp,
+            inside: at(INSIDE, 5000),
+            port: 60_001,
+            exact: false,
+            until: hour,
+        };
+        let before = world.nat.request(&wanted, world.now).expect("a port");
+        // A mapping of a packet has the port in its way, or is made before it.
+        world.udp(at(INSIDE_2, before.port()), at(REMOTE, 1));
+        let address = Ipv4Addr::new(203, 0, 113, 99);
+        world.nat.rebind_addresses(&[address]);
+        (wanted.port, wanted.exact) = (before.port(), true);
+        let after = at(address, before.port());
+        let renewed = world.nat.request(&wanted, world.now);
+        assert_eq!(renewed, Some(after), "{name}");
+        let came = world.udp_back(at(REMOTE_2, 9), after);
+        assert_eq!(came, Some(wanted.inside), "{name}");
+    }
+}
