@@ -2,6 +2,7 @@
 
 mod advertisements;
 mod clients;
+mod degraded;
 mod grown;
 mod homes;
 mod moving;

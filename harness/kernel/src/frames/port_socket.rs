@@ -5,19 +5,41 @@
 //! filter in the kernel keeps all others from them.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Weak};
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{MsgFlags, recv, send};
+use nix::sys::stat::fstat;
 
 use super::filter::{IS, LOAD_BYTE, LOAD_HALF, TAKE, attach, op};
 use super::packet_socket::{bind, open_unbound};
 use crate::Result;
+use crate::sync::Lock;
 
 /// A packet socket on one interface that receives the datagrams to one UDP port over IPv4.
 #[derive(Debug)]
 pub struct PortSocket {
+    inner: Arc<BoundSocket>,
+}
+
+/// A socket, and what it is bound to.
+#[derive(Debug)]
+struct BoundSocket {
     fd: OwnedFd,
+    /// The number by which `/proc/net/packet` knows the socket.
+    inode: u64,
+    index: u32,
+    protocol: i32,
+}
+
+/// The sockets of this process that are open.
+static OPEN: Lock<Vec<Weak<BoundSocket>>> = Lock::new(Vec::new());
+
+fn open_sockets() -> Vec<Arc<BoundSocket>> {
+    let mut open = OPEN.lock();
+    open.retain(|socket| socket.strong_count() > 0);
+    open.iter().filter_map(Weak::upgrade).collect()
 }
 
 impl PortSocket {
@@ -49,17 +71,47 @@ impl PortSocket {
     }
 
     fn open_with(index: u32, protocol: i32, program: &[libc::sock_filter]) -> Result<Self> {
-        let socket = Self {
-            fd: open_unbound()?,
-        };
+        let fd = open_unbound()?;
         // The filter is set before the socket is bound: a frame that came in between would be
         // received.
-        attach(&socket.fd, program)?;
-        match bind(&socket.fd, index, protocol) {
+        attach(&fd, program)?;
+        match bind(&fd, index, protocol) {
             // A socket that is not bound receives nothing (`open_unbound`).
-            Ok(()) | Err(Errno::ENODEV) => Ok(socket),
-            Err(errno) => Err(errno),
+            Ok(()) | Err(Errno::ENODEV) => {}
+            Err(errno) => return Err(errno),
         }
+        let inner = Arc::new(BoundSocket {
+            inode: fstat(&fd)?.st_ino,
+            fd,
+            index,
+            protocol,
+        });
+        OPEN.lock().push(Arc::downgrade(&inner));
+        Ok(Self { inner })
+    }
+
+    /// Returns whether a socket of this process has a number in `/proc/net/packet`. Such a socket
+    /// outlives its interface: see [`bind_again`](Self::bind_again).
+    pub fn has_inode(inode: u64) -> bool {
+        open_sockets().iter().any(|socket| socket.inode == inode)
+    }
+
+    /// Binds those of these sockets, by their numbers, that were on the interface `index` to the
+    /// interface that has the index now. The kernel has released them when the old interface went
+    /// (net/packet/af_packet.c, packet_notifier).
+    ///
+    /// # Errors
+    /// The thread lacks `CAP_NET_RAW`.
+    pub fn bind_again(index: u32, inodes: &[u64]) -> Result<()> {
+        let sockets = open_sockets();
+        let mut lost = sockets
+            .iter()
+            .filter(|it| it.index == index && inodes.contains(&it.inode));
+        lost.try_for_each(|it| match bind(&it.fd, index, it.protocol) {
+            // The interface has gone for good, and the socket hears nothing.
+            Err(Errno::ENODEV) => Ok(()),
+            bound => bound,
+        })
     }
 
     /// Receives a frame, with its Ethernet header, and returns its length.
@@ -67,7 +119,7 @@ impl PortSocket {
     /// # Errors
     /// No frame is waiting, or the interface is gone.
     pub fn receive(&self, buffer: &mut [u8]) -> Result<usize> {
-        recv(self.fd.as_raw_fd(), buffer, MsgFlags::empty())
+        recv(self.inner.fd.as_raw_fd(), buffer, MsgFlags::empty())
     }
 
     /// Sends a frame, with its Ethernet header.
@@ -75,13 +127,13 @@ impl PortSocket {
     /// # Errors
     /// The interface is down or gone, or the kernel has no room.
     pub fn send(&self, frame: &[u8]) -> Result<()> {
-        send(self.fd.as_raw_fd(), frame, MsgFlags::empty()).map(drop)
+        send(self.inner.fd.as_raw_fd(), frame, MsgFlags::empty()).map(drop)
     }
 }
 
 impl AsFd for PortSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        self.inner.fd.as_fd()
     }
 }
 

@@ -4,7 +4,7 @@ use crate::events::EventKind;
 use crate::impair::Direction;
 use crate::lab::error::Result;
 use crate::lab::link::carrier::choose::choose;
-use crate::lab::link::carrier::keep::side_to_keep;
+use crate::lab::link::carrier::keep::{bind_services_again, side_to_keep};
 use crate::lab::link::carrier::replace::{Replacement, replace_carrier};
 use crate::lab::link::state::LinkState;
 use crate::lab::stack::carried::Restored;
@@ -49,6 +49,7 @@ impl LinkState {
         self.cuts.reapply(&self.carried.without_shortcut()?)?;
         for side in replaced.made_again {
             if let Some(stack) = self.ends().stack(side) {
+                bind_services_again(self.ends(), side)?;
                 stack.reattach_filters(self.ends().device(side))?;
                 stack.reattach_monitors(self.ends().device(side))?;
             }

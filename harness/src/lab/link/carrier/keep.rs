@@ -17,6 +17,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
+use crate::kernel::frames::PortSocket;
 use crate::kernel::netlink::{Batch, CarriedSettings, Device, VethEnd};
 use crate::kernel::netns::Netns;
 use crate::kernel::procfs::sysctls;
@@ -83,14 +84,39 @@ fn rooted(ends: &LinkEnds, side: Side) -> Result<Vec<String>> {
         .map(|name| format!("interface `{name}` on {whose}"))
         .chain(abroad)
         .collect();
-    let table = Netns::visit(ends.require_netns(side)?, || {
-        std::fs::read_to_string("/proc/thread-self/net/packet").unwrap_or_default()
-    })
-    .map_err(|e| LabError::refused(format!("enter {whose}"), e))?;
-    if table.lines().skip(1).any(|line| is_bound_to(line, index)) {
+    // Sockets of the lab's own services are bound again.
+    let mut sockets = packet_sockets(ends, side)?.into_iter();
+    if sockets.any(|it| it.bound == i64::from(index) && !PortSocket::has_inode(it.inode)) {
         rooted.push(format!("a packet socket, as of tcpdump, on {whose}"));
     }
     Ok(rooted)
+}
+
+/// A packet socket, as `/proc/net/packet` has it.
+struct PacketSocketLine {
+    /// The index of the interface to which the socket is bound; -1 if that is gone.
+    bound: i64,
+    inode: u64,
+}
+
+/// Returns the packet sockets in the network namespace of an end.
+fn packet_sockets(ends: &LinkEnds, side: Side) -> Result<Vec<PacketSocketLine>> {
+    let table = Netns::visit(ends.require_netns(side)?, || {
+        std::fs::read_to_string("/proc/thread-self/net/packet").unwrap_or_default()
+    })
+    .map_err(|e| LabError::refused(format!("enter {}", ends.whose(side)), e))?;
+    Ok(table.lines().filter_map(PacketSocketLine::of).collect())
+}
+
+/// Binds the packet sockets of the lab's own services to an interface that was made anew.
+pub(crate) fn bind_services_again(ends: &LinkEnds, side: Side) -> Result<()> {
+    let index = ends.device(side).index;
+    let inodes = packet_sockets(ends, side)?.into_iter().map(|it| it.inode);
+    let inodes: Vec<u64> = inodes.collect();
+    PortSocket::bind_again(index, &inodes).map_err(|errno| {
+        let what = format!("bind the sockets of services on {} again", ends.whose(side));
+        LabError::refused(what, errno)
+    })
 }
 
 /// Counts what stands on the interface of an end beyond what the plan has given it.
@@ -116,11 +142,16 @@ fn settings(ends: &LinkEnds, side: Side) -> Result<CarriedSettings> {
     settings.map_err(|e| ends.refused(side, e))
 }
 
-/// Tells whether a line of `/proc/net/packet` is of a socket that is bound to an interface. The
-/// line has an address, references, a type, a protocol, the index, and more.
-fn is_bound_to(line: &str, index: u32) -> bool {
-    let bound = line.split_whitespace().nth(4);
-    bound.and_then(|bound| bound.parse().ok()) == Some(index)
+impl PacketSocketLine {
+    /// Reads a line, which has an address, references, a type, a protocol, the index, whether the
+    /// socket runs, memory, a user and the inode (net/packet/af_packet.c, packet_seq_show). The
+    /// first line of the table has no numbers.
+    fn of(line: &str) -> Option<Self> {
+        let mut fields = line.split_whitespace();
+        let bound = fields.nth(4)?.parse().ok()?;
+        let inode = fields.nth(3)?.parse().ok()?;
+        Some(Self { bound, inode })
+    }
 }
 
 /// Makes the ends of a carrier for a link that was plain, and joins nothing yet.
