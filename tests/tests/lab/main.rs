@@ -16,6 +16,8 @@ mod many;
 #[path = "life/odd_names.rs"]
 mod odd_names;
 mod outside;
+#[path = "files/places.rs"]
+mod places;
 mod pods;
 #[path = "life/power.rs"]
 mod power;

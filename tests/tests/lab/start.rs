@@ -187,8 +187,8 @@ fn what_the_kernel_refuses_is_named_with_its_node() -> TestResult {
             "failed to make node `bob`: set sysctl `net/ipv4/ip_forward` to many: EINVAL",
         ),
         (
-            NodeSpec::new("bob").volume("/usr/no/such/place", Volume::named("data")),
-            "failed to make node `bob`: make mount point `/usr/no/such/place`: E",
+            NodeSpec::new("bob").volume("/etc/passwd/place", Volume::named("data")),
+            "failed to make node `bob`: make mount point `/etc/passwd/place`: ENOTDIR",
         ),
     ] {
         let mut topology = Topology::new();

@@ -254,8 +254,7 @@ impl NodeSpec {
         self
     }
 
-    /// Mounts a volume at this absolute path: below `/tmp` or `/run`, unless the node has a root
-    /// filesystem of its own (see [`Volume`]).
+    /// Mounts a volume at this absolute path, which is made if it is not there (see [`Volume`]).
     pub fn volume(self, at: impl Into<String>, volume: Volume) -> Self {
         self.mount(Mount {
             at: at.into(),

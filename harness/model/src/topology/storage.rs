@@ -108,9 +108,10 @@ impl From<Size> for String {
 
 /// A directory that a node mounts and that is not part of its root filesystem.
 ///
-/// In a node with a root filesystem of its own, the directory may be anywhere. A node without one
-/// has the machine's files, among which no directory can be made: there, volumes lie below `/tmp`
-/// or `/run`, or where the machine has a directory.
+/// The directory may be anywhere, and is made where it is not there. A node without a root
+/// filesystem of its own has the machine's files, which are read-only. There the directory is made
+/// in memory: of `/data`, the root directory of the node is one in memory that has everything of
+/// the machine's, and to which the programs of this node may add.
 ///
 /// ```
 /// use snowglobe_model::topology::{NodeSpec, Size, Volume};

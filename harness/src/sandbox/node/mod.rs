@@ -11,6 +11,7 @@
 //! | `apart` | the factory of a body that is an ordinary user: a process of its own |
 //! | `first_process` | the first process of a node: makes the node, then obeys the lab's commands |
 //! | `mounts` | the files that a node finds |
+//! | `mount_points` | directories and files for mounts to lie on |
 //! | `clock` | the time of day that the programs of a node see |
 //! | `stop_patience` | how long the first process polls for the next stop of a program |
 //! | `launch` | the start of a program |
@@ -22,6 +23,7 @@ mod clock;
 pub(super) mod factory;
 mod first_process;
 mod launch;
+mod mount_points;
 mod mounts;
 mod stop_patience;
 mod user_namespaces;

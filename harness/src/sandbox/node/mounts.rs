@@ -18,6 +18,7 @@ use crate::kernel::mount::MountAttributes;
 use crate::kernel::procfs::ping_groups;
 use crate::kernel::procfs::sysctls;
 use crate::sandbox::copy_tree;
+use crate::sandbox::node::mount_points::{MountPointKind, make_point, make_point_anywhere};
 use crate::sandbox::private_mounts::{RUN, TMPFS};
 use crate::sandbox::protocol::node::{
     Joins, MountContent, NodeEtc, NodeMount, NodeRequest, NodeRoot,
@@ -152,7 +153,7 @@ fn place(mount: &NodeMount, held: &TakenMount) -> Result<(), Refused> {
     let at = &mount.at;
     match held {
         TakenMount::Tmpfs(size) => {
-            fs::create_dir_all(at).doing_with(|| mount_point(at))?;
+            make_point_anywhere(at, MountPointKind::Directory).doing_with(|| mount_point(at))?;
             // Everybody may write to it, as to /tmp.
             let data = CString::new(format!("mode=1777,size={size}"))
                 .map_err(|_| Errno::EINVAL)
@@ -160,8 +161,8 @@ fn place(mount: &NodeMount, held: &TakenMount) -> Result<(), Refused> {
             mount::fresh(c"tmpfs", at, Some(&data)).doing("mount a tmpfs")?;
         }
         TakenMount::Tree(tree) => {
-            // A file can lie on a file only, and a directory on a directory (mount(2), ENOTDIR).
-            make_point(at, kind_of(tree)).doing_with(|| mount_point(at))?;
+            let kind = MountPointKind::of(tree);
+            make_point_anywhere(at, kind).doing_with(|| mount_point(at))?;
             mount::attach(tree.as_fd(), at).doing("mount")?;
         }
     }
@@ -169,34 +170,6 @@ fn place(mount: &NodeMount, held: &TakenMount) -> Result<(), Refused> {
         mount::set_attributes_at(at, &READ_ONLY).doing("make a mount read-only")?;
     }
     Ok(())
-}
-
-fn kind_of(tree: &OwnedFd) -> MountPointKind {
-    match fd::is_directory(tree.as_fd()) {
-        true => MountPointKind::Directory,
-        false => MountPointKind::File,
-    }
-}
-
-/// The kind of a mount point, which is that of what is mounted there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum MountPointKind {
-    Directory,
-    File,
-}
-
-/// Makes something on which a mount can lie, unless there is something.
-fn make_point(at: &Path, kind: MountPointKind) -> std::io::Result<()> {
-    if at.exists() {
-        return Ok(());
-    }
-    if kind == MountPointKind::Directory {
-        return fs::create_dir_all(at);
-    }
-    if let Some(parent) = at.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    fs::File::create(at).map(drop)
 }
 
 /// Mounts a file over one in a directory that cannot be written to.

@@ -11,29 +11,17 @@ fn a_named_volume_is_shared_and_survives_its_nodes() -> TestResult {
     let a = topology.node(NodeSpec::new("a").volume("/srv/site", Volume::named("site")));
     let b = topology.node(NodeSpec::new("b").volume("/data", Volume::named("site")));
     let c = topology.node("c");
-    let lab = topology.start().map(drop).unwrap_err().to_string();
-    // The trial's `/srv` is the host's, which cannot be written to.
-    assert!(
-        lab.contains("node `a`") && lab.contains("mount point"),
-        "{lab}"
-    );
-    topology.edit_node(a, |_| {
-        NodeSpec::new("a").volume("/tmp/site", Volume::named("site"))
-    });
-    topology.edit_node(b, |_| {
-        NodeSpec::new("b").volume("/run/data", Volume::named("site"))
-    });
     let lab = topology.start()?;
-    lab[a].run(|| fs::write("/tmp/site/index.html", "hello"))?;
+    lab[a].run(|| fs::write("/srv/site/index.html", "hello"))?;
     assert_eq!(
-        lab[b].run(|| fs::read_to_string("/run/data/index.html"))?,
+        lab[b].run(|| fs::read_to_string("/data/index.html"))?,
         "hello"
     );
-    assert!(lab[c].run(|| fs::read_dir("/tmp/site")).is_err());
+    assert!(lab[c].run(|| fs::read_dir("/srv/site")).is_err());
     lab[a].crash()?;
     lab[b].restart()?;
     assert_eq!(
-        lab[b].run(|| fs::read_to_string("/run/data/index.html"))?,
+        lab[b].run(|| fs::read_to_string("/data/index.html"))?,
         "hello"
     );
     assert_eq!(
