@@ -37,9 +37,7 @@ fn body(item: &DerivedType) -> Result<String, String> {
         ));
     }
     match &item.kind {
-        DerivedKind::Struct(fields) => {
-            fields_body(item.name_in_errors(), "Self", fields, attributes, None)
-        }
+        DerivedKind::Struct(fields) => fields_body("Self", fields, attributes, None),
         // The error could not say which of the variants was meant: such a type reads by hand.
         DerivedKind::Enum(_) if attributes.untagged => {
             Err("snowglobe-derive writes untagged enums, and does not read them".to_owned())
@@ -50,7 +48,6 @@ fn body(item: &DerivedType) -> Result<String, String> {
 
 /// Returns the code that makes a value of its fields, which the variable `tree` holds.
 fn fields_body(
-    type_name: &str,
     path: &str,
     fields: &DerivedFields,
     container: &SerdeAttributes,
@@ -75,8 +72,7 @@ fn fields_body(
     let names = names.collect::<Result<Vec<_>, _>>()?;
     let is_strict = container.deny_unknown_fields;
     let tag = tag.unwrap_or_default();
-    let mut code =
-        format!("let fields = tree.fields({type_name:?}, &{names:?}, {is_strict}, {tag:?})?;");
+    let mut code = format!("let fields = tree.fields(&{names:?}, {is_strict}, {tag:?})?;");
     if container.default.is_some() {
         code.push_str("let default: Self = ::core::default::Default::default();");
     }
@@ -150,11 +146,11 @@ fn tagged(item: &DerivedType, variants: &[Variant]) -> Result<String, String> {
                 )
             }
             (fields, None) => {
-                let body = fields_body(item.name_in_errors(), &path, fields, &inner, None)?;
+                let body = fields_body(&path, fields, &inner, None)?;
                 format!("{{ let tree = ::snowglobe_text::content(tree, inner)?; {body} }}")
             }
             (fields, Some(_)) => {
-                let body = fields_body(item.name_in_errors(), &path, fields, &inner, tag)?;
+                let body = fields_body(&path, fields, &inner, tag)?;
                 format!("{{ {body} }}")
             }
         };

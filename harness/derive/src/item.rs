@@ -18,13 +18,6 @@ pub(crate) struct DerivedType {
     pub(crate) kind: DerivedKind,
 }
 
-impl DerivedType {
-    /// Returns the name of the type in the errors about a text.
-    pub(crate) fn name_in_errors(&self) -> &str {
-        self.attributes.rename.as_deref().unwrap_or(&self.name)
-    }
-}
-
 pub(crate) enum DerivedKind {
     Struct(DerivedFields),
     Enum(Vec<Variant>),

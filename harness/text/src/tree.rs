@@ -116,13 +116,12 @@ impl Tree {
     /// `known`.
     pub fn fields<'t>(
         &'t self,
-        type_name: &str,
         known: &'static [&'static str],
         is_strict: bool,
         tag: &'static str,
     ) -> Result<TreeFields<'t>, TreeError> {
         let TreeContent::Table(entries) = &self.content else {
-            return Err(self.unexpected(&format!("struct {type_name}")));
+            return Err(self.unexpected("a table"));
         };
         if is_strict {
             let is_unknown = |entry: &&TreeEntry| {

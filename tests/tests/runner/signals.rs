@@ -5,8 +5,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, pipe2, write};
+use snowglobe::prelude::*;
 use snowglobe_tests::{this_program, wait_for_file, wait_until};
 use tempfile::TempDir;
 
@@ -76,13 +78,27 @@ fn an_interrupt_ends_the_run_with_a_summary() {
 
 #[snowglobe::test(nested)]
 fn a_second_interrupt_is_immediate() {
+    second_interrupt(Stdio::null());
+}
+
+/// Nobody waits for a pager that shows another part of the report.
+#[snowglobe::test(nested)]
+fn a_second_interrupt_is_immediate_where_nobody_reads_the_report() -> TestResult {
+    let (_reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
+    let size = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4096))?;
+    write(&writer, &vec![b'.'; size as usize])?;
+    second_interrupt(writer.into());
+    Ok(())
+}
+
+fn second_interrupt(stdout: Stdio) {
     let dir = snowglobe_tests::shared_dir();
     let mut child = this_program()
         .args(["--exact", "samples::ignores_interrupts", "--ignored"])
         .env("SAMPLE_DIR", dir.path())
         // The first signal grants 10 s, here 1000 s: longer than this test may take.
         .env("SNOWGLOBE_TIME_SCALE", "100")
-        .stdout(Stdio::null())
+        .stdout(stdout)
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();

@@ -18,7 +18,7 @@ pub struct FilterConversation {
 }
 
 impl FilterConversation {
-    /// Returns what asks the kernel, about the namespace of the first call.
+    /// Returns the netlink socket, which speaks to the namespace of the first call.
     pub(super) fn netlink(
         &mut self,
         netns: BorrowedFd<'_>,
@@ -41,7 +41,8 @@ impl FilterConversation {
     ) -> Result<(), NetlinkError> {
         let netlink = self.netlink(netns, table.name)?;
         let mut batch = Batch::new();
-        // A new namespace has no table, and is not to wait for the end of a deletion: see above.
+        // In a new namespace there is no table. So nothing is deleted there, and the end of the
+        // conversation waits for no deletion: see above.
         if !netlink.lacks(table) {
             batch.delete_table_if_there(table);
         }

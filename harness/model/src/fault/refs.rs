@@ -48,7 +48,7 @@ macro_rules! reference {
                     TreeContent::Text(name) => Ok(Self::Name(name.clone())),
                     TreeContent::Integer(_) => $id::from_tree(tree).map(Self::Id),
                     TreeContent::Table(_) => {
-                        let fields = tree.fields(stringify!($name), &["role"], true, "")?;
+                        let fields = tree.fields(&["role"], true, "")?;
                         let role = fields.take("role")?;
                         Ok(Self::Role { role })
                     }

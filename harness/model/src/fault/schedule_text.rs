@@ -26,7 +26,7 @@ impl Schedule {
             ScheduleError::from(ScheduleProblem::Syntax(error)).at(place)
         };
         let document = Tree::from_toml(text).map_err(wrong)?;
-        let fields = document.fields("Schedule", &[LIST], true, "");
+        let fields = document.fields(&[LIST], true, "");
         let list: Option<Tree> = fields.and_then(|it| it.take(LIST)).map_err(wrong)?;
         // An editor or a full disk may have emptied the file. Without this error, the trial would
         // run without any fault.

@@ -1,7 +1,8 @@
 //! The value that says how bad a link is.
 //!
 //! A field that is added here has to be thought of in several places. Each of them takes the value
-//! apart in full, so the compiler names them: validation, combination, the channel, netem.
+//! apart in full, so the compiler names them: validation, combination, the channel, netem, and the
+//! sentence of a fault.
 
 use std::time::Duration;
 

@@ -78,7 +78,8 @@ impl LinkState {
         }
         let kept = side_to_keep(self.ends());
         let sides = match kept {
-            // That of the other side is made anew, and gets its monitors then.
+            // The interface of the other side is made anew. `change_carrier` attaches the monitors
+            // of that interface afterwards.
             Ok(Some(kept)) => vec![kept],
             Ok(None) | Err(_) => Side::BOTH.to_vec(),
         };

@@ -44,7 +44,9 @@ impl Link {
     ///
     /// # Errors
     /// A value is not possible, or the engine that was asked for cannot do it. The error names the
-    /// link and the value, and the link is as it was.
+    /// link and the value, and the link is as it was. Where the kernel refuses a step of the change
+    /// itself, the error names the step, and the link may be gone
+    /// ([`LabErrorKind::Refused`](crate::lab::LabErrorKind)).
     pub fn impair(&self, impairment: impl Into<Asymmetric>) -> Result<()> {
         let Asymmetric { up, down } = impairment.into();
         self.state().ask([up, down])

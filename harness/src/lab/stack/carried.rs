@@ -1,4 +1,4 @@
-//! An interface of a stack that takes the place of another one, with all that stood on that.
+//! Copies what stood on an interface of a stack to the interface that replaces it.
 //!
 //! rtnetlink knows most of it: see `kernel::netlink::CarriedSettings`. Sysctls and multicast
 //! memberships are told by procfs alone, and offloads by ethtool's ioctl.

@@ -68,8 +68,8 @@ impl fmt::Display for UnfitLink {
             ),
             Self::NoTap { largest } => write!(
                 f,
-                "cannot be carried over TAP devices: /dev/net/tun cannot be opened here, or its \
-                 MTU is above {largest}; take `Engine::Wire`"
+                "cannot be carried over TAP devices: /dev/net/tun cannot be opened here, or the \
+                 MTU of the link is above {largest}; take `Engine::Wire`"
             ),
             Self::InUse { on: [on_a, on_b] } => write!(
                 f,

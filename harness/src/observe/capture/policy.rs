@@ -11,7 +11,7 @@ pub(crate) enum CapturePolicy {
     /// Captures what the test asks for, and keeps the file if the trial fails.
     AsAsked,
     /// Captures all links of all labs, and keeps the file if the trial fails.
-    ObserveFailure,
+    OnFailure,
     /// Captures all links of all labs, and keeps the file.
     Always,
 }
@@ -22,7 +22,7 @@ impl CapturePolicy {
     /// Reads the environment.
     ///
     /// # Errors
-    /// The variable has none of its three values.
+    /// The variable has a value that is none of `off`, `failure` and `always`.
     pub(crate) fn of_environment() -> Result<Self> {
         let value = std::env::var_os(VARIABLE).unwrap_or_default();
         let value = value.to_string_lossy();
@@ -32,7 +32,7 @@ impl CapturePolicy {
     fn parse(value: &str) -> Option<Self> {
         match value {
             "" | "off" => Some(Self::AsAsked),
-            "failure" => Some(Self::ObserveFailure),
+            "failure" => Some(Self::OnFailure),
             "always" => Some(Self::Always),
             _ => None,
         }
@@ -49,12 +49,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_variable_has_three_values() {
+    fn the_variable_has_three_values_or_none() {
         assert_eq!(CapturePolicy::parse(""), Some(CapturePolicy::AsAsked));
         assert_eq!(CapturePolicy::parse("off"), Some(CapturePolicy::AsAsked));
         assert_eq!(
             CapturePolicy::parse("failure"),
-            Some(CapturePolicy::ObserveFailure)
+            Some(CapturePolicy::OnFailure)
         );
         assert_eq!(CapturePolicy::parse("always"), Some(CapturePolicy::Always));
         assert_eq!(CapturePolicy::parse("yes"), None);

@@ -24,7 +24,7 @@ pub(crate) struct Outbox {
 const PIECE: usize = 4096;
 
 impl Outbox {
-    /// Appends text, which [`Self::flush_some`] or [`Self::flush_all`] will write.
+    /// Appends text, which the methods that flush will write.
     pub(crate) fn push(&mut self, text: &str) {
         if self.failure.is_none() {
             self.waiting.extend_from_slice(text.as_bytes());
@@ -39,6 +39,11 @@ impl Outbox {
     /// Writes as much as can be written without waiting.
     pub(crate) fn flush_some(&mut self) {
         self.flush(Some(Duration::ZERO));
+    }
+
+    /// Writes everything, unless the reader reads nothing for so long.
+    pub(crate) fn flush_with_patience(&mut self, patience: Duration) {
+        self.flush(Some(patience));
     }
 
     /// Writes everything.

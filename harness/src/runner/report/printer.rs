@@ -182,6 +182,11 @@ impl Printer {
         self.out.flush_some();
     }
 
+    /// Writes everything, unless the reader reads nothing for so long.
+    pub(crate) fn flush_with_patience(&mut self, patience: Duration) {
+        self.out.flush_with_patience(patience);
+    }
+
     /// Writes everything, however long the reader takes.
     pub(crate) fn flush_all(&mut self) {
         self.out.flush_all();

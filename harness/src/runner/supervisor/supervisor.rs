@@ -457,8 +457,11 @@ impl<'a> Supervisor<'a> {
 
     /// Kills everything and ends the process. Called for a second signal.
     fn end_now(&mut self, signal: i32) -> ! {
+        /// Time that a reader has for each piece of the report. A pager that nobody reads, or a
+        /// terminal that is stopped, would hold up the end for ever.
+        const PATIENCE: Duration = Duration::from_millis(200);
         self.zygotes.end();
-        self.printer.flush_all();
+        self.printer.flush_with_patience(PATIENCE);
         std::process::exit(128 + signal)
     }
 

@@ -123,7 +123,7 @@ impl MountSession {
         Ok(())
     }
 
-    /// Returns the disk after the time that an access takes, unless the access fails.
+    /// Waits for as long as an access takes, and returns the disk unless the access fails.
     fn access(&self, access: Access) -> Result<Guard<'_, Disk>, DiskError> {
         let mut disk = self.disk.lock();
         let (delay, verdict) = disk.conditions.meet(access, self.began.elapsed());

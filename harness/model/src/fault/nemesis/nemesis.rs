@@ -62,7 +62,7 @@ pub(super) struct Candidate {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Choice {
     Split(Split),
-    /// A fault whose roles `any` are replaced by what is drawn.
+    /// A fault. Each role `any` in it is replaced by a node or a link that is drawn.
     One(Fault),
     /// The fault on node after node, healed in another order.
     Swizzle(Fault),
@@ -86,7 +86,7 @@ pub(super) enum IfNone {
 }
 
 impl Nemesis {
-    /// Makes a nemesis that does nothing yet, and does it for `duration`.
+    /// Makes a nemesis that is at work for `duration`, without faults yet.
     pub fn new(duration: Duration) -> Self {
         Self {
             duration,
@@ -289,8 +289,9 @@ impl Nemesis {
         self
     }
 
-    /// Lets each fault of a role wait for so long until somebody plays the role. Otherwise a fault
-    /// of a role that nobody plays is left out. A fault that has waited is healed as much later.
+    /// Sets how long a fault of a role waits for a node that has the role. Without a time, the fault
+    /// is left out at once where no node has the role. A fault that has waited is healed as much
+    /// later.
     #[must_use]
     pub fn waits(mut self, waits: Duration) -> Self {
         self.waits = Some(waits);

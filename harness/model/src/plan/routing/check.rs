@@ -214,7 +214,8 @@ pub(crate) fn check_pools(topology: &Topology, plan: &Plan, problems: &mut Probl
 /// Refuses forwarded ports that lead to no network behind the router.
 ///
 /// Whether a host there has the address is left open: a host may be given it by DHCP, two hosts may
-/// share it by VRRP, and a node may join while the lab runs.
+/// share it by VRRP, and a node may join while the lab runs. A router with nothing behind it is
+/// passed over: a test may add the network to a topology that it has read from a file.
 pub(crate) fn check_forwards(topology: &Topology, plan: &Plan, problems: &mut Problems) {
     // Routing daemons find networks that no plan knows, and a running lab that has lost a link has
     // lost the routes over it, too.
@@ -227,6 +228,9 @@ pub(crate) fn check_forwards(topology: &Topology, plan: &Plan, problems: &mut Pr
         let Some(nat) = settings.and_then(|it| it.nat.as_ref()) else {
             continue;
         };
+        if stack.interfaces.iter().all(|it| it.uplink) {
+            continue;
+        }
         for forward in &nat.forwards {
             if leads_inside(stack, *forward.to.ip()) {
                 continue;

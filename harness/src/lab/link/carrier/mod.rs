@@ -2,7 +2,8 @@
 //!
 //! A plain link is a veth pair. For delay, loss, rules and captures of single packets, something
 //! has to stand between the ends. Then each end in a node or at a switch is a veth whose peer, the
-//! *inner end*, lies in the *wire namespace*, which no node sees:
+//! *inner end*, lies in the *wire namespace*, which no node sees. A *repeater* is a bridge of two
+//! ports, which passes every frame on:
 //!
 //! ```text
 //!   node alice        wire namespace of the lab            node bob
@@ -18,8 +19,10 @@
 //! parts:
 //!
 //! 1. `choose` finds the carrier: the engine asked for, what this kernel has, what netem can do. Of
-//!    a plain cable between two nodes, `keep` finds the interface that stays; monitors are off
-//!    meanwhile, since their sockets do not count. A refusal leaves the link as it was.
+//!    a plain cable between two nodes, `keep` finds the interface that stays: the one on which
+//!    interfaces of programs or packet sockets stand, or else the one with more that was added; if
+//!    both have what would be lost, the change is refused. Monitors are off meanwhile, since their
+//!    sockets do not count. A refusal leaves the link as it was.
 //! 2. Cuts and monitors are taken from the interfaces, while these still exist: their counts and
 //!    the last frames would be lost with the interfaces.
 //! 3. `replace` replaces the carrier, in one of four ways. A plain cable at a switch is taken
@@ -29,7 +32,8 @@
 //!    between the inner ends is replaced. Otherwise, as for the cable between two switches, all
 //!    is made again: `detach` takes the old carrier away, `attach` makes the new ends, which get
 //!    their settings, come up, are joined and are announced.
-//! 4. Where the link is down, the node's interface is told so again, since the new carrier stands
+//! 4. The settings that the kernel has not given to an interface that was made anew are told by an
+//!    event. Where a link between a node and a switch is down, the node's interface is told so again, since the new carrier stands
 //!    between it and the port that is down. Cuts are made again, then partitions, then monitors: no
 //!    frame that a fault keeps out may be seen to arrive in a capture.
 //! 5. The change is recorded as an event.
@@ -40,9 +44,9 @@
 //! netem.
 //!
 //! A wire over packet sockets that has nothing to do yet needs no other carrier to be fast: the
-//! kernel carries its frames (`shortcut`). The first impairment, cut, rule, listener or NAT ends
-//! the shortcut for good before it takes effect; the carrier stays. `CarriedLink` ensures that
-//! order: its only access to the carrier ends the shortcut.
+//! kernel carries its frames (`shortcut`). Whatever needs the carrier ends the shortcut for good
+//! before it takes effect: an impairment, a cut, a rule, a listener, a NAT, a link that goes down.
+//! `CarriedLink` ensures that order: each access to the carrier ends the shortcut.
 //!
 //! A program on the interface must not lose what it has there: a virtual address, a route of BGP, a
 //! packet socket. A plain cable between two nodes is one veth pair all the same, and not two pairs
