@@ -115,7 +115,7 @@
 //!
 //! What a schedule names and the lab does not have is an error before anything begins. A fault
 //! whose subject is not there when it is due (a node that another fault has crashed, a role that
-//! nobody plays, a file of which bits are to be flipped) waits for that as long as its schedule
+//! no node has, a file of which bits are to be flipped) waits for that as long as its schedule
 //! says. Then it is left out: the trial's output, an event and the report of a trial that fails
 //! tell so. Changes of members and the like are actions of the test, which schedules know by name
 //! ([`Lab::action`](crate::Lab::action)).
@@ -164,11 +164,11 @@
 //!
 //! A bug of a consensus shows itself at one moment of an election, which no schedule knows
 //! beforehand, and which the clock of a busy machine misses. Two things make a seed that has failed
-//! once fail each time. First, a fault waits for its moment: the role `elected` has a player in the
-//! round in which somebody was elected, and `waits` ([`Nemesis::waits`]) says how long the fault
-//! may look for one. Second, no time passes by itself. Raft has ticks instead of a clock, so the
-//! members take theirs from the test, one in each round, and react to the messages of a round in
-//! one order; the time of the schedule is moved on between rounds
+//! once fail each time. First, a fault waits for its moment: the role `elected` is that of a node
+//! in the round in which somebody was elected, and `waits` ([`Nemesis::waits`]) says how long the
+//! fault may look for one. Second, no time passes by itself. Raft has ticks instead of a clock, so
+//! the members take theirs from the test, one in each round, and react to the messages of a round
+//! in one order; the time of the schedule is moved on between rounds
 //! ([`Lab::schedule_in_steps`](crate::Lab::schedule_in_steps)).
 //!
 //! ```no_run
@@ -181,9 +181,9 @@
 //! fn survives_elections() -> TestResult {
 //!     let cluster = start()?;
 //!     let elected = std::sync::Arc::new(std::sync::Mutex::new(None::<String>));
-//!     let player = elected.clone();
-//!     cluster.role("elected", move |scene| {
-//!         Some(scene.node(player.lock().ok()?.as_deref()?)?.id())
+//!     let name = elected.clone();
+//!     cluster.role("elected", move |view| {
+//!         Some(view.node(name.lock().ok()?.as_deref()?)?.id())
 //!     });
 //!     let nemesis = Nemesis::new(Duration::from_secs(2))
 //!         .fault(1, Fault::crash(NodeRef::any()))

@@ -166,7 +166,7 @@ pub use cluster::running::RunningCluster;
 pub use cluster::spec::Cluster;
 pub use error::{LabError, LabErrorKind, Result, Subject};
 pub use faults::guard::FaultGuard;
-pub use faults::scene::Scene;
+pub use faults::view::LabView;
 pub use inspect::inspection::{
     AddressEntry, Inspection, InterfaceCounters, InterfaceEntry, IpFamily, MountEntry,
     NeighbourEntry, ProcessEntry, RouteEntry, SocketEntry,

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use snowglobe::history::Completion;
-use snowglobe::lab::{Node, Scene};
+use snowglobe::lab::{LabView, Node};
 use snowglobe::topology::{NodeId, NodeSpec, StartCommand, Volume};
 use snowglobe::{Cluster, Fixture, TestResult};
 
@@ -45,8 +45,8 @@ pub fn five_etcd(heartbeat: u32) -> TestResult<Cluster> {
     Ok(cluster.leader(leader))
 }
 
-fn leader(scene: &Scene) -> Option<NodeId> {
-    let mut members = scene.nodes().filter(|node| node.is_running());
+fn leader(view: &LabView) -> Option<NodeId> {
+    let mut members = view.nodes().filter(|node| node.is_running());
     members.find(|node| leads(node)).map(Node::id)
 }
 

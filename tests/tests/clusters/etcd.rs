@@ -36,9 +36,9 @@ fn an_isolated_leader_is_replaced_and_the_minority_refuses() -> TestResult {
     assert_eq!(etcdctl(old, &["put", "colour", "blue"])?, "OK\n");
     let isolated = cluster.inject(Fault::isolate("leader"))?;
     let begun = Instant::now();
-    let scene = cluster.scene();
+    let view = cluster.view();
     let new = cluster.wait_until(|| {
-        let mut others = scene.nodes().filter(|node| node.id() != old.id());
+        let mut others = view.nodes().filter(|node| node.id() != old.id());
         others.find(|node| leads(node)).ok_or("no new leader")
     })?;
     let took = begun.elapsed();

@@ -29,16 +29,16 @@ fn a_ring_of_majorities_lets_each_node_hear_its_own() -> TestResult {
 }
 
 #[snowglobe::test]
-fn who_plays_a_role_is_asked_when_the_fault_begins() -> TestResult {
+fn who_has_a_role_is_asked_when_the_fault_begins() -> TestResult {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     let lab = nodes(4)?;
     let ears = Ears::new(&lab)?;
     let leading = Arc::new(AtomicUsize::new(1));
     let leader = Arc::clone(&leading);
-    lab.role("leader", move |scene| {
+    lab.role("leader", move |view| {
         let name = format!("n{}", leader.load(Ordering::Relaxed));
-        scene.node(&name).map(|node| node.id())
+        view.node(&name).map(|node| node.id())
     });
     for n in [2, 4] {
         leading.store(n, Ordering::Relaxed);
@@ -57,7 +57,7 @@ fn who_plays_a_role_is_asked_when_the_fault_begins() -> TestResult {
     let error = lab.inject(Fault::isolate("leader")).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the lab has nobody who plays the role <leader> at present"
+        "the lab has no node with the role <leader> at present"
     );
     let error = lab.inject(Fault::isolate("queen")).unwrap_err();
     assert_eq!(error.kind(), LabErrorKind::NotFound);

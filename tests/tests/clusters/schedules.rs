@@ -107,13 +107,13 @@ fn a_fault_without_a_subject_is_left_out_and_told() -> TestResult {
     Ok(())
 }
 
-/// The member that plays a role is known after a while, as that of an election is.
+/// The member that has a role is known after a while, as that of an election is.
 #[snowglobe::test]
 fn a_role_that_waits_takes_no_time_from_its_fault() -> TestResult {
     let lab = nodes(2)?;
-    lab.role("late", |scene| {
+    lab.role("late", |view| {
         std::thread::sleep(500 * MS);
-        scene.node("n1").map(|node| node.id())
+        view.node("n1").map(|node| node.id())
     });
     let late = Fault::pause(NodeRef::role("late"));
     let schedule = Schedule::new().then(Duration::ZERO, 400 * MS, late);
@@ -130,12 +130,12 @@ fn a_role_that_waits_takes_no_time_from_its_fault() -> TestResult {
     Ok(())
 }
 
-/// Gives a lab the role `chosen`, which `n2` plays as soon as the flag is set.
+/// Gives a lab the role `chosen`, which `n2` has as soon as the flag is set.
 fn choose_later(lab: &Lab) -> Arc<AtomicBool> {
     let is_chosen = Arc::new(AtomicBool::new(false));
     let chosen = Arc::clone(&is_chosen);
-    lab.role("chosen", move |scene| {
-        let node = scene.node("n2").map(|node| node.id());
+    lab.role("chosen", move |view| {
+        let node = view.node("n2").map(|node| node.id());
         node.filter(|_| chosen.load(Ordering::Relaxed))
     });
     is_chosen
@@ -252,7 +252,7 @@ fn a_schedule_in_steps_moves_on_with_the_test_alone() -> TestResult {
     assert_eq!(
         faults(&lab)[1..],
         [
-            "left out: pause of node <chosen>: the lab has nobody who plays the role <chosen> at present",
+            "left out: pause of node <chosen>: the lab has no node with the role <chosen> at present",
             "fault 2 began: pause of node `n2`",
             "fault 2 ended: pause of node `n2`",
             "fault 1 ended: pause of node `n1`",

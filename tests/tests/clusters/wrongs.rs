@@ -141,7 +141,7 @@ fn nodes_that_cannot_have_the_faults_are_told_before_anything_begins() -> TestRe
         Duration::ZERO,
         Fault::disk_of("disk", "wal", DiskFault::full()),
     );
-    let error = schedule.check(&lab.scene().targets()).unwrap_err();
+    let error = schedule.check(&lab.view().targets()).unwrap_err();
     assert_eq!(error.kind(), ScheduleErrorKind::Unknown);
     assert!(error.to_string().ends_with("there are `disk`"), "{error}");
     Ok(())
@@ -198,8 +198,8 @@ fn a_fault_that_would_change_nothing_is_refused() -> TestResult {
             );
         }
     }
-    // Who plays a role is known late. A schedule leaves such a fault out, as one of a node that is
-    // not there.
+    // The nodes with a role are known late. A schedule leaves such a fault out, as one of a node
+    // that is not there.
     lab.role("leader", move |_| ids[..1].to_vec());
     let first = lab.nodes().next().ok_or("no node")?.name().to_owned();
     let alone = Fault::Sever {

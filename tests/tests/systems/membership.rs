@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use snowglobe::fault::{Fault, Schedule, ScheduledFault};
 use snowglobe::history::linearizability;
-use snowglobe::lab::{Node, RunningCluster, Scene, wait_until};
+use snowglobe::lab::{LabView, Node, RunningCluster, wait_until};
 use snowglobe::prelude::*;
 use snowglobe_tests::daemons::etcd::{EtcdClient, etcd_command};
 
@@ -22,19 +22,19 @@ pub(crate) const LEAVE: &str = "leave";
 pub(crate) fn permit_to_leave(cluster: &RunningCluster) {
     cluster.action_with_undo(
         LEAVE,
-        |scene, node| leave(scene, node.ok_or("a member leaves")?),
-        |scene, node| join(scene, node.ok_or("a member joins")?),
+        |view, node| leave(view, node.ok_or("a member leaves")?),
+        |view, node| join(view, node.ok_or("a member joins")?),
     );
 }
 
 /// Asks the other members that run, one by one, whenever the next answer is taken.
 fn ask_each(
-    scene: &Scene,
+    view: &LabView,
     node: &Node,
     what: &str,
     question: &Value,
 ) -> impl Iterator<Item = Result<Value, String>> {
-    let others = scene.nodes().filter(|it| it.id() != node.id());
+    let others = view.nodes().filter(|it| it.id() != node.id());
     others.filter(|it| it.is_running()).map(move |other| {
         let mut client = EtcdClient::new(other, Duration::from_secs(2));
         let answer = client.ask(&format!("/v3/cluster/member/{what}"), question);
@@ -43,9 +43,9 @@ fn ask_each(
 }
 
 /// Asks the other members, until one answers.
-fn ask_others(scene: &Scene, node: &Node, what: &str, question: &Value) -> Result<Value, String> {
+fn ask_others(view: &LabView, node: &Node, what: &str, question: &Value) -> Result<Value, String> {
     let mut last = "nobody runs".to_owned();
-    for answer in ask_each(scene, node, what, question) {
+    for answer in ask_each(view, node, what, question) {
         match answer {
             Ok(answer) => return Ok(answer),
             Err(why) => last = why,
@@ -70,9 +70,9 @@ fn name_of(member: &Value) -> Option<&str> {
 /// If nobody answers, or if two answers differ: each member tells what it has applied itself, and
 /// a new member asks any one of them, and ends at once where the answer is not the list that the
 /// new member was started with ("member count is unequal").
-fn members(scene: &Scene, node: &Node) -> Result<(Vec<Value>, Option<Value>), String> {
+fn members(view: &LabView, node: &Node) -> Result<(Vec<Value>, Option<Value>), String> {
     let question = json!({});
-    let answers = ask_each(scene, node, "list", &question);
+    let answers = ask_each(view, node, "list", &question);
     let (answers, refusals): (Vec<_>, Vec<_>) = answers.partition(Result::is_ok);
     let mut lists = answers.into_iter().flatten().map(|answer| {
         let all = answer["members"].as_array().cloned().unwrap_or_default();
@@ -92,7 +92,7 @@ fn members(scene: &Scene, node: &Node) -> Result<(Vec<Value>, Option<Value>), St
     Ok((all, own))
 }
 
-fn leave(scene: &Scene, node: &Node) -> Result<(), String> {
+fn leave(view: &LabView, node: &Node) -> Result<(), String> {
     // The node goes on without etcd, and the member's data are of no use to the next one.
     node.set_commands([]);
     node.restart().map_err(|error| error.to_string())?;
@@ -100,21 +100,21 @@ fn leave(scene: &Scene, node: &Node) -> Result<(), String> {
     let forgotten = node.try_run(forget).map_err(|error| error.to_string())?;
     forgotten.map_err(|error| format!("/run/data/member: {error}"))?;
     // Whoever has had no answer looks whether the member is gone all the same.
-    let gone = wait_until(AGREED, || match members(scene, node)? {
+    let gone = wait_until(AGREED, || match members(view, node)? {
         (_, None) => Ok(()),
         (_, Some(own)) => {
-            ask_others(scene, node, "remove", &json!({"ID": own["ID"]}))?;
+            ask_others(view, node, "remove", &json!({"ID": own["ID"]}))?;
             Err("removed, and not looked at".to_owned())
         }
     });
     gone.map_err(|error| error.to_string())
 }
 
-fn join(scene: &Scene, node: &Node) -> Result<(), String> {
-    let all = wait_until(AGREED, || match members(scene, node)? {
+fn join(view: &LabView, node: &Node) -> Result<(), String> {
+    let all = wait_until(AGREED, || match members(view, node)? {
         (all, Some(_)) => Ok(all),
         (_, None) => {
-            ask_others(scene, node, "add", &json!({"peerURLs": [peer_url(node)]}))?;
+            ask_others(view, node, "add", &json!({"peerURLs": [peer_url(node)]}))?;
             Err("added, and not looked at".to_owned())
         }
     });

@@ -10,7 +10,7 @@ use snowglobe::fault::{Fault, Nemesis, NodeRef, Split};
 use snowglobe::history::checks::queues;
 use snowglobe::history::models::{QueueOp, QueueRet};
 use snowglobe::history::{AnomalyKind, Client, Completion, History, Recorder, recorder};
-use snowglobe::lab::{ALARMING, Node, RunningCluster, Scene};
+use snowglobe::lab::{ALARMING, LabView, Node, RunningCluster};
 use snowglobe::prelude::*;
 use snowglobe::topology::{NodeId, StartCommand};
 use snowglobe_tests::daemons::nats::{NatsConnection, PORT};
@@ -47,13 +47,11 @@ fn ask(node: &Node, what: &str) -> Result<serde_json::Value, String> {
     answer.map_err(|error| error.to_string())
 }
 
-fn leader(scene: &Scene) -> Option<NodeId> {
-    let told = scene.nodes().filter(|node| node.is_running());
+fn leader(view: &LabView) -> Option<NodeId> {
+    let told = view.nodes().filter(|node| node.is_running());
     let mut told = told.filter_map(|node| ask(node, &format!("STREAM.INFO.{STREAM}")).ok());
     let info = told.next()?;
-    scene
-        .node(info["cluster"]["leader"].as_str()?)
-        .map(Node::id)
+    view.node(info["cluster"]["leader"].as_str()?).map(Node::id)
 }
 
 /// Starts three servers with one stream, which is on all of them.
@@ -200,9 +198,9 @@ fn check_under(cluster: &RunningCluster, nemesis: &Nemesis) -> TestResult {
 #[snowglobe::test(fixtures("nats"), timeout = "180s", threads = 2)]
 fn acknowledged_messages_come_out_after_short_faults_of_followers() -> TestResult {
     let cluster = three(|name| Volume::named(name))?;
-    cluster.role("follower", |scene| {
-        let leader = leader(scene)?;
-        let mut others = scene.nodes().filter(|node| node.is_running());
+    cluster.role("follower", |view| {
+        let leader = leader(view)?;
+        let mut others = view.nodes().filter(|node| node.is_running());
         others.find(|node| node.id() != leader).map(Node::id)
     });
     let nemesis = Nemesis::new(Duration::from_secs(15))

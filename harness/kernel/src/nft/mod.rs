@@ -41,5 +41,5 @@ pub(crate) use expression::Expression;
 pub use ingress_drop::IngressDrop;
 pub use packet_log::{LoggedPacket, PacketLog};
 pub use ruleset::{HookRule, RuleAction, RuleCounter, RuleHook, RuleMatch, state};
-pub use sender_drop::{DeafPorts, DropTime, SenderDrop, Senders};
+pub use sender_drop::{DropTime, ReceiverPorts, SenderDrop, Senders};
 pub(crate) use table::{NftHook, NftTable};

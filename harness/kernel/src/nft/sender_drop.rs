@@ -31,7 +31,7 @@ pub struct Senders {
 
 /// Ports of bridges that get nothing of some senders.
 #[derive(Clone, Debug)]
-pub struct DeafPorts {
+pub struct ReceiverPorts {
     /// Indices of the interfaces that are the ports. Those that do not exist match nothing.
     pub ports: Vec<u32>,
     /// The senders.
@@ -95,7 +95,10 @@ impl SenderDrop {
     ///
     /// # Errors
     /// The thread may not enter the namespace.
-    pub fn of_ports(netns: BorrowedFd<'_>, deaf: &[DeafPorts]) -> Result<Self, NetlinkError> {
+    pub fn of_ports(
+        netns: BorrowedFd<'_>,
+        receivers: &[ReceiverPorts],
+    ) -> Result<Self, NetlinkError> {
         let table = OwnedTable::prepare(netns, libc::NFPROTO_BRIDGE, &[], NAMES)?;
         // Frames that a bridge floods pass this hook once for each port, as all others do
         // (net/bridge/br_forward.c, __br_forward).
@@ -106,16 +109,19 @@ impl SenderDrop {
             devices: &[],
         };
         let mut batch = table.with_chain(GATE, hook);
-        for (number, deaf) in deaf.iter().enumerate() {
-            let members = deaf.ports.iter().map(|port| port.to_ne_bytes().to_vec());
+        for (number, receiver) in receivers.iter().enumerate() {
+            let members = receiver
+                .ports
+                .iter()
+                .map(|port| port.to_ne_bytes().to_vec());
             let name = ports(number);
             batch.add_set(table.named(), &set(&name, SetKind::Interface, members));
-            add_branch(&mut batch, table.named(), number, &deaf.from);
+            add_branch(&mut batch, table.named(), number, &receiver.from);
         }
         Ok(Self {
             table,
             by_port: true,
-            branches: deaf.len(),
+            branches: receivers.len(),
             prepared: Some(batch),
         })
     }

@@ -48,7 +48,7 @@ fn mac(netns: &Netns) -> [u8; 6] {
 }
 
 /// Checks that the third node hears all senders but those that are named.
-fn expect_deaf_third(nodes: &[Netns], make: &dyn Fn(&Senders) -> SenderDrop) {
+fn expect_third_without_packets(nodes: &[Netns], make: &dyn Fn(&Senders) -> SenderDrop) {
     // With so many addresses the set takes several messages.
     let others = (0..3000).map(|at| Ipv4Addr::from_bits(0x0b00_0000 + at).into());
     let by_address = Senders {
@@ -65,17 +65,17 @@ fn expect_deaf_third(nodes: &[Netns], make: &dyn Fn(&Senders) -> SenderDrop) {
             acquaint(&a, &b);
             acquaint(&a, &c);
             acquaint(&b, &c);
-            let mut deaf = make(&from);
-            deaf.make().expect("rules");
+            let mut drops = make(&from);
+            drops.make().expect("rules");
             send(&a, &c, 1);
             assert_eq!(next(&c), 1, "rules that were made ahead drop nothing");
-            deaf.close(DropTime::Now).expect("closed");
+            drops.close(DropTime::Now).expect("closed");
             send(&a, &c, 2);
             send(&a, &b, 3);
             assert_eq!(next(&b), 3, "others hear the first node");
             send(&b, &c, 4);
             assert_eq!(next(&c), 4, "the third hears others");
-            deaf.remove().expect("removed");
+            drops.remove().expect("removed");
             send(&a, &c, 5);
             assert_eq!(next(&c), 5);
         }
@@ -86,7 +86,7 @@ fn expect_deaf_third(nodes: &[Netns], make: &dyn Fn(&Senders) -> SenderDrop) {
 fn an_interface_does_not_hear_those_that_are_named() {
     sealed(|| {
         let (_hub, nodes) = star();
-        expect_deaf_third(&nodes, &|from| {
+        expect_third_without_packets(&nodes, &|from| {
             SenderDrop::of_interfaces(nodes[2].as_fd(), &[ETH0.name], from).expect("prepared")
         });
     });
@@ -98,12 +98,12 @@ fn a_bridge_forwards_nothing_of_those_that_are_named_to_a_port() {
         let (_hub, nodes) = star();
         // The hub is the namespace of this thread.
         let hub = Netns::current().expect("procfs");
-        expect_deaf_third(&nodes, &|from| {
-            let deaf = DeafPorts {
+        expect_third_without_packets(&nodes, &|from| {
+            let receiver = ReceiverPorts {
                 ports: vec![crate::netlink::tests::ports()[2].index, 4711],
                 from: from.clone(),
             };
-            SenderDrop::of_ports(hub.as_fd(), &[deaf]).expect("prepared")
+            SenderDrop::of_ports(hub.as_fd(), &[receiver]).expect("prepared")
         });
     });
 }
@@ -120,14 +120,14 @@ fn a_time_of_day_is_the_instant_of_the_change() {
             macs: vec![mac(&alice)],
             addresses: Vec::new(),
         };
-        let mut deaf =
+        let mut drops =
             SenderDrop::of_interfaces(bob.as_fd(), &[ETH0.name], &from).expect("prepared");
-        deaf.make().expect("rules");
+        drops.make().expect("rules");
         for closes in [true, false, true] {
             let instant = clock::realtime() + 100_000_000;
             match closes {
-                true => deaf.close(DropTime::At(instant)),
-                false => deaf.open_gate(DropTime::At(instant)),
+                true => drops.close(DropTime::At(instant)),
+                false => drops.open_gate(DropTime::At(instant)),
             }
             .expect("changed");
             let (mut before, mut after) = (0, 0);

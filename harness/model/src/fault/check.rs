@@ -261,7 +261,7 @@ impl Targets {
         own.map(|(_, volume)| volume)
     }
 
-    /// Checks that faults can change the clock of a node. Who plays a role is known later.
+    /// Checks that faults can change the clock of a node. The nodes with a role are known later.
     fn check_clock(&self, node: &NodeRef, change: ClockFault) -> Result<(), ScheduleError> {
         let valid = change.validate();
         valid.map_err(ScheduleProblem::Clock)?;

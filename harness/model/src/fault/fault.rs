@@ -63,7 +63,7 @@ pub enum Fault {
         left: Vec<NodeRef>,
         /// The nodes of the other side.
         right: Vec<NodeRef>,
-        /// Whether only the right side is deaf: the left side still hears the right side.
+        /// Whether only the right side gets no packets: those that it sends reach the left side.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         one_way: bool,
     },

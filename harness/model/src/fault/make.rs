@@ -126,14 +126,14 @@ impl Fault {
         Self::partition(left, right)
     }
 
-    /// Cuts whoever plays a role off from all other nodes, and from each other.
+    /// Cuts the nodes with a role off from all other nodes, and from each other.
     pub fn primaries_only(role: impl Into<String>) -> Self {
         Self::Sever {
             pairs: vec![[NodeRef::role(role), NodeRef::all()]],
         }
     }
 
-    /// Parts whoever plays a role from all other nodes.
+    /// Parts the nodes with a role from all other nodes.
     pub fn isolate(role: impl Into<String>) -> Self {
         Self::partition([NodeRef::role(role)], [NodeRef::rest()])
     }

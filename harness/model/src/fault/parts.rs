@@ -51,9 +51,9 @@ impl Fault {
         self.has_role_but(&[])
     }
 
-    /// Returns whether the fault names a role that somebody plays or nobody. `all` and `rest` are
+    /// Returns whether the fault names a role that a node may have or lack. `all` and `rest` are
     /// there always.
-    pub(super) fn has_player(&self) -> bool {
+    pub(super) fn has_changing_role(&self) -> bool {
         self.has_role_but(&[NodeRef::all(), NodeRef::rest()])
     }
 

@@ -63,7 +63,7 @@ macro_rules! reference {
         snowglobe_text::deserialize_by_tree!($name);
 
         impl $name {
-            /// Returns what plays a role when the fault begins.
+            /// Returns what has a role when the fault begins.
             pub fn role(role: impl Into<String>) -> Self {
                 Self::Role { role: role.into() }
             }
@@ -114,8 +114,8 @@ reference! {
     /// A node that a fault is about: by name, by id, or by a role that is looked up when the fault
     /// begins.
     ///
-    /// A test says who plays a role (`Lab::role`). Two roles are known everywhere: `all` is all
-    /// nodes, and `rest` all but those on the other side of a partition.
+    /// A test says which nodes have a role (`Lab::role`). Two roles are known everywhere: `all` is
+    /// all nodes, and `rest` all but those on the other side of a partition.
     NodeRef, NodeId
 }
 reference! {

@@ -58,7 +58,7 @@ pub struct ScheduledFault {
     #[serde(with = "serde_duration")]
     pub at: Duration,
     /// Time for which the fault waits for its subject where that is not there at `at`: for somebody
-    /// to play its role, for its program to run, or for a file to damage. A fault that waits for
+    /// to have its role, for its program to run, or for a file to damage. A fault that waits for
     /// nothing, or in vain, is left out.
     #[serde(
         with = "serde_optional_duration",

@@ -30,8 +30,8 @@ impl fmt::Display for Fault {
                 right,
                 one_way,
             } => {
-                let deaf = if *one_way { ", one way" } else { "" };
-                write!(f, "partition of {} from {}{deaf}", list(left), list(right))
+                let way = if *one_way { ", one way" } else { "" };
+                write!(f, "partition of {} from {}{way}", list(left), list(right))
             }
             Self::Pause { node } => write!(f, "pause of node {node}"),
             Self::KillProcesses { node } => write!(f, "kill of all processes of node {node}"),

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use crate::lab::bring_up::addresses::record_addresses;
 use crate::lab::bring_up::crowded_switch::{enable_missing_gro, note_gro, without_gro};
 use crate::lab::bring_up::new_parts::NewParts;
-use crate::lab::bring_up::schedule::Pending;
+use crate::lab::bring_up::pending::Pending;
 use crate::lab::bring_up::spawn_nodes::NewNodes;
 use crate::lab::bring_up::sysctls;
 use crate::lab::error::Result;

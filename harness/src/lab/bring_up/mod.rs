@@ -6,7 +6,7 @@
 //! | `start` | `topology.start()` |
 //! | `make` | the order of all steps, for a new lab and for one that grows |
 //! | `new_parts` | the parts of a plan that are to be made |
-//! | `schedule` | which cables and stacks are ready, while nodes appear |
+//! | `pending` | which cables and stacks are ready, while nodes appear |
 //! | `spawn_nodes` | requests nodes of the trial's init, and waits for them |
 //! | `node_request` | what the init is told of a node or pod |
 //! | `builder` | conversations with the kernel, one for each namespace |
@@ -23,7 +23,7 @@ pub(crate) mod interfaces;
 pub(crate) mod make;
 pub(crate) mod new_parts;
 pub(crate) mod node_request;
-pub(crate) mod schedule;
+pub(crate) mod pending;
 pub(crate) mod spawn_nodes;
 pub(crate) mod start;
 pub(crate) mod sysctls;

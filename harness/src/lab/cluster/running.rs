@@ -93,7 +93,7 @@ impl RunningCluster {
     }
 
     fn await_leader(&self, what: &str, is_meant: impl Fn(&Node) -> bool) -> Result<&Node> {
-        let scene = self.lab.scene();
+        let view = self.lab.view();
         let roles = self.lab.roles();
         if !roles.role_names().iter().any(|role| role == "leader") {
             return Err(LabError::unfit(Subject::Lab, UnfitLab::NoLeader));
@@ -101,8 +101,8 @@ impl RunningCluster {
         until_there_is(what, stretched(self.patience), || {
             // During an election two members may both think that they lead; the first one is as
             // good.
-            let players = roles.players("leader", &scene).unwrap_or_default();
-            let leader = &self.lab[*players.first().ok_or("no leader")?];
+            let leaders = roles.nodes_with("leader", &view).unwrap_or_default();
+            let leader = &self.lab[*leaders.first().ok_or("no leader")?];
             match is_meant(leader) {
                 true => Ok(leader),
                 false => Err(format!("`{}` leads", leader.name())),

@@ -7,14 +7,14 @@ use std::time::Duration;
 use crate::lab::cluster::running::RunningCluster;
 use crate::lab::cluster::unready::Unready;
 use crate::lab::error::Result;
-use crate::lab::faults::scene::Scene;
+use crate::lab::faults::view::LabView;
 use crate::lab::node::node::Node;
 use crate::topology::{LinkSpec, Neighbours, NodeId, NodeSpec, Topology};
 
 /// Says whether a member is ready, or what is missing.
 pub(crate) type ReadyCheck = Arc<dyn Fn(&Node) -> Result<(), Unready> + Send + Sync>;
 
-type LeaderFinder = Box<dyn Fn(&Scene) -> Option<NodeId> + Send + Sync>;
+type LeaderFinder = Box<dyn Fn(&LabView) -> Option<NodeId> + Send + Sync>;
 
 /// Nodes on one switch that run a service together.
 ///
@@ -112,7 +112,7 @@ impl Cluster {
     #[must_use]
     pub fn leader(
         mut self,
-        find: impl Fn(&Scene) -> Option<NodeId> + Send + Sync + 'static,
+        find: impl Fn(&LabView) -> Option<NodeId> + Send + Sync + 'static,
     ) -> Self {
         self.leader = Some(Box::new(find));
         self
@@ -163,7 +163,7 @@ impl Cluster {
         let members = topology.nodes().take(number).collect();
         // A schedule may name the leader while the cluster is still getting ready.
         if let Some(find) = leader {
-            lab.role("leader", move |scene| find(scene));
+            lab.role("leader", move |view| find(view));
         }
         let cluster = RunningCluster::new(lab, members, ready, patience);
         cluster.wait_ready()?;

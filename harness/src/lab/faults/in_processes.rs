@@ -120,7 +120,7 @@ pub(crate) struct Limited {
     /// The number by which the limits of the node know the fault.
     number: u64,
     /// Programs that the heal starts again if they have ended for want of memory.
-    mortal: Vec<Arc<Running>>,
+    at_risk: Vec<Arc<Running>>,
 }
 
 impl Limited {
@@ -133,11 +133,11 @@ impl Limited {
     pub(crate) fn memory(node: &Arc<Node>, spare_kb: u64) -> Result<Self> {
         let spare = spare_kb.saturating_mul(1024);
         let lowered = |pid| Some(data_of(pid)?.saturating_add(spare));
-        let mortal = node.programs().alive();
+        let at_risk = node.programs().alive();
         let limited = Self::new(node, ProcessLimit::Data, lowered)?;
         // Another fault may stop the node before the heal, and finds who has ended by then.
-        mortal.iter().for_each(|it| it.excuse());
-        Ok(Self { mortal, ..limited })
+        at_risk.iter().for_each(|it| it.excuse());
+        Ok(Self { at_risk, ..limited })
     }
 
     fn new(
@@ -151,7 +151,7 @@ impl Limited {
             Ok(LimitFault::InForce(number)) => Ok(Self {
                 node: Arc::clone(node),
                 number,
-                mortal: Vec::new(),
+                at_risk: Vec::new(),
             }),
             Ok(LimitFault::NoProcess) => Err(unfit(UnfitNode::NoProcessToLimit)),
             Ok(LimitFault::AlreadyLower(lowest)) => {
@@ -170,7 +170,7 @@ impl Healing for Limited {
         let Self {
             node,
             number,
-            mortal,
+            at_risk,
         } = *self;
         let mut limits = node.programs().lowered().lock();
         let processes = node.processes();
@@ -178,7 +178,7 @@ impl Healing for Limited {
         limits.end(number, known);
         drop(limits);
         // Many programs end where they get no memory: those of Rust and Go do so by themselves.
-        let ended: Vec<_> = mortal
+        let ended: Vec<_> = at_risk
             .iter()
             .filter(|it| it.has_ended_by_surprise())
             .collect();
@@ -188,7 +188,7 @@ impl Healing for Limited {
         let is_as_it_was =
             |it: &&Arc<Running>| !node.is_removed() && node.is_running() && node.programs().has(it);
         let started = start_again(&node, ended.into_iter().filter(is_as_it_was));
-        mortal.iter().for_each(|it| it.end_excuse());
+        at_risk.iter().for_each(|it| it.end_excuse());
         // Processes that could not be listed keep the limit.
         processes.and(started)
     }

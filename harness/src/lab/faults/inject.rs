@@ -10,9 +10,9 @@ use crate::lab::faults::degrade::Degraded;
 use crate::lab::faults::flap::flap;
 use crate::lab::faults::guard::{FaultGuard, Healing};
 use crate::lab::faults::in_processes::{Killed, Limited, StoppedPrograms, slow};
-use crate::lab::faults::on_nodes::{Acted, Done, Paused, StoppedNode, break_disk};
-use crate::lab::faults::partition::{Deafness, Partition};
-use crate::lab::faults::scene::Scene;
+use crate::lab::faults::on_nodes::{ActionDone, Done, Paused, StoppedNode, break_disk};
+use crate::lab::faults::partition::{Partition, Separation};
+use crate::lab::faults::view::LabView;
 use crate::lab::services::dns::dns::Dns;
 use crate::lab::unfit::{UnfitLab, UnfitService};
 use crate::model::fault::{Fault, IdleFault, LinkRef, NodeRef};
@@ -35,7 +35,7 @@ pub(crate) fn would_change_nothing(fault: &Fault, why: IdleFault, kind: LabError
     LabError::caused(kind, format!("inject the fault `{fault}`"), why)
 }
 
-impl Scene {
+impl LabView {
     /// Carries out a fault.
     pub(crate) fn inject(&self, fault: Fault) -> Result<FaultGuard> {
         // A name says more than an id, and the same node may have both in one fault.
@@ -45,8 +45,8 @@ impl Scene {
         };
         refuse_idle(&fault)?;
         // Roles are looked up first, so that the event and the guard name nodes.
-        let mut fault = self.cast(fault)?;
-        // The event follows the deed: a fault that was refused has not begun.
+        let mut fault = self.resolve_roles(fault)?;
+        // The event is recorded once the fault is in force: a fault that was refused has not begun.
         let healing: Box<dyn Healing> = match &fault {
             Fault::Cut { link, direction } => {
                 let directions: &[Direction] = match direction {
@@ -88,7 +88,9 @@ impl Scene {
                 let node = self.node_of(node)?;
                 return break_disk(node, volume.as_deref(), what.clone());
             }
-            Fault::Action { action, node } => Box::new(self.acted(action, node.as_ref())?),
+            Fault::Action { action, node } => {
+                Box::new(self.carry_out_action(action, node.as_ref())?)
+            }
             Fault::KillProgram { node, program } => {
                 Box::new(Killed::new(self.node_of(node)?, program)?)
             }
@@ -126,24 +128,24 @@ impl Scene {
     }
 
     fn parted(&self, left: &[NodeId], right: &[NodeId], one_way: bool) -> Result<Partition> {
-        let mut deafness = Deafness::default();
-        deafness.add(self, left, right)?;
+        let mut separation = Separation::default();
+        separation.add(self, left, right)?;
         if !one_way {
-            deafness.add(self, right, left)?;
+            separation.add(self, right, left)?;
         }
-        Partition::new(self, &deafness)
+        Partition::new(self, &separation)
     }
 
     fn severed(&self, pairs: &[[NodeRef; 2]]) -> Result<Partition> {
-        let mut deafness = Deafness::default();
+        let mut separation = Separation::default();
         for pair in pairs {
             // A pair is a partition of two: a node in several pairs is cut off from each of its
             // peers.
             let ids = self.ids_of(pair)?;
-            deafness.add(self, &ids[..1], &ids[1..])?;
-            deafness.add(self, &ids[1..], &ids[..1])?;
+            separation.add(self, &ids[..1], &ids[1..])?;
+            separation.add(self, &ids[1..], &ids[..1])?;
         }
-        Partition::new(self, &deafness)
+        Partition::new(self, &separation)
     }
 
     fn dns_of(&self, node: &NodeRef) -> Result<&Dns> {
@@ -154,18 +156,18 @@ impl Scene {
         })
     }
 
-    fn acted(&self, name: &str, node: Option<&NodeRef>) -> Result<Acted> {
+    fn carry_out_action(&self, name: &str, node: Option<&NodeRef>) -> Result<ActionDone> {
         let node = node.map(|node| self.node_of(node)).transpose()?;
         let Some(action) = self.roles.find_action(name) else {
             let reason = UnfitLab::UnknownAction(name.to_owned());
             return Err(LabError::unfit(Subject::Lab, reason));
         };
-        // The scene goes along: the undo runs when the test may have dropped its lab.
+        // The view goes along: the undo runs when the test may have dropped its lab.
         action.carry_out(name, self, node.map(Arc::as_ref))?;
-        Ok(Acted {
+        Ok(ActionDone {
             name: name.to_owned(),
             action,
-            scene: self.clone(),
+            view: self.clone(),
             node: node.cloned(),
         })
     }

@@ -12,12 +12,11 @@
 //! | `in_processes` | programs are killed, or lack what they ask the kernel for |
 //! | `guard` | what ends a fault, and reports what could not be healed |
 //! | `on_dns` | faults of a name server |
-//! | `scene` | the nodes and links that a fault may be about |
-//! | `roles`, `cast` | what the test has given a name, and who plays a role now |
+//! | `view` | the nodes and links that a fault may be about |
+//! | `roles`, `resolve` | what the test has given a name, and which nodes have a role now |
 //! | `inject` | faults from values |
 //! | `on_labs` | faults as methods of a lab, from values too |
 
-pub(crate) mod cast;
 pub(crate) mod clock;
 pub(crate) mod cut;
 pub(crate) mod degrade;
@@ -30,5 +29,6 @@ pub(crate) mod on_labs;
 pub(crate) mod on_links;
 pub(crate) mod on_nodes;
 pub(crate) mod partition;
+pub(crate) mod resolve;
 pub(crate) mod roles;
-pub(crate) mod scene;
+pub(crate) mod view;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::lab::error::Result;
 use crate::lab::faults::guard::FaultGuard;
 use crate::lab::faults::roles::{ActionError, NamedAction};
-use crate::lab::faults::scene::{Scene, SceneLink};
+use crate::lab::faults::view::{LabView, ViewedLink};
 use crate::lab::lab::Lab;
 use crate::lab::node::node::Node;
 use crate::model::fault::Fault;
@@ -38,7 +38,7 @@ impl Lab {
     /// The lab has no such link or node, the fault makes no sense for it or would change nothing,
     /// or the kernel refuses. The lab is as it was then.
     pub fn inject(&self, fault: Fault) -> Result<FaultGuard> {
-        self.scene().inject(fault)
+        self.view().inject(fault)
     }
 
     /// Parts the nodes of one side from the nodes of the other side, over whatever ways there are.
@@ -63,7 +63,7 @@ impl Lab {
     /// # Errors
     /// A node, or two containers of a pod, are on both sides, or a side has no node.
     pub fn partition(&self, left: &[NodeId], right: &[NodeId]) -> Result<FaultGuard> {
-        self.scene().partition(left, right)
+        self.view().partition(left, right)
     }
 
     /// Keeps what the nodes `from` send from the nodes `to`. The other way packets pass.
@@ -71,14 +71,14 @@ impl Lab {
     /// # Errors
     /// A node, or two containers of a pod, are on both sides, or a side has no node.
     pub fn partition_one_way(&self, from: &[NodeId], to: &[NodeId]) -> Result<FaultGuard> {
-        self.scene().partition_one_way(from, to)
+        self.view().partition_one_way(from, to)
     }
 
-    /// Says who plays a role, such as that of the leader, whenever a fault asks for it: the nodes
-    /// for which the function answers then. A fault names the role by
+    /// Says which nodes have a role, such as that of the leader, whenever a fault asks for it: the
+    /// nodes for which the function answers then. A fault names the role by
     /// [`NodeRef::role`](crate::fault::NodeRef::role).
     ///
-    /// The function may wait until somebody plays the role, such as for a line of a log. The fault
+    /// The function may wait until a node has the role, such as for a line of a log. The fault
     /// begins then, and is healed as much later; other faults of its schedule wait meanwhile.
     ///
     /// ```no_run
@@ -104,10 +104,10 @@ impl Lab {
     pub fn role<N: IntoIterator<Item = NodeId>>(
         &self,
         name: impl Into<String>,
-        players: impl Fn(&Scene) -> N + Send + Sync + 'static,
+        nodes: impl Fn(&LabView) -> N + Send + Sync + 'static,
     ) {
-        let players = move |scene: &Scene| players(scene).into_iter().collect();
-        self.roles().set_role(name.into(), Arc::new(players));
+        let find = move |view: &LabView| nodes(view).into_iter().collect();
+        self.roles().set_role(name.into(), Arc::new(find));
     }
 
     /// Gives a name to something that a schedule can do, such as a change of members: see
@@ -115,13 +115,13 @@ impl Lab {
     pub fn action<E: Display>(
         &self,
         name: impl Into<String>,
-        deed: impl Fn(&Scene, Option<&Node>) -> Result<(), E> + Send + Sync + 'static,
+        action: impl Fn(&LabView, Option<&Node>) -> Result<(), E> + Send + Sync + 'static,
     ) {
         // A schedule gets the error on a thread of its own, to which not every error may be sent.
-        let deed = move |scene: &Scene, node: Option<&Node>| {
-            deed(scene, node).map_err(|error| ActionError::from(error.to_string()))
+        let action = move |view: &LabView, node: Option<&Node>| {
+            action(view, node).map_err(|error| ActionError::from(error.to_string()))
         };
-        let action = NamedAction::new(Arc::new(deed), None);
+        let action = NamedAction::new(Arc::new(action), None);
         self.roles().set_action(name.into(), action);
     }
 
@@ -129,26 +129,26 @@ impl Lab {
     pub fn action_with_undo<E: Display, F: Display>(
         &self,
         name: impl Into<String>,
-        deed: impl Fn(&Scene, Option<&Node>) -> Result<(), E> + Send + Sync + 'static,
-        undo: impl Fn(&Scene, Option<&Node>) -> Result<(), F> + Send + Sync + 'static,
+        action: impl Fn(&LabView, Option<&Node>) -> Result<(), E> + Send + Sync + 'static,
+        undo: impl Fn(&LabView, Option<&Node>) -> Result<(), F> + Send + Sync + 'static,
     ) {
-        let deed = move |scene: &Scene, node: Option<&Node>| {
-            deed(scene, node).map_err(|error| ActionError::from(error.to_string()))
+        let action = move |view: &LabView, node: Option<&Node>| {
+            action(view, node).map_err(|error| ActionError::from(error.to_string()))
         };
-        let undo = move |scene: &Scene, node: Option<&Node>| {
-            undo(scene, node).map_err(|error| ActionError::from(error.to_string()))
+        let undo = move |view: &LabView, node: Option<&Node>| {
+            undo(view, node).map_err(|error| ActionError::from(error.to_string()))
         };
-        let action = NamedAction::new(Arc::new(deed), Some(Arc::new(undo)));
+        let action = NamedAction::new(Arc::new(action), Some(Arc::new(undo)));
         self.roles().set_action(name.into(), action);
     }
 
     /// Returns the nodes and links of the lab as they are now, for what goes on beside the test.
-    pub fn scene(&self) -> Scene {
-        let links = self.links().map(|link| SceneLink {
+    pub fn view(&self) -> LabView {
+        let links = self.links().map(|link| ViewedLink {
             ends: link.ends().clone(),
             state: Arc::clone(link.shared_state()),
         });
-        Scene {
+        LabView {
             plan: self.shared_plan(),
             nodes: self.all_nodes().to_vec(),
             links: links.collect(),

@@ -6,7 +6,7 @@ use crate::lab::disk::DiskServer;
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::faults::guard::{FaultGuard, Healing};
 use crate::lab::faults::roles::NamedAction;
-use crate::lab::faults::scene::Scene;
+use crate::lab::faults::view::LabView;
 use crate::lab::node::node::Node;
 use crate::lab::unfit::UnfitVolume;
 use crate::model::disk::DiskFault;
@@ -87,22 +87,22 @@ impl Healing for Done {
 }
 
 /// An action that may be undone.
-pub(crate) struct Acted {
+pub(crate) struct ActionDone {
     pub(crate) name: String,
     pub(crate) action: NamedAction,
-    pub(crate) scene: Scene,
+    pub(crate) view: LabView,
     pub(crate) node: Option<Arc<Node>>,
 }
 
-impl Healing for Acted {
+impl Healing for ActionDone {
     fn heal(self: Box<Self>) -> Result<()> {
         let Self {
             name,
             action,
-            scene,
+            view,
             node,
         } = *self;
-        action.undo(&name, &scene, node.as_deref())
+        action.undo(&name, &view, node.as_deref())
     }
 }
 

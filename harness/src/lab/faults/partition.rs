@@ -1,7 +1,7 @@
 //! Partitions: nodes of one side that do not hear nodes of another side.
 //!
 //! A partition holds whatever way packets take, so it cannot be a set of cut links. What was sent
-//! by the other side is told by MAC and IP addresses, and dropped on its way to a deaf node: by the
+//! by the other side is told by MAC and IP addresses, and dropped on the way to a receiver: by the
 //! switch to which the node is plugged, or else by the interface of the node. Packets that a slow
 //! link carries to the node are behind the switch already, so that interface drops them.
 //!
@@ -17,10 +17,10 @@ use crate::events::{EventKind, Journal};
 use crate::kernel::clock;
 use crate::kernel::errno::Errno;
 use crate::kernel::netlink::{Device, NetlinkError};
-use crate::kernel::nft::{DeafPorts, DropTime, SenderDrop, Senders};
+use crate::kernel::nft::{DropTime, ReceiverPorts, SenderDrop, Senders};
 use crate::lab::error::{LabError, Result};
 use crate::lab::faults::guard::{Healing, complain};
-use crate::lab::faults::scene::{Scene, SceneLink};
+use crate::lab::faults::view::{LabView, ViewedLink};
 use crate::lab::stack::stack::{Stack, StackFilter, stack_subject};
 use crate::lab::unfit::UnfitNode;
 use crate::model::carrier::Carrier;
@@ -36,16 +36,16 @@ const AHEAD: [Duration; 2] = [Duration::from_micros(500), Duration::from_millis(
 
 /// The nodes that do not hear others, and those others.
 #[derive(Debug, Default)]
-pub(crate) struct Deafness {
-    /// Stacks that send, for each reason to be deaf.
+pub(crate) struct Separation {
+    /// Stacks that send, for each reason not to get packets.
     senders: Vec<BTreeSet<StackId>>,
-    /// The reasons of each deaf stack, as indices of `senders`.
+    /// The reasons of each receiver, as indices of `senders`.
     reasons: BTreeMap<StackId, Vec<usize>>,
 }
 
-impl Deafness {
+impl Separation {
     /// Adds that the nodes of `to` do not hear those of `from`.
-    pub(crate) fn add(&mut self, lab: &Scene, from: &[NodeId], to: &[NodeId]) -> Result<()> {
+    pub(crate) fn add(&mut self, lab: &LabView, from: &[NodeId], to: &[NodeId]) -> Result<()> {
         let stacks = |nodes: &[NodeId]| -> BTreeSet<StackId> {
             let stack = |node: &NodeId| lab.plan.nodes[node.index()].stack;
             nodes.iter().map(stack).collect()
@@ -55,15 +55,15 @@ impl Deafness {
             let subject = stack_subject(&lab.plan, *both);
             return Err(LabError::unfit(subject, UnfitNode::OnBothSides));
         }
-        for deaf in to {
-            let reasons = self.reasons.entry(deaf).or_default();
+        for receiver in to {
+            let reasons = self.reasons.entry(receiver).or_default();
             reasons.push(self.senders.len());
         }
         self.senders.push(from);
         Ok(())
     }
 
-    /// Returns the deaf stacks, together with those that hear as little as they do.
+    /// Returns the receivers, together with those that hear as little as they do.
     fn groups(&self) -> BTreeMap<&[usize], Vec<StackId>> {
         let mut groups = BTreeMap::<&[usize], Vec<StackId>>::new();
         for (stack, reasons) in &self.reasons {
@@ -74,7 +74,7 @@ impl Deafness {
     }
 
     /// Returns what tells the frames of all senders that a group does not hear.
-    fn senders(&self, lab: &Scene, reasons: &[usize]) -> Senders {
+    fn senders(&self, lab: &LabView, reasons: &[usize]) -> Senders {
         let stacks = reasons.iter().flat_map(|reason| &self.senders[*reason]);
         let stacks: BTreeSet<&StackId> = stacks.collect();
         let interfaces: Vec<&InterfacePlan> = stacks
@@ -141,14 +141,14 @@ impl Place {
 }
 
 impl Partition {
-    /// Makes nodes deaf, all at one instant.
-    pub(crate) fn new(lab: &Scene, deafness: &Deafness) -> Result<Self> {
-        let begun = Self::prepared(lab, deafness, true)?;
+    /// Separates nodes, all at one instant.
+    pub(crate) fn new(lab: &LabView, separation: &Separation) -> Result<Self> {
+        let begun = Self::prepared(lab, separation, true)?;
         match begun.begin() {
             Err((error, mut refused)) if !has_bridges(&error) => {
                 // The kernel refused everything, so that nothing was changed.
                 refused.places.clear();
-                let begun = Self::prepared(lab, deafness, false)?;
+                let begun = Self::prepared(lab, separation, false)?;
                 begun.begin().map_err(|(error, _)| explain(error))
             }
             begun => begun.map_err(|(error, _)| explain(error)),
@@ -156,12 +156,12 @@ impl Partition {
     }
 
     /// Finds the places where frames are to be dropped.
-    fn prepared(lab: &Scene, deafness: &Deafness, at_switches: bool) -> Result<Self> {
+    fn prepared(lab: &LabView, separation: &Separation, at_switches: bool) -> Result<Self> {
         let mut places = Vec::new();
         let (mut hub, mut ports) = (None, Vec::new());
-        for (reasons, stacks) in deafness.groups() {
-            let from = deafness.senders(lab, reasons);
-            let mut deaf = DeafPorts {
+        for (reasons, stacks) in separation.groups() {
+            let from = separation.senders(lab, reasons);
+            let mut receiver = ReceiverPorts {
                 ports: Vec::new(),
                 from: from.clone(),
             };
@@ -174,7 +174,7 @@ impl Partition {
                     match link.ends.hub(far) {
                         Some(namespace) if at_switches && is_plain(link) => {
                             hub = Some(namespace);
-                            deaf.ports.extend(link.ends.port_indices(far));
+                            receiver.ports.extend(link.ends.port_indices(far));
                         }
                         Some(_) | None => devices.push(link.ends.device(side)),
                     }
@@ -184,8 +184,8 @@ impl Partition {
                     places.push(Place::Stack(filter.map_err(explain)?));
                 }
             }
-            if !deaf.ports.is_empty() {
-                ports.push(deaf);
+            if !receiver.ports.is_empty() {
+                ports.push(receiver);
             }
         }
         // One table for all ports, since one table is one transaction.
@@ -277,9 +277,9 @@ fn explain(error: NetlinkError) -> LabError {
 
 /// Returns the ends of links that are in a stack. Packets may come over any of them.
 fn ends_in<'s>(
-    lab: &'s Scene,
+    lab: &'s LabView,
     stack: &'s Arc<Stack>,
-) -> impl Iterator<Item = (&'s SceneLink, Side)> {
+) -> impl Iterator<Item = (&'s ViewedLink, Side)> {
     let all = lab
         .links
         .iter()
@@ -291,7 +291,7 @@ fn ends_in<'s>(
 }
 
 /// Tells whether a link holds no packets back.
-fn is_plain(link: &SceneLink) -> bool {
+fn is_plain(link: &ViewedLink) -> bool {
     link.state.lock().carrier() == Carrier::Veth
 }
 

@@ -1,4 +1,4 @@
-//! What a test has given a name: who plays a role at present, and what an action does.
+//! What a test has given a name: which nodes have a role at present, and what an action does.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -7,64 +7,64 @@ use std::sync::Arc;
 
 use crate::kernel::sync::Lock;
 use crate::lab::error::{LabError, LabErrorKind, Result};
-use crate::lab::faults::scene::Scene;
+use crate::lab::faults::view::LabView;
 use crate::lab::node::node::Node;
 use crate::topology::NodeId;
 
-type Players = dyn Fn(&Scene) -> Vec<NodeId> + Send + Sync;
+type RoleFunction = dyn Fn(&LabView) -> Vec<NodeId> + Send + Sync;
 /// The error of a function of the test.
 pub(crate) type ActionError = Box<dyn Error + Send + Sync>;
 
-type Deed = dyn Fn(&Scene, Option<&Node>) -> Result<(), ActionError> + Send + Sync;
+type ActionFunction = dyn Fn(&LabView, Option<&Node>) -> Result<(), ActionError> + Send + Sync;
 
 /// The roles and actions of a lab, by name.
 #[derive(Default)]
 pub(crate) struct Roles {
-    players: Lock<BTreeMap<String, Arc<Players>>>,
+    roles: Lock<BTreeMap<String, Arc<RoleFunction>>>,
     actions: Lock<BTreeMap<String, NamedAction>>,
 }
 
 /// Something that can be done, and perhaps undone.
 #[derive(Clone)]
 pub(crate) struct NamedAction {
-    deed: Arc<Deed>,
-    undo: Option<Arc<Deed>>,
+    run: Arc<ActionFunction>,
+    undo: Option<Arc<ActionFunction>>,
 }
 
 impl NamedAction {
-    pub(crate) fn new(deed: Arc<Deed>, undo: Option<Arc<Deed>>) -> Self {
-        Self { deed, undo }
+    pub(crate) fn new(run: Arc<ActionFunction>, undo: Option<Arc<ActionFunction>>) -> Self {
+        Self { run, undo }
     }
 
-    pub(crate) fn carry_out(&self, name: &str, scene: &Scene, node: Option<&Node>) -> Result<()> {
+    pub(crate) fn carry_out(&self, name: &str, view: &LabView, node: Option<&Node>) -> Result<()> {
         let what = format!("carry out the action `{name}`");
-        (self.deed)(scene, node).map_err(|why| LabError::caused(LabErrorKind::Other, what, why))
+        (self.run)(view, node).map_err(|why| LabError::caused(LabErrorKind::Other, what, why))
     }
 
-    pub(crate) fn undo(&self, name: &str, scene: &Scene, node: Option<&Node>) -> Result<()> {
+    pub(crate) fn undo(&self, name: &str, view: &LabView, node: Option<&Node>) -> Result<()> {
         let what = format!("undo the action `{name}`");
         let Some(undo) = &self.undo else {
             return Ok(());
         };
-        undo(scene, node).map_err(|why| LabError::caused(LabErrorKind::Other, what, why))
+        undo(view, node).map_err(|why| LabError::caused(LabErrorKind::Other, what, why))
     }
 }
 
 impl Roles {
-    pub(crate) fn set_role(&self, name: String, players: Arc<Players>) {
-        self.players.lock().insert(name, players);
+    pub(crate) fn set_role(&self, name: String, find: Arc<RoleFunction>) {
+        self.roles.lock().insert(name, find);
     }
 
     pub(crate) fn set_action(&self, name: String, action: NamedAction) {
         self.actions.lock().insert(name, action);
     }
 
-    /// Returns who plays a role at present, if the role has a meaning.
-    pub(crate) fn players(&self, name: &str, scene: &Scene) -> Option<Vec<NodeId>> {
+    /// Returns the nodes that have a role at present, if the role has a meaning.
+    pub(crate) fn nodes_with(&self, name: &str, view: &LabView) -> Option<Vec<NodeId>> {
         // The function is not called under the lock: it may take a while, and may ask for another
         // role.
-        let players = self.players.lock().get(name).cloned()?;
-        Some(players(scene))
+        let find = self.roles.lock().get(name).cloned()?;
+        Some(find(view))
     }
 
     pub(crate) fn find_action(&self, name: &str) -> Option<NamedAction> {
@@ -72,7 +72,7 @@ impl Roles {
     }
 
     pub(crate) fn role_names(&self) -> Vec<String> {
-        self.players.lock().keys().cloned().collect()
+        self.roles.lock().keys().cloned().collect()
     }
 
     pub(crate) fn action_names(&self) -> Vec<String> {

@@ -8,7 +8,7 @@ use crate::kernel::netlink::{Batch, IpFamily, NeighbourEntry, NeighbourRequest, 
 use crate::kernel::netns::Netns;
 use crate::lab::error::{LabError, Result};
 use crate::lab::link::ends::LinkEnds;
-use crate::lab::stack::power::Face;
+use crate::lab::stack::power::NeighbourInterface;
 use crate::lab::stack::settings::neighbour;
 use crate::model::side::Side;
 
@@ -21,7 +21,7 @@ impl LinkEnds {
             // interest.
             if let Some(interface) = self.interface(side)
                 && let Some(netns) = self.stack(side).and_then(|stack| stack.netns())
-                && !self.is_dark(side)
+                && !self.is_powered_off(side)
             {
                 let name = interface.name.as_str();
                 // A node may speak IPv6 only. Then a multicast to all nodes serves instead of a
@@ -32,7 +32,7 @@ impl LinkEnds {
                     false => IpFamily::V6,
                 };
                 let index = self.device(side).index;
-                Netns::visit(netns.as_fd(), || call_out(name, index, family))
+                Netns::visit(netns.as_fd(), || send_to_all(name, index, family))
                     .map_err(|e| LabError::refused(format!("enter {}", self.whose(side)), e))?
                     .map_err(|e| LabError::io(format!("send from {}", self.whose(side)), &e))?;
             }
@@ -47,7 +47,7 @@ impl LinkEnds {
             return;
         }
         for side in Side::BOTH {
-            if let Some(stack) = self.stack(side).filter(|_| !self.is_dark(side)) {
+            if let Some(stack) = self.stack(side).filter(|_| !self.is_powered_off(side)) {
                 stack.give_back(self.device(side).index);
             }
         }
@@ -64,56 +64,65 @@ impl LinkEnds {
         self.await_up(&[side])
     }
 
-    /// Enters the planned neighbours of an end that have one of these faces, and makes the kernel
-    /// ask anew for those that it has asked for in vain.
-    pub(crate) fn know(&self, side: Side, faces: &[Face]) -> Result<()> {
-        let Some(interface) = self.interface(side).filter(|_| !self.is_dark(side)) else {
+    /// Enters the planned neighbours of an end that have one of these interfaces, and makes the
+    /// kernel ask anew for those that it has asked for in vain.
+    pub(crate) fn add_neighbours(
+        &self,
+        side: Side,
+        interfaces: &[NeighbourInterface],
+    ) -> Result<()> {
+        let Some(interface) = self.interface(side).filter(|_| !self.is_powered_off(side)) else {
             return Ok(());
         };
         let mut netlink = self.open(side)?;
-        let in_vain = |entry: &NeighbourEntry, face: &Face| {
-            entry.mac.is_none() && entry.address.is_some_and(|ip| face.ips.contains(&ip))
+        let in_vain = |entry: &NeighbourEntry, it: &NeighbourInterface| {
+            entry.mac.is_none() && entry.address.is_some_and(|ip| it.ips.contains(&ip))
         };
-        let mut batch = self.forgetting(&mut netlink, side, faces, in_vain)?;
+        let mut batch = self.removal(&mut netlink, side, interfaces, in_vain)?;
         for planned in &interface.neighbours {
-            if faces.iter().any(|face| face.mac == planned.mac) {
+            if interfaces.iter().any(|it| it.mac == planned.mac) {
                 batch.add_neighbour(&neighbour(self.device(side), planned));
             }
         }
         netlink.execute(batch).map_err(|e| self.refused(side, e))
     }
 
-    /// Makes the kernel at an end forget the neighbours that have one of these faces: it asks for
-    /// them before it sends anything to them.
-    pub(crate) fn forget(&self, side: Side, faces: &[Face]) -> Result<()> {
-        if self.interface(side).is_none() || self.is_dark(side) {
+    /// Makes the kernel at an end forget the neighbours that have one of these interfaces: it asks
+    /// for them before it sends anything to them.
+    pub(crate) fn remove_neighbours(
+        &self,
+        side: Side,
+        interfaces: &[NeighbourInterface],
+    ) -> Result<()> {
+        if self.interface(side).is_none() || self.is_powered_off(side) {
             return Ok(());
         }
         let mut netlink = self.open(side)?;
-        let known =
-            |entry: &NeighbourEntry, face: &Face| entry.mac.as_ref() == Some(&mac_text(face.mac));
-        let batch = self.forgetting(&mut netlink, side, faces, known)?;
+        let known = |entry: &NeighbourEntry, it: &NeighbourInterface| {
+            entry.mac.as_ref() == Some(&mac_text(it.mac))
+        };
+        let batch = self.removal(&mut netlink, side, interfaces, known)?;
         netlink.execute(batch).map_err(|e| self.refused(side, e))
     }
 
-    /// Returns requests that delete the neighbours of an end that are `of` one of these faces.
-    fn forgetting(
+    /// Returns requests that delete the neighbours of an end that are `of` one of these interfaces.
+    fn removal(
         &self,
         netlink: &mut Netlink,
         side: Side,
-        faces: &[Face],
-        of: impl Fn(&NeighbourEntry, &Face) -> bool,
+        interfaces: &[NeighbourInterface],
+        of: impl Fn(&NeighbourEntry, &NeighbourInterface) -> bool,
     ) -> Result<Batch> {
         let device = self.device(side);
         let mut batch = Batch::new();
         for entry in netlink.neighbours().map_err(|e| self.refused(side, e))? {
             if entry.interface == device.index
                 && let Some(address) = entry.address
-                && let Some(face) = faces.iter().find(|face| of(&entry, face))
+                && let Some(interface) = interfaces.iter().find(|it| of(&entry, it))
             {
                 batch.delete_neighbour(&NeighbourRequest {
                     address,
-                    mac: face.mac,
+                    mac: interface.mac,
                     device,
                 });
             }
@@ -128,7 +137,7 @@ fn mac_text(mac: [u8; 6]) -> String {
 }
 
 /// Sends a datagram that every host on the segment hears and no program takes: to port 9, discard.
-fn call_out(interface: &str, index: u32, family: IpFamily) -> std::io::Result<()> {
+fn send_to_all(interface: &str, index: u32, family: IpFamily) -> std::io::Result<()> {
     const DISCARD: u16 = 9;
     let (from, to): (SocketAddr, SocketAddr) = match family {
         IpFamily::V4 => (

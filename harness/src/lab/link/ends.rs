@@ -258,7 +258,7 @@ impl LinkEnds {
     }
 
     /// Returns whether the end is in a machine without power.
-    pub(crate) fn is_dark(&self, side: Side) -> bool {
+    pub(crate) fn is_powered_off(&self, side: Side) -> bool {
         self.stack(side).is_some_and(|stack| !stack.has_power())
     }
 
@@ -308,7 +308,7 @@ impl LinkEnds {
     /// what.
     pub(crate) fn raise(&self, side: Side) -> Result<()> {
         // The restart of the machine gives all of it.
-        if self.is_dark(side) {
+        if self.is_powered_off(side) {
             return Ok(());
         }
         let mut batch = Batch::new();
@@ -347,7 +347,7 @@ impl LinkEnds {
 
     /// Gives a new interface, which is down, all the settings that the plan has for it.
     pub(crate) fn give_settings(&self, side: Side) -> Result<()> {
-        if self.is_dark(side) {
+        if self.is_powered_off(side) {
             return Ok(());
         }
         let End::Stack(stack, end) = &self.ends[side] else {
@@ -437,7 +437,7 @@ impl LinkEnds {
         let deadline = Instant::now() + stretched(READY);
         for side in ends.iter().copied() {
             // No packet passes the end of a cable whose other end has no power.
-            if self.is_dark(side) || self.is_dark(side.other()) {
+            if self.is_powered_off(side) || self.is_powered_off(side.other()) {
                 continue;
             }
             let mut netlink = self.open(side)?;

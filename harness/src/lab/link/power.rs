@@ -9,7 +9,7 @@ use crate::kernel::sync::Lock;
 use crate::lab::error::Result;
 use crate::lab::link::services::LinkServices;
 use crate::lab::link::state::LinkState;
-use crate::lab::stack::power::{Face, PluggedCable};
+use crate::lab::stack::power::{NeighbourInterface, PluggedCable};
 use crate::lab::stack::stack::Stack;
 use crate::model::nat::Nat;
 use crate::model::side::Side;
@@ -59,17 +59,21 @@ impl PluggedCable for Lock<LinkState> {
         state.reattach_monitors_at(&sides)
     }
 
-    fn faces(&self, stack: &Arc<Stack>) -> Vec<Face> {
+    fn interfaces(&self, stack: &Arc<Stack>) -> Vec<NeighbourInterface> {
         let state = self.lock();
         let ends = state.ends();
-        let face = |side| {
+        let interface = |side| {
             let interface = ends.interface(side)?;
-            Some(Face {
+            Some(NeighbourInterface {
                 mac: interface.mac,
                 ips: interface.addresses.iter().map(|it| it.ip).collect(),
             })
         };
-        state.sides_in(stack).into_iter().filter_map(face).collect()
+        state
+            .sides_in(stack)
+            .into_iter()
+            .filter_map(interface)
+            .collect()
     }
 
     fn readdress(&self, stack: &Arc<Stack>, index: u32, address: Option<Ipv4Addr>) {
@@ -95,7 +99,7 @@ impl PluggedCable for Lock<LinkState> {
         services.cables()
     }
 
-    fn renew_neighbours(&self, faces: &[Face], are_there: bool) {
+    fn renew_neighbours(&self, interfaces: &[NeighbourInterface], are_there: bool) {
         let state = self.lock();
         if state.is_removed() {
             return;
@@ -103,8 +107,8 @@ impl PluggedCable for Lock<LinkState> {
         for side in Side::BOTH {
             // An interface that is down has no neighbours, and gets them when it comes up.
             let _ = match are_there {
-                true => state.ends().know(side, faces),
-                false => state.ends().forget(side, faces),
+                true => state.ends().add_neighbours(side, interfaces),
+                false => state.ends().remove_neighbours(side, interfaces),
             };
         }
     }

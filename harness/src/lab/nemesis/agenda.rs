@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::events::EventKind;
 use crate::lab::error::{LabError, LabErrorKind, Result};
 use crate::lab::faults::guard::FaultGuard;
-use crate::lab::faults::scene::Scene;
+use crate::lab::faults::view::LabView;
 use crate::lab::nemesis::left_out;
 use crate::lab::schedules::Progress;
 use crate::model::fault::{Schedule, ScheduledFault};
@@ -75,7 +75,7 @@ enum Step {
 /// The faults of a schedule: those to begin, those that wait, and those in force.
 pub(crate) struct Agenda {
     schedule: Arc<Schedule>,
-    scene: Scene,
+    view: LabView,
     progress: Arc<Progress>,
     clock: ScheduleClock,
     /// Places of faults that are to begin, the last one first.
@@ -89,7 +89,7 @@ pub(crate) struct Agenda {
 impl Agenda {
     pub(crate) fn new(
         schedule: Arc<Schedule>,
-        scene: Scene,
+        view: LabView,
         progress: Arc<Progress>,
         clock: ScheduleClock,
     ) -> Self {
@@ -100,7 +100,7 @@ impl Agenda {
         to_begin.reverse();
         Self {
             schedule,
-            scene,
+            view,
             progress,
             clock,
             to_begin,
@@ -181,15 +181,15 @@ impl Agenda {
             fault,
         } = self.schedule.faults()[place].clone();
         let asked = self.clock.now();
-        let cast = self.scene.cast(fault.clone());
-        // A function that says who plays a role may ask programs, or wait until somebody plays it.
+        let resolved = self.view.resolve_roles(fault.clone());
+        // A function that says which nodes have a role may ask programs, or wait for such a node.
         // That time is not taken from the fault, which would be over before it began.
         let begins = match waits {
             Some(_) => self.clock.now(),
             None if fault.has_role() => at + (self.clock.now() - asked),
             None => at,
         };
-        match cast.and_then(|fault| self.scene.inject(fault)) {
+        match resolved.and_then(|fault| self.view.inject(fault)) {
             Ok(guard) => {
                 self.changes += 1;
                 self.in_force.push(InForce {
@@ -211,7 +211,7 @@ impl Agenda {
                 self.progress.skip();
                 let why = error.to_string();
                 left_out::tell(&self.schedule.faults()[place], &why);
-                self.scene
+                self.view
                     .journal
                     .record(EventKind::FaultSkipped { fault, why });
                 Ok(())
@@ -238,7 +238,7 @@ impl Agenda {
 }
 
 /// Returns whether a fault had no subject when it was due: a node that another fault has crashed, a
-/// program that has ended, or a role that nobody plays.
+/// program that has ended, or a role that no node has.
 fn is_absence(error: &LabError) -> bool {
     match error.kind() {
         LabErrorKind::Crashed

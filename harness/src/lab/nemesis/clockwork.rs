@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::lab::error::Result;
-use crate::lab::faults::scene::Scene;
+use crate::lab::faults::view::LabView;
 use crate::lab::nemesis::agenda::{Agenda, ScheduleClock};
 use crate::lab::schedules::Progress;
 use crate::model::fault::Schedule;
@@ -12,15 +12,15 @@ use crate::model::fault::Schedule;
 /// Carries out a schedule, and heals everything at its end or when the test stops it.
 pub(crate) fn carry_out(
     schedule: Arc<Schedule>,
-    scene: Scene,
+    view: LabView,
     progress: &Arc<Progress>,
 ) -> Result<()> {
-    // The functions of the test that say who plays a role may panic. Nobody may wait for ever then.
+    // The functions of the test that say who has a role may panic. Nobody may wait for ever then.
     let _ending = EndAtLast(progress);
     // All times count from one moment, so that a late step does not delay those after it.
     let start = Instant::now();
     let clock = ScheduleClock::Running(start);
-    let mut agenda = Agenda::new(schedule, scene, Arc::clone(progress), clock);
+    let mut agenda = Agenda::new(schedule, view, Arc::clone(progress), clock);
     let result = step_by_step(&mut agenda, progress, start);
     result.and(agenda.heal_all())
 }

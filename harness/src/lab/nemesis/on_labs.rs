@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::lab::error::{LabError, LabErrorKind, Result};
-use crate::lab::faults::scene::Scene;
+use crate::lab::faults::view::LabView;
 use crate::lab::lab::Lab;
 use crate::lab::nemesis::clockwork::carry_out;
 #[cfg(feature = "toml")]
@@ -85,7 +85,7 @@ impl Lab {
             let number = DRAWN.fetch_add(1, Ordering::Relaxed);
             seed_for(trial, &format!("nemesis {number}"))
         });
-        let drawn = nemesis.schedule(seed, &self.scene().targets());
+        let drawn = nemesis.schedule(seed, &self.view().targets());
         drawn.map_err(|error| wrong(&error))
     }
 
@@ -146,19 +146,19 @@ impl Lab {
     /// # Errors
     /// A fault names what the lab does not have, or cannot be.
     pub fn schedule_in_steps(&self, schedule: &Schedule) -> Result<ScheduleSteps> {
-        let (schedule, scene) = self.prepare(schedule.clone())?;
+        let (schedule, view) = self.prepare(schedule.clone())?;
         // The steps are not among the schedules that the end of the lab stops: those are on threads
         // of their own.
-        Ok(ScheduleSteps::new(schedule, scene))
+        Ok(ScheduleSteps::new(schedule, view))
     }
 
     fn run(&self, schedule: Schedule) -> Result<ScheduleRun> {
-        let (schedule, scene) = self.prepare(schedule)?;
+        let (schedule, view) = self.prepare(schedule)?;
         let progress = Arc::new(Progress::default());
         let (own, told) = (Arc::clone(&schedule), Arc::clone(&progress));
         let thread = std::thread::Builder::new()
             .name("nemesis".to_owned())
-            .spawn(move || carry_out(own, scene, &told))
+            .spawn(move || carry_out(own, view, &told))
             .map_err(|e| LabError::io("start a thread for a schedule of faults", &e))?;
         self.schedules().add(&progress);
         Ok(ScheduleRun::new(schedule, progress, thread))
@@ -166,9 +166,9 @@ impl Lab {
 
     /// Puts the schedule of the environment in the place of this one, keeps and checks it, and
     /// tells it.
-    fn prepare(&self, schedule: Schedule) -> Result<(Arc<Schedule>, Scene)> {
-        let scene = self.scene();
-        let targets = scene.targets();
+    fn prepare(&self, schedule: Schedule) -> Result<(Arc<Schedule>, LabView)> {
+        let view = self.view();
+        let targets = view.targets();
         // Names last longer than ids: the file is read again by people and by other versions of the
         // test.
         let schedule = schedule.named(&targets);
@@ -191,7 +191,7 @@ impl Lab {
                 text: fault.to_string(),
             });
         }
-        Ok((Arc::new(schedule), scene))
+        Ok((Arc::new(schedule), view))
     }
 }
 

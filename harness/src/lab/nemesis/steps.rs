@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::lab::error::Result;
 use crate::lab::faults::guard::complain;
-use crate::lab::faults::scene::Scene;
+use crate::lab::faults::view::LabView;
 use crate::lab::nemesis::agenda::{Agenda, ScheduleClock};
 use crate::lab::schedules::Progress;
 use crate::model::fault::Schedule;
@@ -23,14 +23,14 @@ pub struct ScheduleSteps {
 }
 
 impl ScheduleSteps {
-    pub(crate) fn new(schedule: Arc<Schedule>, scene: Scene) -> Self {
+    pub(crate) fn new(schedule: Arc<Schedule>, view: LabView) -> Self {
         let progress = Arc::new(Progress::default());
         let clock = ScheduleClock::Told {
             now: Duration::ZERO,
             until: Duration::ZERO,
         };
         Self {
-            agenda: Agenda::new(schedule, scene, Arc::clone(&progress), clock),
+            agenda: Agenda::new(schedule, view, Arc::clone(&progress), clock),
             progress,
         }
     }

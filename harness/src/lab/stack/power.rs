@@ -36,7 +36,7 @@ pub(crate) trait PluggedCable: Debug + Send + Sync {
     fn power_on(&self, stack: &Arc<Stack>) -> Result<()>;
 
     /// Returns the addresses of the cable's interfaces in this stack.
-    fn faces(&self, stack: &Arc<Stack>) -> Vec<Face>;
+    fn interfaces(&self, stack: &Arc<Stack>) -> Vec<NeighbourInterface>;
 
     /// Tells the NAT of an uplink the address that the interface has been given.
     fn readdress(&self, stack: &Arc<Stack>, index: u32, address: Option<Ipv4Addr>);
@@ -45,12 +45,12 @@ pub(crate) trait PluggedCable: Debug + Send + Sync {
     fn all_of_lab(&self) -> Vec<Arc<dyn PluggedCable>>;
 
     /// Tells the nodes at the ends whether these neighbours are there.
-    fn renew_neighbours(&self, faces: &[Face], are_there: bool);
+    fn renew_neighbours(&self, interfaces: &[NeighbourInterface], are_there: bool);
 }
 
 /// The addresses of an interface, by which neighbours know it.
 #[derive(Clone, Debug)]
-pub(crate) struct Face {
+pub(crate) struct NeighbourInterface {
     pub(crate) mac: [u8; 6],
     pub(crate) ips: Vec<IpAddr>,
 }
@@ -101,12 +101,13 @@ impl Stack {
     /// A host on an Ethernet does, and its programs hear that there is no way (EHOSTUNREACH).
     fn renew_neighbours(self: &Arc<Self>, is_there: bool) {
         let cables = self.plugged();
-        let faces: Vec<Face> = cables.iter().flat_map(|it| it.faces(self)).collect();
+        let interfaces: Vec<NeighbourInterface> =
+            cables.iter().flat_map(|it| it.interfaces(self)).collect();
         let Some(cable) = cables.first() else {
             return;
         };
         for cable in cable.all_of_lab() {
-            cable.renew_neighbours(&faces, is_there);
+            cable.renew_neighbours(&interfaces, is_there);
         }
     }
 

@@ -86,7 +86,7 @@ impl fmt::Display for UnfitLab {
                 write!(f, "has not one link of node `{node}`, but several or none")
             }
             Self::RoleOfNobody(role) => {
-                write!(f, "has nobody who plays the role {role} at present")
+                write!(f, "has no node with the role {role} at present")
             }
             Self::NotOneNode { role, nodes } => write!(
                 f,

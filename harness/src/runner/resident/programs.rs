@@ -13,7 +13,7 @@ use crate::runner::setup::ProgramSetup;
 use crate::runner::supervisor::NurseryHandle;
 use crate::runner::zygote::Outside;
 use crate::runner::zygote::program_resident::{ProgramLegacy, Runner, stay_for_programs};
-use crate::runner::zygote::staying::READY;
+use crate::runner::zygote::resident_zygote::READY;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::outer::{Keeping, Wanted, fork_beside_kept};
 use crate::sandbox::paths::Paths;

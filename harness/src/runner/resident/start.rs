@@ -17,7 +17,7 @@ use crate::runner::setup::{Setup, describe_isolation, enter_kept, is_usual};
 use crate::runner::supervisor::NurseryHandle;
 use crate::runner::zygote::Outside;
 use crate::runner::zygote::resident::{Legacy, stay};
-use crate::runner::zygote::staying::READY;
+use crate::runner::zygote::resident_zygote::READY;
 use crate::sandbox::ids::{self, Ids};
 use crate::sandbox::outer::Wanted;
 use crate::sandbox::paths::Paths;

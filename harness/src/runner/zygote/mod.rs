@@ -9,7 +9,7 @@
 //! | `zygote.rs` | a copy of the nursery that runs one trial after another |
 //! | `resident.rs` | a zygote that runs trials for one start of the program after another |
 //! | `program_resident.rs` | a zygote that runs the programs of one wrapper after another |
-//! | `staying.rs` | things that both of these do alike |
+//! | `resident_zygote.rs` | things that both of these do alike |
 //! | `ordered_trial.rs` | a single trial, from its sandbox to its leftovers |
 //! | `setting.rs` | whatever all trials of a run find alike |
 //! | `orders.rs` | the channel to the supervisor |
@@ -21,8 +21,8 @@ mod ordered_trial;
 mod orders;
 pub(crate) mod program_resident;
 pub(crate) mod resident;
+pub(crate) mod resident_zygote;
 mod setting;
-pub(crate) mod staying;
 mod zygote;
 
 pub(crate) use setting::{Outside, Setting};

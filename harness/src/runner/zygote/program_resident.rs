@@ -20,8 +20,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::ordered_trial::{OrderedTrial, leave_group};
+use super::resident_zygote::ResidentZygote;
 use super::setting::{Beside, Outside, Setting};
-use super::staying::StayingZygote;
 use crate::kernel::fd::{close_all_but, replace_standard};
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::named_channel::ClaimedName;
@@ -107,7 +107,7 @@ pub(crate) fn stay_for_programs(
     // same user namespace. This process has no number there.
     let first = Task::Number(1);
     let (mut trials, facts) = ([None], facts.encode());
-    let mut resident = StayingZygote::new("snowglobe:exec", first, &mut trials, setting, facts)?;
+    let mut resident = ResidentZygote::new("snowglobe:exec", first, &mut trials, setting, facts)?;
     resident.serve(name, maker, |resident, channel| {
         serve_start(resident, &runner, channel);
     })
@@ -115,7 +115,7 @@ pub(crate) fn stay_for_programs(
 
 /// Runs the program of a start. One that is not ours, or that asks for something else, reads an end
 /// of file.
-fn serve_start(resident: &mut StayingZygote<'_>, runner: &Runner, channel: &MessageChannel) {
+fn serve_start(resident: &mut ResidentZygote<'_>, runner: &Runner, channel: &MessageChannel) {
     let Some((request, [stdin, stdout, stderr, supervisor])) = resident.request(channel) else {
         return;
     };
@@ -146,7 +146,7 @@ fn serve_start(resident: &mut StayingZygote<'_>, runner: &Runner, channel: &Mess
 
 /// Runs a program. Returns when nobody is left who has what the program was given.
 fn run(
-    resident: &mut StayingZygote<'_>,
+    resident: &mut ResidentZygote<'_>,
     runner: &Runner,
     words: Vec<CString>,
     channel: &MessageChannel,

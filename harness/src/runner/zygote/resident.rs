@@ -11,8 +11,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use super::ordered_trial::OrderedTrial;
 use super::orders::{Ordered, next_order};
+use super::resident_zygote::ResidentZygote;
 use super::setting::{Outside, Setting};
-use super::staying::StayingZygote;
 use crate::kernel::errno::{Errno, errno};
 use crate::kernel::fd::{close_all_but, replace_standard};
 use crate::kernel::message_channel::MessageChannel;
@@ -75,7 +75,7 @@ pub(crate) fn stay(
     ResidentFacts::decode(&facts).ok_or(Errno::EPIPE)?;
     let mut trials = [None];
     let own = Task::Process;
-    let mut resident = StayingZygote::new("snowglobe:stay", own, &mut trials, setting, facts)?;
+    let mut resident = ResidentZygote::new("snowglobe:stay", own, &mut trials, setting, facts)?;
     resident.serve(name, maker, |resident, channel| {
         serve_start(resident, argument, channel);
     })
@@ -84,7 +84,7 @@ pub(crate) fn stay(
 /// Runs the trial of a start. One that is not ours, or that asks for something else, reads an end
 /// of file.
 fn serve_start(
-    resident: &mut StayingZygote<'_>,
+    resident: &mut ResidentZygote<'_>,
     argument: Option<usize>,
     channel: &MessageChannel,
 ) {
@@ -112,7 +112,7 @@ fn serve_start(
 
 /// Runs a trial as the start orders, which may order once more what was refused. Returns when the
 /// start is done and nobody is left in the trial.
-fn run(resident: &mut StayingZygote<'_>, trial: Trial, channel: &MessageChannel) {
+fn run(resident: &mut ResidentZygote<'_>, trial: Trial, channel: &MessageChannel) {
     resident.zygote.trials[0] = Some(trial);
     loop {
         let (order, output) = match next_order(channel, resident.zygote.supervisor()) {

@@ -57,7 +57,7 @@ const STARTS_AT_A_TIME: u64 = 64 / INOTIFY_PER_TRIAL;
 /// Time for which a start waits for a keeper that is being made, or busy.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Time after which a keeper ends that is alone. To make another one costs a few milliseconds.
-const LONELY: Duration = Duration::from_secs(2);
+const IDLE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Enters the sandbox that is kept for the run, and makes it first if this is the first start.
 /// `inside` runs there in a process of its own.
@@ -367,7 +367,7 @@ fn serve(listener: &NamedListener, owner: &OwnedFd, facts: &[u8], me: &OwnedFd) 
     let mut asked: Vec<MessageChannel> = Vec::new();
     loop {
         let fds = [listener.as_fd(), owner.as_fd()];
-        let woken = wait_readable(fds, Some(LONELY));
+        let woken = wait_readable(fds, Some(IDLE_LIMIT));
         asked.retain(|channel| !channel.has_ended());
         match woken {
             Ok([_, true]) => return,

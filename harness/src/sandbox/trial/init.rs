@@ -21,7 +21,7 @@ use crate::kernel::process::{ForkResult, Pid, lead_process_group};
 use super::body;
 use super::body_process::BodyProcess;
 use super::denials::DenialWatch;
-use super::members;
+use super::descendants;
 use super::mounts::SandboxSpec;
 use super::program::{self, ProgramBody, map_own_ids};
 use crate::Isolation;
@@ -374,7 +374,7 @@ impl Init<'_> {
         };
         match request {
             Some(InitRequest::Signal(number)) => {
-                members::signal_all(number, self.spec.isolation.contains(Isolation::PID));
+                descendants::signal_all(number, self.spec.isolation.contains(Isolation::PID));
             }
             Some(InitRequest::PassOn(number)) => {
                 program::pass_on(body.pid, &body.stopped, number);
@@ -384,7 +384,7 @@ impl Init<'_> {
             }
             Some(InitRequest::ConfirmStop) => program::confirm_stop(body.pid, self.channel),
             Some(InitRequest::Describe) => {
-                let description = process_table::describe(&members::members());
+                let description = process_table::describe(&descendants::descendants());
                 if self.program.is_none() {
                     let _ = signal::send_trace(body.pid);
                 }
@@ -443,9 +443,9 @@ impl Init<'_> {
         let survivors = if empty {
             Vec::new()
         } else {
-            members::end_symbolizers();
+            descendants::end_symbolizers();
             self.await_dying();
-            members::survivors()
+            descendants::survivors()
         };
         let exited = TrialReport::Exited {
             end,
@@ -470,7 +470,7 @@ impl Init<'_> {
     /// Waits for processes that are dying already: they are no survivors.
     fn await_dying(&self) {
         let end = Instant::now() + stretched(PATIENCE);
-        while process_table::any_dying(&members::members()) && Instant::now() < end {
+        while process_table::any_dying(&descendants::descendants()) && Instant::now() < end {
             // A SIGCHLD wakes us for our own children. Of the end of others nothing tells, so the
             // table is read again after 10 ms.
             let limit = Some(Duration::from_millis(10));
@@ -483,7 +483,7 @@ impl Init<'_> {
     /// Ends everybody. With a PID namespace the kernel does that when this process ends.
     fn end(&self) {
         if !self.spec.isolation.contains(Isolation::PID) {
-            members::kill_all();
+            descendants::kill_all();
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Elections, as the members tell of them: the roles of faults.
 //!
-//! A fault names a role, and waits until somebody plays it. So a fault strikes at a moment that no
+//! A fault names a role, and waits until a node has it. So a fault strikes at a moment that no
 //! schedule knows beforehand, and at the same one in each run.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use snowglobe::lab::{Lab, Scene};
+use snowglobe::lab::{Lab, LabView};
 use snowglobe::topology::NodeId;
 
 /// The elections of which the members have told so far.
@@ -28,9 +28,9 @@ impl Elections {
         let elections = Self::default();
         let role = |name: &str, player: fn(&mut Told) -> Option<String>| {
             let elections = elections.clone();
-            lab.role(name, move |scene: &Scene| -> Option<NodeId> {
+            lab.role(name, move |view: &LabView| -> Option<NodeId> {
                 let name = player(&mut elections.told())?;
-                scene.node(&name).map(|node| node.id())
+                view.node(&name).map(|node| node.id())
             });
         };
         role("leader", |told| {

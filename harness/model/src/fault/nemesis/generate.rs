@@ -29,7 +29,7 @@ impl Nemesis {
             let mut dice = FaultDice::new(crate::random::seed_for(seed, &format!("lane {lane}")));
             self.draw_lane(&candidates, &drawn_from, &mut dice, &mut faults);
         }
-        for it in faults.iter_mut().filter(|it| it.fault.has_player()) {
+        for it in faults.iter_mut().filter(|it| it.fault.has_changing_role()) {
             it.waits = self.waits;
         }
         sort_by_key(&mut faults, |fault| fault.at);

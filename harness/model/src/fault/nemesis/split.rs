@@ -20,7 +20,7 @@ pub enum Split {
     MajoritiesRing,
     /// Two halves, and one node that hears both and is heard by both.
     Bridge,
-    /// The nodes that play a role, each by itself, and all others.
+    /// The nodes that have a role, each by itself, and all others.
     PrimariesOnly(
         /// The role.
         String,

@@ -39,11 +39,14 @@ pub(crate) fn side_to_keep(ends: &LinkEnds) -> Result<Option<Side>> {
     if Side::BOTH.into_iter().any(|side| ends.is_port(side)) {
         return Ok(None);
     }
-    let [on_a, on_b] = [rooted(ends, Side::A)?, rooted(ends, Side::B)?];
+    let [on_a, on_b] = [
+        find_immovable(ends, Side::A)?,
+        find_immovable(ends, Side::B)?,
+    ];
     match (on_a.is_empty(), on_b.is_empty()) {
         // Not everything can be carried over: what nobody has touched is made anew.
         (true, true) => Ok(Some(
-            match beyond(ends, Side::B)? > beyond(ends, Side::A)? {
+            match count_unplanned(ends, Side::B)? > count_unplanned(ends, Side::A)? {
                 true => Side::B,
                 false => Side::A,
             },
@@ -59,7 +62,7 @@ pub(crate) fn side_to_keep(ends: &LinkEnds) -> Result<Option<Side>> {
 
 /// Returns what stands on the interface of an end and cannot be given to another interface, in
 /// words: interfaces of programs, and packet sockets.
-fn rooted(ends: &LinkEnds, side: Side) -> Result<Vec<String>> {
+fn find_immovable(ends: &LinkEnds, side: Side) -> Result<Vec<String>> {
     let index = ends.device(side).index;
     let interfaces = ends.open(side)?.interfaces();
     let interfaces = interfaces.map_err(|e| ends.refused(side, e))?;
@@ -78,7 +81,7 @@ fn rooted(ends: &LinkEnds, side: Side) -> Result<Vec<String>> {
     let abroad = abroad
         .iter()
         .map(|name| format!("interface `{name}` of another namespace on {whose}"));
-    let mut rooted: Vec<String> = stands_on_it
+    let mut immovable: Vec<String> = stands_on_it
         .map(|it| &it.name)
         .chain(&tunnels)
         .map(|name| format!("interface `{name}` on {whose}"))
@@ -87,9 +90,9 @@ fn rooted(ends: &LinkEnds, side: Side) -> Result<Vec<String>> {
     // Sockets of the lab's own services are bound again.
     let mut sockets = packet_sockets(ends, side)?.into_iter();
     if sockets.any(|it| it.bound == i64::from(index) && !PortSocket::has_inode(it.inode)) {
-        rooted.push(format!("a packet socket, as of tcpdump, on {whose}"));
+        immovable.push(format!("a packet socket, as of tcpdump, on {whose}"));
     }
-    Ok(rooted)
+    Ok(immovable)
 }
 
 /// A packet socket, as `/proc/net/packet` has it.
@@ -120,7 +123,7 @@ pub(crate) fn bind_services_again(ends: &LinkEnds, side: Side) -> Result<()> {
 }
 
 /// Counts what stands on the interface of an end beyond what the plan has given it.
-fn beyond(ends: &LinkEnds, side: Side) -> Result<usize> {
+fn count_unplanned(ends: &LinkEnds, side: Side) -> Result<usize> {
     let Some(plan) = ends.interface(side) else {
         return Ok(0);
     };

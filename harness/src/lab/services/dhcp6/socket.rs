@@ -32,25 +32,28 @@ impl Dhcp6Socket {
         // A group is no source of a packet (RFC 4291, section 2.7).
         let sends = bind(own, SERVER_PORT, index);
         let both = hears.and_then(|hears| Ok((hears, Some(sends?))));
-        Self::or_deaf(both, index)
+        Self::or_unconnected(both, index)
     }
 
     /// Opens the socket of a client, as [`of_server`](Self::of_server) does.
     pub(super) fn of_client(index: u32, own: Ipv6Addr) -> io::Result<Self> {
         let hears = bind(own, CLIENT_PORT, index);
-        Self::or_deaf(hears.map(|hears| (hears, None)), index)
+        Self::or_unconnected(hears.map(|hears| (hears, None)), index)
     }
 
     /// Returns the socket with its parts, or one that hears nothing where the interface is gone:
     /// sockets keep the numbers of their interfaces.
-    fn or_deaf(opened: io::Result<(UdpSocket, Option<UdpSocket>)>, index: u32) -> io::Result<Self> {
+    fn or_unconnected(
+        opened: io::Result<(UdpSocket, Option<UdpSocket>)>,
+        index: u32,
+    ) -> io::Result<Self> {
         let (hears, sends) = match opened {
             Err(error) if errno(&error) == Errno::ENODEV => {
-                let deaf = bind(Ipv6Addr::LOCALHOST, 0, 0)?;
+                let silent = bind(Ipv6Addr::LOCALHOST, 0, 0)?;
                 // A connected socket hears its peer alone, which is the socket itself here
                 // (udp(7)).
-                deaf.connect(deaf.local_addr()?)?;
-                (deaf, None)
+                silent.connect(silent.local_addr()?)?;
+                (silent, None)
             }
             opened => opened?,
         };

@@ -1,6 +1,6 @@
 //! The nodes and links of a lab at one moment, for what goes on beside the test.
 //!
-//! A schedule is carried out on a thread of its own, which cannot borrow the lab. So a scene owns
+//! A schedule is carried out on a thread of its own, which cannot borrow the lab. So a view owns
 //! its parts, and outlives what the test does with the lab.
 
 use std::collections::BTreeSet;
@@ -22,13 +22,13 @@ use crate::topology::{LinkId, NodeId};
 
 /// The nodes and links of a lab as they are at one moment.
 ///
-/// Functions that say who plays a role ([`Lab::role`](crate::Lab::role)) are given one: they run
-/// while the test uses the lab.
+/// Functions that say which nodes have a role ([`Lab::role`](crate::Lab::role)) are given one: they
+/// run while the test uses the lab.
 #[derive(Clone, Debug)]
-pub struct Scene {
+pub struct LabView {
     pub(crate) plan: Arc<Plan>,
     pub(crate) nodes: Vec<Arc<Node>>,
-    pub(crate) links: Vec<SceneLink>,
+    pub(crate) links: Vec<ViewedLink>,
     pub(crate) stacks: Vec<Arc<Stack>>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) roles: Arc<Roles>,
@@ -36,12 +36,12 @@ pub struct Scene {
 
 /// A link, as far as faults need it.
 #[derive(Clone, Debug)]
-pub(crate) struct SceneLink {
+pub(crate) struct ViewedLink {
     pub(crate) ends: LinkEnds,
     pub(crate) state: Arc<Lock<LinkState>>,
 }
 
-impl SceneLink {
+impl ViewedLink {
     /// Returns whether the link ends at a node. A container has no links of its own: those of its
     /// pod end at the stack that it shares.
     pub(crate) fn ends_at(&self, node: &Node) -> bool {
@@ -51,7 +51,7 @@ impl SceneLink {
     }
 }
 
-impl Scene {
+impl LabView {
     /// Returns all nodes, containers included.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         // A node that was removed keeps its place, so that the id of a node remains its index.
@@ -66,7 +66,7 @@ impl Scene {
 
     /// Returns all that the faults of a schedule may name.
     pub fn targets(&self) -> Targets {
-        let ends = |link: &SceneLink| {
+        let ends = |link: &ViewedLink| {
             let nodes = self.nodes().filter(|node| link.ends_at(node));
             nodes.map(|node| node.name().to_owned()).collect()
         };
@@ -110,15 +110,15 @@ impl Scene {
     }
 
     /// Finds the link that a fault is about.
-    pub(crate) fn link_of(&self, link: &LinkRef) -> Result<&SceneLink> {
+    pub(crate) fn link_of(&self, link: &LinkRef) -> Result<&ViewedLink> {
         // A name as it stands is preferred: with hyphens for dashes, two links may have one name.
         let has_name = |name: &str| self.links.iter().any(|it| it.ends.name() == name);
         let is_exact = matches!(link, LinkRef::Name(name) if has_name(name));
-        let is_it = |it: &&SceneLink| match link {
+        let is_it = |it: &&ViewedLink| match link {
             LinkRef::Name(name) if is_exact => it.ends.name() == name,
             LinkRef::Name(name) => means_link(name, it.ends.name()),
             LinkRef::Id(id) => it.ends.link() == *id,
-            // Roles were replaced by names when the fault was cast.
+            // Roles were replaced by names when the fault was resolved.
             LinkRef::Role { .. } => false,
         };
         let mut found = self.links.iter().filter(is_it);

@@ -25,7 +25,7 @@ use crate::trial::time_scale::stretched;
 
 /// Time after which a resident ends that nobody has asked for anything. The next start makes
 /// another one, which costs some milliseconds.
-const LONELY: Duration = Duration::from_secs(2);
+const IDLE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Time that a start has for its request, which it sends as soon as it has a channel.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) const READY: &[u8] = b"ready";
 
 /// A zygote that stays, with what it gives to each start.
-pub(super) struct StayingZygote<'a> {
+pub(super) struct ResidentZygote<'a> {
     pub(super) zygote: Zygote<'a>,
     own: OwnFiles,
     /// Message that starts are sent.
@@ -45,7 +45,7 @@ pub(super) struct StayingZygote<'a> {
     users: Option<FileIdentity>,
 }
 
-impl<'a> StayingZygote<'a> {
+impl<'a> ResidentZygote<'a> {
     /// Makes the calling process, which is `shown` by that name, such a zygote. The task `alike`
     /// is in the same user namespace.
     ///
@@ -111,7 +111,7 @@ impl<'a> StayingZygote<'a> {
         let keeper = beside.map(|beside| beside.keeper.as_fd());
         let watched = [listener.as_fd(), keeper.unwrap_or(listener.as_fd())];
         loop {
-            match wait_readable(watched, Some(LONELY)) {
+            match wait_readable(watched, Some(IDLE_LIMIT)) {
                 Ok([_, true]) if keeper.is_some() => process::exit_now(0),
                 Ok([is_asked, _]) => return is_asked,
                 Err(_) => {}

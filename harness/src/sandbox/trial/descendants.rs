@@ -1,4 +1,4 @@
-//! Everybody in a sandbox but its init, which calls these functions.
+//! The processes of a sandbox but its init, which calls these functions.
 
 use crate::kernel::process::profile;
 use crate::kernel::process::signal::{Signal, kill};
@@ -6,14 +6,14 @@ use crate::kernel::process::{Pid, Reaped, reap};
 use crate::kernel::procfs::process_table;
 use crate::sandbox::protocol::trial::Survivor;
 
-/// Returns everybody, as `/proc` numbers them.
-pub(super) fn members() -> Vec<i32> {
+/// Returns all descendants of this process, as `/proc` numbers them.
+pub(super) fn descendants() -> Vec<i32> {
     process_table::descendants(std::process::id() as i32)
 }
 
 /// Returns those that are alive, as far as a report names them.
 pub(super) fn survivors() -> Vec<Survivor> {
-    process_table::alive(&members())
+    process_table::alive(&descendants())
         .take(Survivor::MOST)
         .map(|(pid, name)| Survivor { pid, name })
         .collect()
@@ -29,7 +29,7 @@ pub(super) fn end_symbolizers() {
         return;
     }
     let ourselves = std::process::id() as i32;
-    for (pid, name) in process_table::alive(&members()) {
+    for (pid, name) in process_table::alive(&descendants()) {
         if may_be_symbolizer(&name, process_table::parent_of(pid), ourselves) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
@@ -44,8 +44,8 @@ fn may_be_symbolizer(name: &str, parent: Option<i32>, init: i32) -> bool {
     NAMES.contains(&name) && parent == Some(init)
 }
 
-/// Sends a signal to everybody; `in_own_namespace` says whether this process is the first of a PID
-/// namespace.
+/// Sends a signal to all of them; `in_own_namespace` says whether this process is the first of a
+/// PID namespace.
 pub(super) fn signal_all(number: i32, in_own_namespace: bool) {
     let Ok(signal) = Signal::try_from(number) else {
         return;
@@ -54,7 +54,7 @@ pub(super) fn signal_all(number: i32, in_own_namespace: bool) {
         // All processes but the sender and the init of the namespace, which are one (kill(2)).
         let _ = kill(Pid::from_raw(-1), signal);
     } else {
-        for pid in members() {
+        for pid in descendants() {
             let _ = kill(Pid::from_raw(pid), signal);
         }
     }
@@ -63,11 +63,11 @@ pub(super) fn signal_all(number: i32, in_own_namespace: bool) {
 /// Kills until nobody is left, for each process may have forked meanwhile.
 pub(super) fn kill_all() {
     loop {
-        let members = members();
-        if members.is_empty() {
+        let descendants = descendants();
+        if descendants.is_empty() {
             return;
         }
-        for pid in members {
+        for pid in descendants {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
         while matches!(reap(), Reaped::One(..)) {}
