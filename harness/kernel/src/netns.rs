@@ -9,7 +9,7 @@ use nix::sched::{CloneFlags, setns};
 
 use crate::errno::errno;
 use crate::namespace::{NamespaceKind, Task};
-use crate::thread::escort;
+use crate::thread::{erased, escort};
 
 /// A network namespace, held by a descriptor.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Netns {
         netns: BorrowedFd<'_>,
         work: impl FnOnce() -> T + Send,
     ) -> crate::Result<T> {
-        Self::current()?.excursion(netns, work)
+        erased(work, |work| Self::current()?.excursion_erased(netns, work))
     }
 
     /// Runs `work` inside `netns`, and comes back to `self`. A thread that needs an escort stays
@@ -57,6 +57,14 @@ impl Netns {
         netns: BorrowedFd<'_>,
         work: impl FnOnce() -> T + Send,
     ) -> crate::Result<T> {
+        erased(work, |work| self.excursion_erased(netns, work))
+    }
+
+    fn excursion_erased(
+        &self,
+        netns: BorrowedFd<'_>,
+        work: &mut (dyn FnMut() + Send),
+    ) -> crate::Result<()> {
         if escort::is_needed_here() {
             return escort::escorted_into(netns, work);
         }
@@ -64,7 +72,8 @@ impl Netns {
         // (setns(2)).
         setns(netns, CloneFlags::CLONE_NEWNET)?;
         let _return = Return(self.fd.as_fd());
-        Ok(work())
+        work();
+        Ok(())
     }
 
     /// Runs `work` in a new network namespace, and comes back to `self`.

@@ -14,6 +14,7 @@ use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use nix::sys::signal::SigSet;
 
+use super::erased;
 use super::scoped_worker::ScopedWorker;
 use crate::netns::Netns;
 use crate::process::leaks;
@@ -64,6 +65,10 @@ pub fn is_needed() -> bool {
 /// # Errors
 /// `EPERM` in a fork of a process with an escort.
 pub fn escorted<T: Send>(work: impl FnOnce() -> T + Send) -> crate::Result<T> {
+    erased(work, escorted_erased)
+}
+
+fn escorted_erased(work: &mut (dyn FnMut() + Send)) -> crate::Result<()> {
     let Some(escort) = ESCORT.get().filter(|_| !IS_ESCORT.get()) else {
         return Ok(work());
     };
@@ -80,10 +85,10 @@ pub(crate) fn is_needed_here() -> bool {
 }
 
 /// Runs `work` on the escort's thread inside `netns`.
-pub(crate) fn escorted_into<T: Send>(
+pub(crate) fn escorted_into(
     netns: std::os::fd::BorrowedFd<'_>,
-    work: impl FnOnce() -> T + Send,
-) -> crate::Result<T> {
+    work: &mut (dyn FnMut() + Send),
+) -> crate::Result<()> {
     escorted(|| LOBBY.with(|lobby| lobby_of(lobby)?.excursion(netns, work)))?
 }
 

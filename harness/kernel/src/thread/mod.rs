@@ -6,6 +6,7 @@
 //!
 //! | file | role |
 //! |---|---|
+//! | `erased` | work whose type is forgotten on its way to another thread |
 //! | `escort` | a thread that may enter namespaces where the others may not |
 //! | `processor` | the processor on which a thread runs |
 //! | `rseq` | restartable sequences of a copied thread |
@@ -16,6 +17,7 @@
 //! | `start` | the start of a thread with a name |
 //! | `traits` | capabilities, signal mask, umask and name of a thread |
 
+mod erased;
 pub mod escort;
 pub mod processor;
 pub mod rseq;
@@ -26,6 +28,7 @@ mod start;
 mod traits;
 pub mod unwinding;
 
+pub use erased::erased;
 pub use start::start;
 pub use traits::{
     FirstThread, ThreadTraits, go_home, set_umask, show_as, show_as_before, shown_as, umask,

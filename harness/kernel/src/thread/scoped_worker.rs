@@ -12,6 +12,8 @@ use std::sync::mpsc::{self, Receiver, RecvError, Sender, TryRecvError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::erased;
+
 /// A thread that does one piece of work after the other, and ends when this value is dropped.
 #[derive(Debug)]
 pub struct ScopedWorker {
@@ -53,6 +55,10 @@ impl ScopedWorker {
         &mut self,
         work: impl FnOnce() -> T + Send + 'w,
     ) -> thread::Result<T> {
+        erased(work, |work| self.run_erased(work))
+    }
+
+    fn run_erased(&mut self, work: &mut (dyn FnMut() + Send)) -> thread::Result<()> {
         let mut outcome = None;
         let work: Box<dyn FnOnce() + Send + '_> =
             Box::new(|| outcome = Some(catch_unwind(AssertUnwindSafe(work))));

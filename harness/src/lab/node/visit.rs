@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::panic;
 
-use crate::kernel::thread::{ThreadTraits, set_umask, umask};
+use crate::kernel::thread::{ThreadTraits, erased, set_umask, umask};
 use crate::lab::error::{LabError, Result};
 use crate::lab::node::node::Node;
 use crate::lab::node::visitors::{enter, read_symbols};
@@ -54,6 +54,11 @@ impl Node {
     /// # Errors
     /// The node is not running, or no thread can be started.
     pub fn try_run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
+        erased(work, |work| self.visit(work))
+    }
+
+    /// Does `work`, once, on a thread in the node.
+    fn visit(&self, work: &mut (dyn FnMut() + Send)) -> Result<()> {
         let own = running::is_own_thread();
         // The thread gets a working directory of its own when it enters the mount namespace, and
         // that is the root.
@@ -67,7 +72,8 @@ impl Node {
             set_umask(umask);
             // Messages of the test body's own thread are told apart from those of others.
             running::set_own_thread(own);
-            Ok(work())
+            work();
+            Ok(())
         };
         match self.services().visitors().visit(self.name(), visit)? {
             Ok(result) => result,
@@ -116,6 +122,6 @@ impl ServicePlace for Node {
     }
 
     fn do_inside(&self, work: &mut (dyn FnMut() + Send)) -> Result<()> {
-        self.try_run(work)
+        self.visit(work)
     }
 }

@@ -55,11 +55,11 @@ impl Visitors {
     /// thread to where it should be.
     ///
     /// The inner error is the payload of a panic.
-    pub(crate) fn visit<T: Send>(
+    pub(crate) fn visit(
         &self,
         node: &str,
-        work: impl FnOnce(&ThreadTraits) -> T + Send,
-    ) -> Result<thread::Result<T>> {
+        work: impl FnOnce(&ThreadTraits) -> Result<()> + Send,
+    ) -> Result<thread::Result<Result<()>>> {
         let failed = |e| LabError::io(format!("start a thread for node `{node}`"), &e);
         // Traits are what a new thread inherits from the caller: signal mask, capabilities,
         // processors. A thread with others is no substitute.
