@@ -117,9 +117,8 @@
 //! | `net.ipv4.tcp_congestion_control` | `cubic`, where the host permits it to everybody |
 //! | `net.ipv4.neigh`, `net.ipv6.neigh`, of interfaces of nodes | those of Linux |
 //!
-//! [`Lab::inspect`] shows which settings of a node differ. What belongs to the host as a whole,
-//! such as `net.core.rmem_max`, stays as it is; the report and `cargo xtask doctor` name what is
-//! unusual.
+//! [`Lab::inspect`] shows which settings of a node differ. What belongs to the host as a whole
+//! (`net.core.rmem_max`) stays as it is; the report and `cargo xtask doctor` name what is unusual.
 //!
 //! The kernel counts some things for a user or for the host, whatever namespaces there are. Each
 //! trial is given room for four inotify instances. A run that root starts has as many users of its
@@ -157,6 +156,7 @@
 //! | `home = "private"` | `HOME` is an empty, writable directory of the trial's own |
 //! | `flavor`, `worker_threads` | the runtime of an `async` test, as in `tokio::test` |
 //! | `start_paused = true` | as in `tokio::test`; takes tokio's feature `test-util` |
+//! | `crate = "mine::snowglobe"` | for a crate that re-exports this one; first in `main!` too |
 //!
 //! Programs and files that tests need from outside are fixtures: [`fixtures`] shows how a project
 //! has its own. With `SNOWGLOBE_REQUIRE=1` a trial whose needs are missing fails. A fixture that

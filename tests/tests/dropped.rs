@@ -1,5 +1,6 @@
 //! Without the standard harness, rustc drops the tests of other attributes and macros. A program
-//! that would lose tests in this way does not compile.
+//! that would lose tests in this way does not compile. Nor does a test with two sets of options;
+//! and an option names the crate that passes snowglobe on.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -45,11 +46,34 @@ fn compile(dir: &Path, source: &str) -> (bool, String) {
 
 /// Compiles a source as cargo does for a target with `harness = false`, to a crate of this type.
 fn compile_as(crate_type: &str, dir: &Path, source: &str) -> (bool, String) {
-    let path = dir.join("sample.rs");
+    let names = [
+        "googletest",
+        "proptest",
+        "quickcheck",
+        "quickcheck_macros",
+        "rstest",
+        "snowglobe",
+        "test_case",
+        "test_log",
+        "tokio",
+    ];
+    let libraries = names.map(|name| (name, library(name)));
+    compile_with(&libraries, "sample", crate_type, dir, source)
+}
+
+/// Compiles the source of a crate with these names and their libraries.
+fn compile_with(
+    libraries: &[(&str, PathBuf)],
+    name: &str,
+    crate_type: &str,
+    dir: &Path,
+    source: &str,
+) -> (bool, String) {
+    let path = dir.join(format!("{name}.rs"));
     std::fs::write(&path, source).unwrap();
     let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into()));
     rustc
-        .args(["--crate-name=sample", "--edition=2024"])
+        .args(["--edition=2024", &format!("--crate-name={name}")])
         .arg(format!("--crate-type={crate_type}"))
         .args(["--emit=dep-info,link", "--cfg=test", "-Awarnings"])
         .arg(format!(
@@ -60,20 +84,10 @@ fn compile_as(crate_type: &str, dir: &Path, source: &str) -> (bool, String) {
         .arg(dir)
         .arg("-L")
         .arg(format!("dependency={}", deps().display()));
-    for name in [
-        "googletest",
-        "proptest",
-        "quickcheck",
-        "quickcheck_macros",
-        "rstest",
-        "snowglobe",
-        "test_case",
-        "test_log",
-        "tokio",
-    ] {
+    for (name, library) in libraries {
         rustc
             .arg("--extern")
-            .arg(format!("{name}={}", library(name).display()));
+            .arg(format!("{name}={}", library.display()));
     }
     let output = rustc.arg(&path).output().unwrap();
     (
@@ -285,4 +299,76 @@ fn a_program_without_tests_of_ours_links() {
     let dir = snowglobe_tests::shared_dir();
     let (links, text) = compile_as("bin", dir.path(), "use snowglobe as _; fn main() {}");
     assert!(links, "{text}");
+}
+
+#[test]
+fn two_attributes_with_options_do_not_compile() {
+    for below in ["snowglobe::test", "renamed", "sg::test"] {
+        let dir = snowglobe_tests::shared_dir();
+        let source = format!(
+            "use snowglobe::{{self as sg, test as renamed}};
+            #[snowglobe::test(timeout = \"1s\")]\n#[{below}(seed = 7)]\nfn twice() {{}}
+            snowglobe::main!();"
+        );
+        let (compiles, text) = compile(dir.path(), &source);
+        assert!(!compiles, "{below}");
+        let sentence = "#[snowglobe::test] stands here twice: give one of them all options";
+        assert!(text.contains(sentence), "{below}: {text}");
+    }
+}
+
+/// The program depends on a crate that re-exports snowglobe, and not on snowglobe itself.
+#[test]
+fn a_crate_that_passes_snowglobe_on_is_named() {
+    let dir = snowglobe_tests::shared_dir();
+    let snowglobe = [("snowglobe", library("snowglobe"))];
+    let of_other = "pub use snowglobe;";
+    let (compiles, text) = compile_with(&snowglobe, "other", "rlib", dir.path(), of_other);
+    assert!(compiles, "{text}");
+    let other = [("other", dir.path().join("libother.rlib"))];
+    let sample = |option: &str| {
+        let source = format!(
+            "use other::snowglobe;
+            #[snowglobe::test({option}timeout = \"1s\", isolation(net), fixtures(\"none\"))]
+            async fn asynchronous() {{}}
+            #[other::snowglobe::test({option}seed = 7)]
+            #[other::snowglobe::test]
+            fn twice() -> snowglobe::TestResult {{ Ok(()) }}
+            #[snowglobe::isolate({option}timeout = \"1s\")]
+            mod all {{
+                #[test]
+                fn one() {{}}
+                mod within {{ #[test] #[should_panic] fn two() {{ panic!() }} }}
+            }}
+            fn more() -> Vec<snowglobe::Trial> {{ vec![snowglobe::Trial::test(\"made\", || ())] }}
+            snowglobe::main!({option}more);"
+        );
+        compile_with(&other, "sample", "bin", dir.path(), &source)
+    };
+    for path in ["other::snowglobe", "::other::snowglobe", "crate::snowglobe"] {
+        let (links, text) = sample(&format!("crate = \"{path}\", "));
+        assert!(links, "{path}: {text}");
+    }
+    let listed = Command::new(dir.path().join("sample"))
+        .args(["--list", "--format", "terse"])
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let names = [
+        "all::one",
+        "all::within::two",
+        "asynchronous",
+        "made",
+        "twice",
+    ];
+    let mut lines: Vec<_> = listed.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, names.map(|name| format!("{name}: test")), "{listed}");
+
+    let (links, text) = sample("crate = \"other snowglobe\", ");
+    assert!(!links);
+    let sentence = "the option is the path by which this file has the crate snowglobe, as in `crate = \"my_crate::snowglobe\"`";
+    assert!(text.contains(sentence), "{text}");
+    let (links, text) = sample("");
+    assert!(!links && text.contains("E0433"), "{text}");
 }

@@ -8,8 +8,9 @@
 use proc_macro::TokenStream;
 
 use crate::function::{Attribute, AttributeMeta, Function, all_tokens, type_of};
+use crate::literal::Text;
 use crate::rustc::{OWN_NAME, Rustc};
-use crate::tokens::{Result, SourceError, comma, fill};
+use crate::tokens::{Cursor, Result, SourceError, comma, fill, is_word, string};
 
 /// Names of attributes that make tests.
 pub(crate) const MAKERS: [&str; 11] = [
@@ -46,6 +47,14 @@ pub(crate) const BUILT_IN: [&str; 16] = [
     "warn",
 ];
 
+/// Options by which our attribute knows that this crate has put it behind all others.
+const PLACES: [&str; 2] = ["__last", "__last_and_polled_once"];
+
+/// Documentation of the function that a trial calls.
+const MARK: &str = "Called by a trial of snowglobe.";
+
+const TWICE: &str = "#[snowglobe::test] stands here twice: give one of them all options";
+
 /// Treatment of the function below our attribute.
 pub(crate) enum Arranged {
     /// The function is a test.
@@ -64,6 +73,14 @@ pub(crate) fn arrange(
     is_last: bool,
     mut function: Function,
 ) -> Result<Arranged> {
+    if let Some(at) = function.attributes.iter().position(is_mark) {
+        // The attribute has another name in this file, so that the one above did not know it.
+        if !options.is_empty() {
+            return Err(SourceError::new(proc_macro::Span::call_site(), TWICE));
+        }
+        function.attributes.remove(at);
+        return Ok(Arranged::Later(function.tokens()));
+    }
     // Ours stands in for it.
     function
         .attributes
@@ -111,14 +128,14 @@ pub(crate) fn arrange(
 
 /// Makes one attribute of two of ours.
 fn merge(options: &TokenStream, second: &Attribute, function: &Function) -> Result<TokenStream> {
-    let more = second.list();
+    // The user has not given the option by which this crate has put the second one last.
+    let (place, more) = without_place(second.list());
     if !options.is_empty() && !more.is_empty() {
-        let message = "#[snowglobe::test] stands here twice: give one of them all options";
-        return Err(SourceError::over(second.tokens(), message));
+        return Err(SourceError::over(second.tokens(), TWICE));
     }
     let mut function = function.clone();
     let attributes = std::mem::take(&mut function.attributes);
-    let options = [options.clone(), more].into_iter().collect();
+    let options = [place, options.clone(), more].into_iter().collect();
     Ok(fill(
         "__attributes #[::snowglobe::test(__options)] __function",
         &[
@@ -127,6 +144,38 @@ fn merge(options: &TokenStream, second: &Attribute, function: &Function) -> Resu
             ("__function", &function.tokens()),
         ],
     ))
+}
+
+/// Splits options into the one that says that the attribute stands last already, and the others.
+fn without_place(options: TokenStream) -> (TokenStream, TokenStream) {
+    let mut input = Cursor::new(options.clone());
+    let first = input.next();
+    let is_place = |place: &&str| is_word(first.as_ref(), place);
+    if !PLACES.iter().any(|place| is_place(place)) {
+        return (TokenStream::new(), options);
+    }
+    let place = first.into_iter().chain(input.next()).collect();
+    (place, input.rest())
+}
+
+/// Marks a function of a trial, if another of our attributes may stand on it by another name.
+pub(crate) fn mark_as_trial(function: &mut Function) {
+    // The compiler reads `cfg_attr` after our attribute.
+    let is_inert = |it: &Attribute| is_built_in(it) && it.ident() != Some("cfg_attr");
+    if function.attributes.iter().all(is_inert) {
+        return;
+    }
+    let mark = fill("#[doc = __mark]", &[("__mark", &string(MARK))]);
+    function.attributes.insert(0, Attribute::of(mark));
+}
+
+/// Returns whether the attribute says that the function is that of a trial already.
+fn is_mark(attribute: &Attribute) -> bool {
+    let AttributeMeta::NameValue(value) = &attribute.meta else {
+        return false;
+    };
+    let text = Text::alone(value.clone());
+    attribute.ident() == Some("doc") && text.is_some_and(|text| text.value() == MARK)
 }
 
 /// Returns whether test_case makes cases of the function.
@@ -185,7 +234,8 @@ pub(crate) fn is_plain_test(attribute: &Attribute) -> bool {
 pub(crate) fn is_ours(attribute: &Attribute) -> bool {
     let path = &attribute.path;
     let is_crate = |name: &String| name == OWN_NAME || name == Rustc::name_of_snowglobe();
-    is_named(attribute, &["test"]) && path.len() > 1 && is_crate(&path[0])
+    // `my_crate::snowglobe::test` where another crate re-exports ours.
+    is_named(attribute, &["test"]) && path.len() > 1 && is_crate(&path[path.len() - 2])
 }
 
 /// Returns whether the last part of the attribute's path is among `names`.

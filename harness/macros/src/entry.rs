@@ -2,11 +2,20 @@
 
 use proc_macro::{Ident, Span, TokenStream, TokenTree};
 
-use crate::others;
-use crate::tokens::{Angles, fill, split_at_commas, string};
+use crate::tokens::{Angles, Result, fill, split_at_commas, string};
+use crate::{others, own_crate};
 
 /// Makes `main` of the given expressions, each of which makes trials.
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
+    match try_expand(&input) {
+        Ok(tokens) => tokens,
+        Err(error) => error.to_compile_error(),
+    }
+}
+
+fn try_expand(input: &TokenStream) -> Result<TokenStream> {
+    let _crate = own_crate::note(input)?;
+    let (_, input) = own_crate::split(input)?;
     // A name that the caller's expressions cannot mean: they may well call a function `trials`.
     let trials = TokenTree::from(Ident::new("trials", Span::mixed_site())).into();
     let extend = |source: TokenStream| {
@@ -17,7 +26,7 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     };
     let sources = split_at_commas(input, Angles::of_expression());
     let extensions = sources.into_iter().map(extend).collect();
-    fill(
+    Ok(fill(
         "__error
 
         #[allow(dead_code, reason = \"under the standard harness, `main` is that harness's\")]
@@ -35,5 +44,5 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
             ("__trials", &trials),
             ("__extensions", &extensions),
         ],
-    )
+    ))
 }

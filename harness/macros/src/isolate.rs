@@ -4,6 +4,7 @@ use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
 
 use crate::company::{MAKERS, is_named, is_ours, is_plain_test};
 use crate::function::{Attribute, all_tokens};
+use crate::own_crate;
 use crate::tokens::{Cursor, Result, SourceError, fill, group, is_punct, is_word};
 
 /// Expands the attribute, or returns the error and the module as it was.
@@ -18,6 +19,7 @@ pub(crate) fn expand(options: TokenStream, module: TokenStream) -> TokenStream {
 }
 
 fn try_expand(options: &TokenStream, module: TokenStream) -> Result<TokenStream> {
+    let _crate = own_crate::note(options)?;
     let mut input = Cursor::new(module);
     let attributes = Attribute::read_all(&mut input);
     let start = input.span();
@@ -161,8 +163,9 @@ fn convert(options: &TokenStream, attributes: &mut Vec<Attribute>) {
     if let Some(at) = attributes.iter().position(is_plain_test) {
         attributes[at] = ours(options);
     } else if let Some(at) = attributes.iter().position(is_tokio_test) {
-        // The options of tokio's attribute are options of ours.
+        // The options of tokio's attribute are options of ours, but for the path of tokio.
         let of_tokio = attributes[at].list();
+        let of_tokio = own_crate::split(&of_tokio).map_or(of_tokio, |(_, others)| others);
         attributes[at] = match (of_tokio.is_empty(), options.is_empty()) {
             (true, _) => ours(options),
             (false, true) => ours(&of_tokio),

@@ -11,6 +11,7 @@
 //! | `entry.rs` | `snowglobe::main!` |
 //! | `others.rs` | tests of other macros: they would never run, or are there already |
 //! | `tokens.rs`, `literal.rs`, `function.rs` | tokens as our macros read and write them |
+//! | `own_crate.rs` | the path by which expanded source names the crate `snowglobe` |
 //! | `rustc.rs` | the compiler that expands our macros |
 
 mod above;
@@ -21,6 +22,7 @@ mod isolate;
 mod literal;
 mod options;
 mod others;
+mod own_crate;
 mod rustc;
 mod scan;
 mod test;
@@ -34,6 +36,9 @@ use proc_macro::TokenStream;
 /// The function may be `async` (it then runs on a tokio runtime of its own) and may return `()`,
 /// any `Result` whose error has `Display` or `Debug`, and what else a `main` may return. All
 /// options are in the documentation of the crate `snowglobe`.
+///
+/// Where another crate re-exports snowglobe, `crate = "my_crate::snowglobe"` says where the
+/// expanded source finds it.
 #[proc_macro_attribute]
 pub fn test(options: TokenStream, function: TokenStream) -> TokenStream {
     test::expand(options, function)
@@ -45,12 +50,15 @@ pub fn test(options: TokenStream, function: TokenStream) -> TokenStream {
 /// Options are those of `#[snowglobe::test(…)]`, for each trial. Tests of `#[test]`,
 /// `#[tokio::test]` and of attributes such as `#[rstest]` become trials, and so do those of macros
 /// that write `#[test]`. A test that bears `#[snowglobe::test]` keeps its own options.
+/// Where another crate re-exports snowglobe, `crate = "…"` is the path, as in [`macro@test`].
 #[proc_macro_attribute]
 pub fn isolate(options: TokenStream, module: TokenStream) -> TokenStream {
     isolate::expand(options, module)
 }
 
 /// Makes the `main` function of a test target with `harness = false`.
+///
+/// Where another crate re-exports snowglobe, `crate = "…"` comes first, as in [`macro@test`].
 #[proc_macro]
 pub fn main(input: TokenStream) -> TokenStream {
     entry::expand(input)

@@ -42,7 +42,7 @@ pub(crate) enum Flavor {
 type Parser = fn(&mut TestOptions, &mut Cursor) -> Result<()>;
 
 /// Options by name.
-const OPTIONS: [(&str, Parser); 20] = [
+const OPTIONS: [(&str, Parser); 21] = [
     ("timeout", TestOptions::timeout),
     ("ignore", |options, input| {
         let reason = optional(input)?;
@@ -101,6 +101,8 @@ const OPTIONS: [(&str, Parser); 20] = [
         options.flavor = Flavor::MultiThread(threads as usize);
         Ok(())
     }),
+    // `own_crate.rs` has read the value.
+    ("crate", |_, input| value(input, text).map(drop)),
     ("start_paused", |options, input| {
         let (is_paused, at) = value(input, literal::truth)?;
         options.start_paused = is_paused.then_some(at);

@@ -10,12 +10,12 @@
 
 use proc_macro::{Ident, Span, TokenStream, TokenTree};
 
-use crate::company::{Arranged, arrange};
+use crate::company::{Arranged, arrange, mark_as_trial};
 use crate::function::{Attribute, Function, all_tokens};
 use crate::options::{Flavor, TestOptions};
 use crate::rustc::Rustc;
 use crate::tokens::{Result, SourceError, fill, fill_at, string};
-use crate::{above, others};
+use crate::{above, others, own_crate};
 
 /// Section of the program that `snowglobe` reads as `TRIALS`.
 const SECTION: &str = "snowglobe_trials_0_1_0";
@@ -33,6 +33,7 @@ pub(crate) fn expand(options: TokenStream, function: TokenStream) -> TokenStream
 }
 
 fn try_expand(given: TokenStream, function: TokenStream) -> Result<TokenStream> {
+    let _crate = own_crate::note(&given)?;
     let mut options = TestOptions::parse(given.clone())?;
     let function = Function::parse(function)?;
     let mut function = match arrange(&given, options.is_last, function)? {
@@ -94,6 +95,8 @@ fn emit(options: &TestOptions, function: &Function, conditions: &TokenStream) ->
     );
     let shim = shim(options, &function.ident, &path);
     let body = returned(function, &run);
+    let mut function = function.clone();
+    mark_as_trial(&mut function);
     // The function comes first: what another `#[test]` says of it is looked for right above.
     fill(
         "__error

@@ -9,7 +9,7 @@ use std::iter::once;
 
 use proc_macro::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
 
-use crate::rustc::{OWN_NAME, Rustc};
+use crate::own_crate;
 
 pub(crate) type Result<T> = std::result::Result<T, SourceError>;
 
@@ -68,13 +68,8 @@ pub(crate) fn fill_at(span: Span, template: &str, parts: &[(&str, &TokenStream)]
 }
 
 fn tokens_of(template: &str) -> TokenStream {
-    let tokens = match Rustc::name_of_snowglobe() {
-        OWN_NAME => template.parse(),
-        other => template
-            .replace("::snowglobe::", &format!("::{other}::"))
-            .parse(),
-    };
-    tokens.expect("a template is a list of tokens")
+    let tokens = template.replace("::snowglobe::", &format!("{}::", own_crate::path()));
+    tokens.parse().expect("a template is a list of tokens")
 }
 
 fn replace(tokens: TokenStream, parts: &[(&str, &TokenStream)], span: Option<Span>) -> TokenStream {

@@ -138,6 +138,69 @@ fn plain_below() {
     assert!(is_even(2));
 }
 
+/// Ours by other names: two of them are one trial, with the options of either.
+mod named {
+    use snowglobe as sg;
+    use snowglobe::test as trial;
+
+    fn is_with_seed(seed: Option<u64>) {
+        assert!(super::is_even(2));
+        assert!(seed.is_none_or(|it| it == snowglobe::seed()));
+    }
+
+    #[snowglobe::test]
+    #[trial]
+    fn below() {
+        is_with_seed(None);
+    }
+
+    #[snowglobe::test(seed = 7)]
+    #[trial]
+    fn below_and_with_options() {
+        is_with_seed(Some(7));
+    }
+
+    #[trial]
+    #[snowglobe::test(seed = 7)]
+    fn above() {
+        is_with_seed(Some(7));
+    }
+
+    #[trial]
+    #[trial]
+    fn both() {
+        is_with_seed(None);
+    }
+
+    #[snowglobe::test]
+    #[cfg_attr(test, snowglobe::test)]
+    fn on_a_condition() {
+        is_with_seed(None);
+    }
+
+    #[snowglobe::test]
+    #[sg::test(seed = 7)]
+    fn of_a_renamed_crate() {
+        is_with_seed(Some(7));
+    }
+
+    #[snowglobe::isolate]
+    mod isolated {
+        use super::{is_with_seed, sg, trial};
+
+        #[test]
+        #[trial]
+        fn below() {
+            is_with_seed(None);
+        }
+
+        #[sg::test(seed = 7)]
+        fn with_options() {
+            is_with_seed(Some(7));
+        }
+    }
+}
+
 macro_rules! passed_on {
     ($(#[$attribute:meta])* fn $name:ident() $body:block) => {
         $(#[$attribute])*
@@ -263,7 +326,7 @@ mod failing {
 }
 
 /// Numbers of tests in the functions and modules above. test-case chooses the names of its cases.
-const COUNTS: [(&str, usize); 29] = [
+const COUNTS: [(&str, usize); 30] = [
     ("async_cases_above::", 2),
     ("async_cases_below::", 1),
     ("cases_below::", 2),
@@ -282,6 +345,7 @@ const COUNTS: [(&str, usize); 29] = [
     ("isolated::panics", 1),
     ("isolated::plain", 1),
     ("matrix_below::", 4),
+    ("named::", 8),
     ("of_a_macro_above", 1),
     ("paused", 1),
     ("plain_below", 1),
