@@ -70,13 +70,15 @@ pub fn escorted<T: Send>(work: impl FnOnce() -> T + Send) -> crate::Result<T> {
 
 fn escorted_erased(work: &mut (dyn FnMut() + Send)) -> crate::Result<()> {
     let Some(escort) = ESCORT.get().filter(|_| !IS_ESCORT.get()) else {
-        return Ok(work());
+        work();
+        return Ok(());
     };
     if escort.process != std::process::id() {
         return Err(Errno::EPERM);
     }
     let outcome = escort.worker.lock().run(work);
-    Ok(outcome.unwrap_or_else(|panic| resume_unwind(panic)))
+    outcome.unwrap_or_else(|panic| resume_unwind(panic));
+    Ok(())
 }
 
 /// Returns whether the calling thread needs an escort to enter namespaces.
