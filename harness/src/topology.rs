@@ -101,7 +101,9 @@
 //!   hosts ask for by NAT-PMP, PCP or UPnP where the router serves it
 //!   ([`RouterSpec::port_mapping`]). Hosts behind the router reach both by its external address if
 //!   the NAT [hairpins](nat::Hairpinning). All of them are among the
-//!   [mappings](crate::lab::RouterNat::mappings).
+//!   [mappings](crate::lab::RouterNat::mappings). With [`NatSpec::one_to_one`] all ports lead to
+//!   one host, as those of the public address of a machine in a cloud do; the firewall keeps out
+//!   what it would keep out without a NAT.
 //! - **Firewalls** stand at the uplinks of a router, or before a host ([`NodeSpec::firewall`]):
 //!   see [`Firewall`]. The kernel's nftables carries them, without a program.
 //!   [`Node::firewall_counters`](crate::lab::Node::firewall_counters) has what the rules counted.

@@ -151,7 +151,7 @@ fn without_place(options: TokenStream) -> (TokenStream, TokenStream) {
     let mut input = Cursor::new(options.clone());
     let first = input.next();
     let is_place = |place: &&str| is_word(first.as_ref(), place);
-    if !PLACES.iter().any(|place| is_place(place)) {
+    if !PLACES.iter().any(is_place) {
         return (TokenStream::new(), options);
     }
     let place = first.into_iter().chain(input.next()).collect();

@@ -283,11 +283,22 @@ fn a_nat_is_read_from_toml() -> TestResult {
         [[router]]
         name = "office"
         nat = { mapping = "address_dependent", filtering = "address_dependent", timeouts = { udp = "45s" } }
+        [[router]]
+        name = "cloud"
+        nat = { port_range = [1, 65535], unsolicited = { to_host = "172.31.0.1" } }
+        [[node]]
+        name = "machine"
+        [[link]]
+        ends = ["machine", "cloud"]
+        subnets = ["172.31.0.0/24"]
         [[link]]
         ends = ["home", "internet"]
         uplink = true
         [[link]]
         ends = ["office", "internet"]
+        uplink = true
+        [[link]]
+        ends = ["cloud", "internet"]
         uplink = true
     "#;
     let topology = Topology::from_toml(text)?;
@@ -302,6 +313,8 @@ fn a_nat_is_read_from_toml() -> TestResult {
             .and_then(|it| it.nat)
     };
     assert_eq!(nat("home"), Some(preset::full_cone()));
+    let machine = Ipv4Addr::new(172, 31, 0, 1);
+    assert_eq!(nat("cloud"), Some(NatSpec::one_to_one(machine)));
     let office = nat("office").expect("a NAT");
     assert_eq!(office.mapping, Dependence::AddressDependent);
     assert_eq!(office.timeouts.udp, Duration::from_secs(45));

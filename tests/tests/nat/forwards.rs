@@ -9,7 +9,7 @@ use std::time::Instant;
 use snowglobe::lab::{Lab, Node};
 use snowglobe::prelude::*;
 use snowglobe::topology::nat::{Hairpinning, NatEngine, NatProtocol, NatSpec, preset};
-use snowglobe::topology::{EndSpec, Firewall, NodeId};
+use snowglobe::topology::{EndSpec, Firewall, FirewallAction, FirewallRule, NodeId};
 
 use crate::changes::check_hairpins;
 use crate::world::{PATIENCE, World, socket};
@@ -47,6 +47,11 @@ impl Home {
             OUTSIDE[1],
             INSIDE,
         );
+        Self::with(nat, firewall)
+    }
+
+    /// Starts the home without forwarded ports.
+    fn with(nat: NatSpec, firewall: Option<Firewall>) -> TestResult<Home> {
         let mut router = RouterSpec::new("router").nat(nat);
         if let Some(firewall) = firewall {
             router = router.firewall(firewall);
@@ -313,8 +318,52 @@ fn a_running_router_forwards_no_port_to_nobody() -> TestResult {
         home.by_udp(&home.lab[home.stranger])?,
         home.lab[home.stranger].ip()
     );
+    let nat = NatSpec::one_to_one("10.77.0.1".parse()?);
+    let error = home.lab.change_router(home.router, |it| it.nat(nat));
+    let error = error.expect_err("nobody is there").to_string();
+    assert!(error.contains("unsolicited to `10.77.0.1`"), "{error}");
     // A router that loses a network keeps the ports that lead there.
     let link = home.lab.topology().links().last().ok_or("a link")?;
     home.lab.remove_link(link)?;
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_host_with_an_address_of_its_own_outside_is_reached_at_all_ports() -> TestResult {
+    let nat = NatSpec::one_to_one(*INSIDE.ip());
+    let kept_out = Firewall::inbound_block();
+    // A firewall that keeps strangers out does so for this host as for any other, until a rule lets
+    // them in.
+    let open = FirewallRule::inbound(FirewallAction::Accept)
+        .tcp()
+        .ports([443]);
+    for (firewall, is_reached) in [
+        (None, true),
+        (Some(Firewall::home()), true),
+        (Some(kept_out.clone()), false),
+        (Some(kept_out.rule(open)), true),
+    ] {
+        let home = Home::with(nat.clone(), firewall)?;
+        assert_eq!(home.lab.nat(home.router)?.engine(), NatEngine::Userspace);
+        let (host, stranger) = (&home.lab[home.host], &home.lab[home.stranger]);
+        let external = home.lab[home.router].ip();
+        // The host is known by the external address and its own port.
+        let one = socket(host, Ipv4Addr::UNSPECIFIED, 4001);
+        let two = socket(stranger, Ipv4Addr::UNSPECIFIED, 4002);
+        one.send_to(b"hello", (stranger.ip(), 4002))?;
+        let (_, from) = two.recv_from(&mut [0; 10])?;
+        assert_eq!(from, SocketAddr::new(external, 4001));
+        // It is reached where it has said nothing, from inside in any case.
+        let listener = host.run(|| TcpListener::bind("0.0.0.0:443"))?;
+        let to = SocketAddr::new(external, 443);
+        home.lab[home.other].run(|| TcpStream::connect_timeout(&to, PATIENCE))?;
+        listener.accept()?;
+        let patience = match is_reached {
+            true => PATIENCE,
+            false => Duration::from_millis(50),
+        };
+        let reached = stranger.run(|| TcpStream::connect_timeout(&to, patience));
+        assert_eq!(reached.is_ok(), is_reached, "{reached:?}");
+    }
     Ok(())
 }

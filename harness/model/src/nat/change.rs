@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use super::allocate::{Allocator, WantedMapping};
 use super::engine::Nat;
 use super::mapping::{Mapping, MappingKind};
-use super::packet::NatProtocol;
+use super::packet::{NatProtocol, V4Packet};
 use super::spec::{NOBODY, NatSpec};
 use super::table::{MappingNumber, MappingTable};
 
@@ -241,6 +241,34 @@ impl Nat {
         let numbers = self.numbers(is_it);
         numbers.iter().for_each(|number| self.remove(*number));
         !numbers.is_empty()
+    }
+
+    /// Forwards the port for which a packet has come to the host inside that gets what nobody asked
+    /// for, if there is one, and returns the mapping.
+    pub(super) fn expose(
+        &mut self,
+        packet: &V4Packet,
+        protocol: NatProtocol,
+        now: u64,
+    ) -> Option<MappingNumber> {
+        let host = self.spec.exposed_host()?;
+        let outside = packet.destination;
+        let inside = SocketAddrV4::new(host, outside.port());
+        let is_stray = protocol == NatProtocol::Tcp && !packet.is_syn();
+        // What the host sends from a port that has a mapping leaves by that one, so that its
+        // answers would come from another port than was asked.
+        let is_taken = self.find_inside(protocol, inside, NOBODY, now).is_some();
+        if protocol == NatProtocol::Icmp || is_stray || is_taken {
+            return None;
+        }
+        let wanted = WantedMapping { protocol, inside };
+        if !self.allocator.take(&self.spec, wanted, outside) {
+            return None;
+        }
+        let kind = MappingKind::Forward;
+        let mapping = Mapping::new(protocol, inside, outside, NOBODY, kind);
+        self.counters.mappings_made += 1;
+        Some(self.table.insert(mapping))
     }
 
     pub(super) fn add_forwards(&mut self) {

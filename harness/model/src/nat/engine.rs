@@ -177,7 +177,8 @@ impl Nat {
             return self.refuse_inbound(frame, &packet, NatDrop::NoMapping);
         }
         let (remote, outside) = (packet.source, packet.destination);
-        let Some(number) = self.find_outside(protocol, outside, remote, now) else {
+        let found = self.find_outside(protocol, outside, remote, now);
+        let Some(number) = found.or_else(|| self.expose(&packet, protocol, now)) else {
             return self.refuse_inbound(frame, &packet, NatDrop::NoMapping);
         };
         let inside = match self.admit_inbound(number, &packet, remote, now) {
@@ -251,7 +252,8 @@ impl Nat {
         let target = match protocol {
             NatProtocol::Icmp => None,
             NatProtocol::Udp | NatProtocol::Tcp => {
-                self.find_outside(protocol, packet.destination, outside, now)
+                let found = self.find_outside(protocol, packet.destination, outside, now);
+                found.or_else(|| self.expose(packet, protocol, now))
             }
         };
         let admitted = match target {
@@ -345,7 +347,8 @@ impl Nat {
             return NatOutcome::Pass;
         }
         match self.spec.unsolicited {
-            Unsolicited::Drop => NatOutcome::Drop(why),
+            // A host gets what it can get before.
+            Unsolicited::Drop | Unsolicited::ToHost(_) => NatOutcome::Drop(why),
             Unsolicited::ToRouter if why == NatDrop::NoMapping => NatOutcome::Pass,
             Unsolicited::ToRouter => NatOutcome::Drop(why),
             Unsolicited::Reject => match answer::refusal(frame, packet) {

@@ -156,6 +156,10 @@ pub enum Unsolicited {
     /// The router itself gets the packet, if no mapping has the address and port: a service of the
     /// router may answer, or its kernel refuses.
     ToRouter,
+    /// This host inside gets the packet, at the port that the packet is for, if no mapping has the
+    /// address and port: an exposed host ("DMZ host"). A ping asks the router. See
+    /// [`NatSpec::one_to_one`].
+    ToHost(Ipv4Addr),
 }
 
 /// An external port that always leads to an address and port inside.
@@ -273,6 +277,27 @@ impl NatSpec {
         }
     }
 
+    /// Returns the NAT of a host that is reached at all ports of an external address, as machines
+    /// in a cloud are: one to one. Other hosts behind the router get other ports. What a firewall
+    /// of the router keeps out does not reach the host, unlike with forwarded ports.
+    ///
+    /// ```
+    /// use std::net::Ipv4Addr;
+    /// use snowglobe_model::nat::NatSpec;
+    ///
+    /// let nat = NatSpec::one_to_one(Ipv4Addr::new(172, 31, 0, 10));
+    /// nat.validate()?;
+    /// # Ok::<(), snowglobe_model::nat::NatProblem>(())
+    /// ```
+    pub fn one_to_one(host: Ipv4Addr) -> NatSpec {
+        NatSpec {
+            // The host keeps its ports, the well-known ones among them.
+            port_range: [1, u16::MAX],
+            unsolicited: Unsolicited::ToHost(host),
+            ..NatSpec::default()
+        }
+    }
+
     /// Adds an external port that leads inside.
     #[must_use]
     pub fn forward(mut self, protocol: NatProtocol, port: u16, to: SocketAddrV4) -> NatSpec {
@@ -305,7 +330,17 @@ impl NatSpec {
     pub fn lets_strangers_in(&self) -> bool {
         let strict =
             |it: &NatProtocol| self.filtering_of(*it) == Dependence::AddressAndPortDependent;
-        self.hairpinning == Hairpinning::InternalSource || !NatProtocol::ALL.iter().all(strict)
+        self.hairpinning == Hairpinning::InternalSource
+            || self.exposed_host().is_some()
+            || !NatProtocol::ALL.iter().all(strict)
+    }
+
+    /// Returns the host inside that gets what nobody asked for.
+    pub fn exposed_host(&self) -> Option<Ipv4Addr> {
+        match self.unsolicited {
+            Unsolicited::ToHost(host) => Some(host),
+            Unsolicited::Drop | Unsolicited::Reject | Unsolicited::ToRouter => None,
+        }
     }
 
     /// Returns the external addresses of an uplink: its own, and those of the pool.

@@ -283,3 +283,33 @@ fn a_partial_checksum_stays_one() {
     let [outside, _] = ends(&frame);
     assert_eq!(frame, partial([outside, remote]));
 }
+
+#[test]
+fn an_exposed_host_gets_what_nobody_asked_for_at_its_own_ports() {
+    let mut world = World::new(NatSpec::one_to_one(INSIDE));
+    for port in [1, 80, 40_000] {
+        let (inside, outside) = (at(INSIDE, port), at(PUBLIC, port));
+        assert_eq!(world.udp_back(at(REMOTE, 9), outside), Some(inside));
+        assert_eq!(world.udp(inside, at(REMOTE, 9)), outside);
+        let [_, to] = world
+            .tcp_back(at(REMOTE_2, 9), outside, TcpFlags::SYN)
+            .expect("let in");
+        assert_eq!(to, inside);
+    }
+    // It keeps its ports when it speaks first, and others have what is left.
+    assert_eq!(world.udp(at(INSIDE, 53), at(REMOTE, 9)), at(PUBLIC, 53));
+    let other = world.udp(at(INSIDE_2, 53), at(REMOTE, 9));
+    assert_ne!(other.port(), 53);
+    assert_eq!(
+        world.udp_back(at(REMOTE_2, 1), other),
+        Some(at(INSIDE_2, 53))
+    );
+    // Who is inside reaches it there, too.
+    let [from, to] = world
+        .outbound(at(INSIDE_2, 7), at(PUBLIC, 4000), UDP)
+        .expect("a hairpin");
+    assert_eq!((*from.ip(), to), (PUBLIC, at(INSIDE, 4000)));
+    // A segment in the middle of a connection that nobody knows makes no mapping.
+    let stray = world.tcp_back(at(REMOTE, 9), at(PUBLIC, 22), TcpFlags::ACK);
+    assert_eq!(stray, Err(NatOutcome::Drop(NatDrop::NoMapping)));
+}

@@ -13,7 +13,7 @@ use crate::plan::wiring::{Attachment, Wiring};
 use crate::topology::error::{Problems, Site, TopologyError, TopologySubject};
 use crate::topology::id::Owner;
 use crate::topology::link::Engine;
-use crate::topology::problem::{ForwardToNobody, NamedPart, RouterProblem};
+use crate::topology::problem::{ForwardToNobody, LedInside, NamedPart, RouterProblem};
 use crate::topology::router::RouterSettings;
 use crate::topology::subnet::Subnet;
 use crate::topology::value::{Routing, Topology};
@@ -211,7 +211,7 @@ pub(crate) fn check_pools(topology: &Topology, plan: &Plan, problems: &mut Probl
     }
 }
 
-/// Refuses forwarded ports that lead to no network behind the router.
+/// Refuses forwarded ports, and exposed hosts, that are in no network behind the router.
 ///
 /// Whether a host there has the address is left open: a host may be given it by DHCP, two hosts may
 /// share it by VRRP, and a node may join while the lab runs. A router with nothing behind it is
@@ -231,16 +231,21 @@ pub(crate) fn check_forwards(topology: &Topology, plan: &Plan, problems: &mut Pr
         if stack.interfaces.iter().all(|it| it.uplink) {
             continue;
         }
-        for forward in &nat.forwards {
-            if leads_inside(stack, *forward.to.ip()) {
+        let ports = nat.forwards.iter().map(|it| LedInside::Port {
+            port: it.port,
+            to: it.to,
+        });
+        let exposed = nat.exposed_host();
+        let exposed = exposed.map(|to| LedInside::Unsolicited { to });
+        for led in ports.chain(exposed) {
+            if leads_inside(stack, led.to()) {
                 continue;
             }
             let (router, subject) = named_with_subject(topology, stack.owner);
             let behind = networks_of(stack).filter(|(it, _)| !it.uplink);
             let forward = ForwardToNobody {
                 router,
-                port: forward.port,
-                to: forward.to,
+                led,
                 behind: behind.map(|(_, network)| network).collect(),
             };
             let site = Site::new(subject, "nat");

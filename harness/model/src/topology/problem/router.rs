@@ -83,14 +83,31 @@ pub(crate) enum RouterProblem {
     },
 }
 
-/// A port that is forwarded to an address that no host behind the router can have.
+/// Packets that a NAT leads to an address that no host behind the router can have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ForwardToNobody {
     pub(crate) router: NamedPart,
-    pub(crate) port: u16,
-    pub(crate) to: SocketAddrV4,
+    pub(crate) led: LedInside,
     /// The networks behind the router.
     pub(crate) behind: Vec<Subnet>,
+}
+
+/// Packets that a NAT leads inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LedInside {
+    /// Packets for a forwarded port.
+    Port { port: u16, to: SocketAddrV4 },
+    /// Packets that nobody asked for.
+    Unsolicited { to: Ipv4Addr },
+}
+
+impl LedInside {
+    pub(crate) fn to(self) -> Ipv4Addr {
+        match self {
+            Self::Port { port: _, to } => *to.ip(),
+            Self::Unsolicited { to } => to,
+        }
+    }
 }
 
 /// A mistake in a route that was given by hand.
@@ -242,15 +259,15 @@ impl fmt::Display for ForwardToNobody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             router,
-            port,
-            to,
+            led,
             behind,
         } = self;
-        write!(
-            f,
-            "the NAT of {router} forwards port {port} to `{to}`, an address that no host behind \
-             the router can have; "
-        )?;
+        write!(f, "the NAT of {router} ")?;
+        match led {
+            LedInside::Port { port, to } => write!(f, "forwards port {port} to `{to}`")?,
+            LedInside::Unsolicited { to } => write!(f, "leads what is unsolicited to `{to}`")?,
+        }
+        f.write_str(", an address that no host behind the router can have; ")?;
         let behind: Vec<_> = behind.iter().map(|it| format!("`{it}`")).collect();
         match &behind[..] {
             [] => f.write_str("give the router a network with IPv4 behind it"),
