@@ -237,3 +237,49 @@ fn labs_with_wires_grow_and_shrink() -> TestResult {
     lab.remove_node(alice)?;
     Ok(())
 }
+
+#[snowglobe::test]
+fn a_cable_between_two_switches_gets_another_carrier_while_connections_go_over_it() -> TestResult {
+    for engine in [Engine::Auto, Engine::Wire, Engine::PacketSocket] {
+        let mut topology = Topology::new();
+        let (left, right) = (topology.switch("left"), topology.switch("right"));
+        let cable = topology.plug_with(left, right, LinkSpec::new().engine(engine));
+        let (alice, bob) = (topology.node("alice"), topology.node("bob"));
+        topology.plug(alice, left);
+        topology.plug(bob, right);
+        let lab = topology.start()?;
+        let listener = lab[bob].run(|| TcpListener::bind("0.0.0.0:80"))?;
+        let client = lab[alice].run(|| TcpStream::connect("bob:80"))?;
+        let (server, _) = listener.accept()?;
+        let slow = Impairment::delayed(5 * MS);
+        transfer([client, server], || Ok(lab[cable].impair(slow.clone())?))?;
+        assert_ne!(lab[cable].carrier(), Carrier::Veth, "{engine:?}");
+        let began = std::time::Instant::now();
+        lab[alice]
+            .run(|| TcpStream::connect((lab[bob].ipv6().expect("an address"), 80)))
+            .expect_err("nothing listens on IPv6");
+        assert!(began.elapsed() >= 10 * MS, "{engine:?}");
+    }
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_cable_between_two_switches_that_is_down_stays_down_under_another_carrier() -> TestResult {
+    let mut topology = Topology::new();
+    let (left, right) = (topology.switch("left"), topology.switch("right"));
+    let cable = topology.plug(left, right);
+    let (alice, bob) = (topology.node("alice"), topology.node("bob"));
+    topology.plug(alice, left);
+    topology.plug(bob, right);
+    let lab = topology.start()?;
+    let listener = lab[bob].run(|| TcpListener::bind("0.0.0.0:80"))?;
+    lab[cable].down()?;
+    lab[cable].impair(Impairment::delayed(5 * MS))?;
+    let connect =
+        |within| lab[alice].run(|| TcpStream::connect_timeout(&(lab[bob].ip(), 80).into(), within));
+    assert!(connect(100 * MS).is_err());
+    lab[cable].up()?;
+    connect(10_000 * MS)?;
+    listener.accept()?;
+    Ok(())
+}

@@ -76,6 +76,7 @@ impl LabView {
             let nodes: Vec<Vec<NodeRef>> = nodes.collect::<Result<_>>()?;
             Ok(nodes.concat())
         };
+        // A node that a test has named stays on its side, and one of a role gives way.
         let has_role = |side: &[NodeRef]| side.iter().any(|it| matches!(it, NodeRef::Role { .. }));
         // The role `rest` is resolved last, since it is made of those whom the other side leaves.
         let (new_left, mut new_right) = if left.contains(&NodeRef::rest()) {

@@ -75,6 +75,7 @@ impl LinkEnds {
             return Ok(());
         };
         let mut netlink = self.open(side)?;
+        // An entry without a MAC address is one that nobody has answered for yet (ip-neighbour(8)).
         let in_vain = |entry: &NeighbourEntry, it: &NeighbourInterface| {
             entry.mac.is_none() && entry.address.is_some_and(|ip| it.ips.contains(&ip))
         };

@@ -1,23 +1,25 @@
 //! Problems with a topology as data, and for each kind of data the one place that makes sentences
 //! of the data.
 //!
-//! | file | role |
-//! |---|---|
-//! | `kind` | kinds of problems, as callers tell them apart |
-//! | `part` | the parts of a topology that sentences name |
-//! | `size` | more parts than a lab or the machine can have |
-//! | `name` | names that break a rule, are taken, or name nothing |
-//! | `stack` | settings of one network stack, and of a node |
-//! | `start` | mounts, volumes, trees of files and commands |
-//! | `link` | links, their ends, and changes of what is in use |
-//! | `address` | addresses, subnets and pools |
-//! | `router` | uplinks, translation of IPv4 and routes given by hand |
-//! | `translation` | translation of IPv6, and between the families |
-//! | `lease` | servers and clients of DHCP |
-//! | `prefix` | delegated and advertised prefixes |
-//! | `dns` | name servers |
-//! | `region` | regions |
-//! | `document` | topologies in files |
+//! Files and folders of the third column are those of `harness/model/src`.
+//!
+//! | file | role | raised in |
+//! |---|---|---|
+//! | `kind` | kinds of problems, as callers tell them apart | |
+//! | `part` | the parts of a topology that sentences name | |
+//! | `size` | more parts than a lab or the machine can have | `plan/build`, `plan/limits` |
+//! | `name` | names that break a rule, are taken, or name nothing | `topology/validate/` |
+//! | `stack` | settings of one network stack, and of a node | `topology/validate/`, `v6/check` |
+//! | `start` | mounts, volumes, trees of files and commands | `topology/validate/` |
+//! | `link` | links, their ends, and changes of what is in use | `plan/`, `topology/validate/` |
+//! | `address` | addresses, subnets and pools | `plan/build`, `plan/addresses/` |
+//! | `router` | uplinks, translation of IPv4 and routes given by hand | `plan/routing/` |
+//! | `translation` | translation of IPv6, and between the families | `v6/check` |
+//! | `lease` | servers and clients of DHCP | `dhcp/`, `dhcp6/check` |
+//! | `prefix` | delegated and advertised prefixes | `dhcp6/check`, `ndp/check` |
+//! | `dns` | name servers | `dns/check` |
+//! | `region` | regions | `topology/regions` |
+//! | `document` | topologies in files | `topology/text/`, `topology/regions` |
 
 mod address;
 mod dns;

@@ -107,7 +107,7 @@ fn replace_netem(
     join_by_sockets(ends, namespace, impairments, None)
 }
 
-/// Deletes the interfaces of both ends, and makes them again for another carrier.
+/// Deletes both ports of a cable between two switches, and makes them again for another carrier.
 fn make_again(
     ends: &LinkEnds,
     namespace: &WireNamespace,
@@ -115,18 +115,12 @@ fn make_again(
     wanted: &Replacement<'_>,
 ) -> Result<ActiveCarrier> {
     let impairments = wanted.impairments;
-    // 1. The old carrier goes first: the new interfaces have the same names and indices.
+    // 1. The old carrier goes first: the new ports have the same names and indices.
     detach(ends, before)?;
-    // 2. The new ends are made. The ends in stacks are down and have no addresses yet.
+    // 2. The new ports are made, and belong to their bridges. The plan has nothing else for them:
+    //    a port gets the multicast memberships of the stack at the other end, and here is none.
     let pending = attach_ends(ends, namespace, wanted.carrier)?;
-    // 3. Each end gets the settings of the plan: names, addresses, neighbours, routes, sysctls; a
-    //    port of a switch gets its multicast memberships.
-    for side in Side::BOTH {
-        ends.give_settings(side)?;
-    }
-    // 4. The ends of a link that is down go down again. They had to be up for their settings: the
-    //    kernel refuses a route over an interface that is down (ENETDOWN,
-    //    net/ipv4/fib_semantics.c).
+    // 3. The ports of a link that is down go down again. They are up by now, as each new port is.
     if wanted.is_down {
         for side in ends.ends_that_go_down() {
             let mut batch = Batch::new();
@@ -135,12 +129,10 @@ fn make_again(
         }
         return pending.join(ends, impairments);
     }
-    // 5. Only ends that are up are joined: what the kernel sends by itself from a new interface is
+    // 4. Only ports that are up are joined: what the kernel sends by itself from a new interface is
     //    over then, and no counter and no capture sees it.
     ends.await_up(&Side::BOTH)?;
-    let active = pending.join(ends, impairments)?;
-    // 6. Switches have forgotten the port of the deleted interface, or remember another. A
-    //    broadcast teaches them at once.
-    ends.announce()?;
-    Ok(active)
+    // The switches have forgotten who is behind the deleted ports, and flood frames until they have
+    // learnt it again. No stack is at an end that could announce itself.
+    pending.join(ends, impairments)
 }
