@@ -139,7 +139,6 @@ pub(crate) struct TestTarget {
 /// The text is no manifest.
 pub(crate) fn test_targets(text: &str) -> Result<(Vec<TestTarget>, bool), String> {
     let manifest = parse(text)?;
-    let targets = manifest.get("test").and_then(Item::as_array_of_tables);
     let read = |target: &Table| -> Option<TestTarget> {
         let text = |key| target.get(key).and_then(Item::as_str);
         let name = text("name")?.to_owned();
@@ -153,12 +152,83 @@ pub(crate) fn test_targets(text: &str) -> Result<(Vec<TestTarget>, bool), String
             has_own_main: target.get("harness").and_then(Item::as_bool) == Some(false),
         })
     };
-    let named = targets.into_iter().flatten().filter_map(read).collect();
+    let named = tables(&manifest, "test").filter_map(read).collect();
     let package = manifest.get("package");
     let looks = package
         .and_then(|it| it.get("autotests"))
         .and_then(Item::as_bool);
     Ok((named, looks != Some(false)))
+}
+
+/// A file that a manifest names as the root of a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamedRoot {
+    /// The file, below the package.
+    pub(crate) file: PathBuf,
+    /// It is the root of a library or of a program, which are built without dev-dependencies too.
+    pub(crate) is_of_package: bool,
+}
+
+/// Returns the files that the manifest names, by `path`, as roots of targets of any kind.
+///
+/// # Errors
+/// The text is no manifest.
+pub(crate) fn named_roots(text: &str) -> Result<Vec<NamedRoot>, String> {
+    let manifest = parse(text)?;
+    let library = manifest.get("lib").and_then(Item::as_table_like);
+    let library = library.and_then(|it| it.get("path")).map(|it| (true, it));
+    let others = KINDS.iter().flat_map(|(kind, _)| {
+        let of_kind = tables(&manifest, kind).filter_map(|it| it.get("path"));
+        of_kind.map(move |path| (*kind == "bin", path))
+    });
+    let read = |(is_of_package, path): (bool, &Item)| {
+        let file = path.as_str()?.into();
+        Some(NamedRoot {
+            file,
+            is_of_package,
+        })
+    };
+    Ok(library.into_iter().chain(others).filter_map(read).collect())
+}
+
+/// Returns the files of examples, benchmarks and programs with `harness = false`, below the
+/// package. Where the manifest names no file, those are returned that cargo looks for.
+///
+/// # Errors
+/// The text is no manifest.
+pub(crate) fn roots_without_harness(text: &str) -> Result<Vec<PathBuf>, String> {
+    let manifest = parse(text)?;
+    let mut files = Vec::new();
+    for (kind, folder) in KINDS.iter().filter(|(kind, _)| *kind != "test") {
+        for target in tables(&manifest, kind) {
+            let text = |key| target.get(key).and_then(Item::as_str);
+            if target.get("harness").and_then(Item::as_bool) != Some(false) {
+                continue;
+            }
+            match (text("path"), text("name")) {
+                (Some(path), _) => files.push(path.into()),
+                (None, Some(name)) => {
+                    files.push(format!("{folder}/{name}.rs").into());
+                    files.push(format!("{folder}/{name}/main.rs").into());
+                }
+                (None, None) => {}
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// Kinds of targets of which there may be several, and where cargo looks for their files.
+const KINDS: [(&str, &str); 4] = [
+    ("bin", "src/bin"),
+    ("test", "tests"),
+    ("example", "examples"),
+    ("bench", "benches"),
+];
+
+fn tables<'a>(manifest: &'a DocumentMut, kind: &str) -> impl Iterator<Item = &'a Table> {
+    let tables = manifest.get(kind).and_then(Item::as_array_of_tables);
+    tables.into_iter().flatten()
 }
 
 /// Returns the text of a manifest in which the standard harness does not run this test target.
@@ -357,6 +427,24 @@ mod tests {
         ];
         assert_eq!(targets, expected);
         assert!(test_targets("").unwrap().1);
+    }
+
+    #[test]
+    fn files_of_targets_are_known_wherever_they_are() {
+        let text = "[lib]\npath = \"l/a.rs\"\n[[bin]]\nname = \"b\"\npath = \"b.rs\"\n\
+                    [[example]]\nname = \"e\"\nharness = false\n\
+                    [[bench]]\nname = \"f\"\npath = \"x/f.rs\"\nharness = false\n\
+                    [[test]]\nname = \"t\"\nharness = false\n";
+        let roots = named_roots(text).unwrap();
+        let roots: Vec<_> = roots
+            .iter()
+            .map(|it| (it.file.to_str().unwrap(), it.is_of_package))
+            .collect();
+        assert_eq!(roots, [("l/a.rs", true), ("b.rs", true), ("x/f.rs", false)]);
+        let own = roots_without_harness(text).unwrap();
+        let expected = ["examples/e.rs", "examples/e/main.rs", "x/f.rs"];
+        assert_eq!(own, expected.map(PathBuf::from));
+        assert_eq!(named_roots("lib = 1\n").unwrap(), []);
     }
 
     #[test]

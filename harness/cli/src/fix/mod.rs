@@ -86,7 +86,8 @@ Usage: {command} fix [OPTIONS] [FILE|DIRECTORY...]
     ],
     variables: &[],
     notes: "\
-Without FILE, all files below `src` and `tests` are looked at. The standard harness stays: `cargo
+Without FILE, all files of the package's targets are looked at: those below `src`, `tests`,
+`examples` and `benches`, and those that Cargo.toml names. The standard harness stays: `cargo
 test` and nextest run the suite as before. With --main, integration tests are programs of
 snowglobe's runner, where a trial costs no start of a program: Cargo.toml says `harness = false`
 of each, and `snowglobe::main!();` ends its file. --undo takes that back, too.
@@ -152,6 +153,10 @@ fn run(project: &Project, options: &FixOptions) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Remark on tests in an example or a benchmark, of which rustc builds none.
+const WITHOUT_HARNESS: &str =
+    "has `harness = false`, so that its tests are not built, and stays as it is";
+
 /// Everything that is to be written and said.
 struct FixPlan {
     /// Name by which the sources know the crate snowglobe.
@@ -197,6 +202,9 @@ fn plan(
     };
     let targets = suite::targets(project)?;
     let sources = suite::files(project, &options.files)?;
+    let own_mains = cargo_toml::roots_without_harness(&project.text)?;
+    let own_mains = own_mains.into_iter().map(|it| project.package.join(it));
+    let own_mains: BTreeSet<PathBuf> = own_mains.collect();
     let elsewhere = match options.way {
         Conversion::There => systems::files_for_others(&sources),
         // What an earlier version has written into such files is removed as well.
@@ -205,7 +213,11 @@ fn plan(
     let mut files = Vec::new();
     for file in sources {
         if elsewhere.contains(&file.path) {
-            plan.leave_for_others(project, &file);
+            plan.leave(project, &file, systems::FOR_OTHERS);
+            continue;
+        }
+        if options.way == Conversion::There && own_mains.contains(&file.path) {
+            plan.leave(project, &file, WITHOUT_HARNESS);
             continue;
         }
         let target = targets.iter().find(|it| it.file == file.path);
@@ -225,13 +237,12 @@ fn plan(
 }
 
 impl FixPlan {
-    /// Notes that a file which belongs to no program for Linux stays as it is, if the file has
-    /// tests.
-    fn leave_for_others(&mut self, project: &Project, file: &SourceFile) {
+    /// Notes why a file stays as it is, if the file has tests.
+    fn leave(&mut self, project: &Project, file: &SourceFile, why: &str) {
         let converted = source::convert(&file.text, file.part, Conversion::There, &self.name);
         if converted.is_ok_and(|it| it.count > 0) {
             let shown = project.show(&file.path).display();
-            self.left.push(format!("{shown} {}", systems::FOR_OTHERS));
+            self.left.push(format!("{shown} {why}"));
         }
     }
 

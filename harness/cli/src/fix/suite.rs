@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::source::PackagePart;
-use crate::edits::cargo_toml::{self, TestTarget};
+use crate::edits::cargo_toml::{self, NamedRoot, TestTarget};
 use crate::edits::project::Project;
 
 /// A source file, and to which part of the package it belongs.
@@ -13,16 +13,35 @@ pub(super) struct SourceFile {
     pub(super) text: String,
 }
 
-/// Returns the source files below `src` and `tests`, or these of them.
+/// Folders in which cargo looks for targets ("Target auto-discovery" in The Cargo Book).
+const FOLDERS: [&str; 4] = ["src", "tests", "examples", "benches"];
+
+/// Returns the source files of all targets, or these of them: those in the folders in which cargo
+/// looks, and those that `Cargo.toml` names, with the files beside and below them.
 ///
 /// # Errors
 /// A directory or a file cannot be read, or a file that was named is not there.
 pub(super) fn files(project: &Project, named: &[PathBuf]) -> Result<Vec<SourceFile>, String> {
     let mut paths = Vec::new();
     if named.is_empty() {
-        for directory in ["src", "tests"] {
+        for directory in FOLDERS {
             collect(&project.package.join(directory), &mut paths)?;
         }
+    }
+    let roots = cargo_toml::named_roots(&project.text)?;
+    let roots = roots.into_iter().map(|it| NamedRoot {
+        file: project.package.join(it.file),
+        ..it
+    });
+    let roots: Vec<NamedRoot> = roots.filter(|it| it.file.is_file()).collect();
+    for root in roots.iter().filter(|_| named.is_empty()) {
+        let mut more = Vec::new();
+        match modules_of(project, &root.file) {
+            Some(folder) => collect(folder, &mut more)?,
+            None => more.push(root.file.clone()),
+        }
+        more.retain(|path| !paths.contains(path));
+        paths.extend(more);
     }
     for path in named {
         let path = std::path::absolute(path).map_err(|error| error.to_string())?;
@@ -32,9 +51,21 @@ pub(super) fn files(project: &Project, named: &[PathBuf]) -> Result<Vec<SourceFi
         }
     }
     let source = project.package.join("src");
-    let part = |path: &Path| match path.starts_with(&source) {
-        true => PackagePart::Package,
-        false => PackagePart::Test,
+    let is_beside = |root: &&NamedRoot, path: &Path| {
+        let folder = modules_of(project, &root.file);
+        folder.is_some_and(|it| path.starts_with(it))
+    };
+    let part = |path: &Path| {
+        let itself = roots.iter().find(|it| it.file == path);
+        let root = itself.or_else(|| roots.iter().find(|it| is_beside(it, path)));
+        let is_of_package = match path.starts_with(&source) {
+            true => itself.is_none_or(|it| it.is_of_package),
+            false => root.is_some_and(|it| it.is_of_package),
+        };
+        match is_of_package {
+            true => PackagePart::Package,
+            false => PackagePart::Test,
+        }
     };
     let read = |path: PathBuf| {
         let text = std::fs::read_to_string(&path)
@@ -46,6 +77,14 @@ pub(super) fn files(project: &Project, named: &[PathBuf]) -> Result<Vec<SourceFi
         })
     };
     paths.into_iter().map(read).collect()
+}
+
+/// Returns the folder with the modules of a target whose file has a folder of its own: beside a
+/// file in the folder of the package lies everything.
+fn modules_of<'a>(project: &Project, file: &'a Path) -> Option<&'a Path> {
+    let folder = file.parent()?;
+    let is_own = folder != project.package && folder.starts_with(&project.package);
+    is_own.then_some(folder)
 }
 
 /// Collects the source files below a directory, if it is there, in a fixed order. Other packages

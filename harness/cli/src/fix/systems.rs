@@ -1,6 +1,7 @@
 //! Conditions that do not hold on Linux, and the files that are below such conditions: pure.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use syn::punctuated::Punctuated;
@@ -117,14 +118,19 @@ pub(super) fn files_for_others(files: &[SourceFile]) -> BTreeSet<PathBuf> {
     targets.cloned().collect()
 }
 
-/// Returns whether the modules of a file lie beside it: it is the root of a library, a program or a
-/// test ("Module Source Filenames" in The Rust Reference).
+/// Returns whether the modules of a file lie beside it: it is the root of a library, a program, a
+/// test, an example or a benchmark ("Module Source Filenames" in The Rust Reference).
 fn is_root_file(path: &Path) -> bool {
     let is_named = ["lib.rs", "main.rs"]
         .iter()
         .any(|name| path.ends_with(name));
     let parent = path.parent().and_then(Path::file_name);
-    is_named || parent.is_some_and(|it| it == "tests")
+    let holds_roots = |it: &OsStr| {
+        ["tests", "examples", "benches", "bin"]
+            .iter()
+            .any(|name| it == *name)
+    };
+    is_named || parent.is_some_and(holds_roots)
 }
 
 /// A `mod` without a body, and a file that it may mean.

@@ -260,3 +260,75 @@ fn new_tests_of_a_suite_with_a_main_of_ours_are_converted() {
         "{converted}"
     );
 }
+
+/// Tests are where cargo finds targets, and where `Cargo.toml` names them.
+#[test]
+fn tests_of_all_targets_are_converted_and_back() {
+    let project = suite();
+    let test = "#[test]\nfn a() {}\n";
+    let inside = "fn main() {}\n#[cfg(test)]\nmod tests {\n    #[test]\n    fn a() {}\n}\n";
+    let manifest = format!(
+        "{MANIFEST}\n[lib]\npath = \"library/all.rs\"\n[[test]]\nname = \"it\"\npath = \"checks/it.rs\"\n\
+         [[bin]]\nname = \"b\"\npath = \"b.rs\"\n[[bench]]\nname = \"own\"\nharness = false\n\
+         [[example]]\nname = \"quiet\"\nharness = false\n"
+    );
+    write(&project, "Cargo.toml", &manifest);
+    let files = [
+        (
+            "library/all.rs",
+            test,
+            "#[cfg_attr(test, snowglobe::test)]\n#[test]",
+        ),
+        (
+            "library/part.rs",
+            test,
+            "#[cfg_attr(test, snowglobe::test)]\n#[test]",
+        ),
+        ("checks/it.rs", test, "#[snowglobe::test]\n#[test]"),
+        ("checks/part/mod.rs", test, "#[snowglobe::test]\n#[test]"),
+        ("b.rs", test, "#[cfg_attr(test, snowglobe::test)]\n#[test]"),
+        (
+            "examples/e.rs",
+            inside,
+            "    #[snowglobe::test]\n    #[test]",
+        ),
+        (
+            "examples/large/main.rs",
+            test,
+            "#[snowglobe::test]\n#[test]",
+        ),
+        ("benches/part.rs", test, "#[snowglobe::test]\n#[test]"),
+        ("benches/own.rs", inside, inside),
+        ("examples/quiet.rs", "fn main() {}\n", "fn main() {}\n"),
+        // Beside a target in the folder of the package lies what belongs to none.
+        ("loose.rs", test, test),
+    ];
+    for (path, before, _) in files {
+        write(&project, path, before);
+    }
+    let done = snowglobe(project.path(), &["fix", "--yes"]);
+    let said = text(&done.stderr);
+    assert!(done.status.success(), "{said}");
+    for (path, _, after) in files {
+        let text = read(&project, path);
+        assert!(text.contains(after), "{path}: {text}");
+    }
+    let own =
+        "benches/own.rs has `harness = false`, so that its tests are not built, and stays as it is";
+    says(&said, &[own, "12 tests are trials now; 1 stays as it is"]);
+    assert!(!said.contains("quiet"), "{said}");
+
+    // The dependency goes only where no target needs it.
+    let some = snowglobe(
+        project.path(),
+        &["fix", "--undo", "--yes", "src", "library"],
+    );
+    assert!(some.status.success(), "{}", text(&some.stderr));
+    says(&read(&project, "Cargo.toml"), &["snowglobe"]);
+    let undone = snowglobe(project.path(), &["fix", "--undo", "--yes"]);
+    assert!(undone.status.success(), "{}", text(&undone.stderr));
+    for (path, before, _) in files {
+        assert_eq!(read(&project, path), before, "{path}");
+    }
+    assert!(!read(&project, "Cargo.toml").contains("snowglobe"));
+}
