@@ -90,6 +90,10 @@ pub enum Exhausted {
 /// the NAT was rebound to. A packet to the address of the uplink for which there is no mapping
 /// reaches the router itself, unless hairpinning is [`Off`](Hairpinning::Off). nftables hairpins
 /// only forwarded ports and ports that a host has asked for.
+///
+/// The NAT of snowglobe sends no ICMP errors back: where a host refuses a datagram that came back,
+/// the kernel of the router takes the error in, and the sender hears nothing. RFC 5508, REQ-7 asks
+/// for more, and nftables does more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Hairpinning {
