@@ -22,6 +22,8 @@ impl Schedules {
     /// Stops all schedules, and waits until all their faults are healed. The guards of the
     /// schedules report faults that could not be healed.
     pub(crate) fn stop_all(&self) {
+        // The lock is not held during the waits, which last until faults are healed: the test may
+        // start another schedule meanwhile.
         let all = std::mem::take(&mut *self.all.lock());
         for progress in all.iter().filter_map(Weak::upgrade) {
             progress.stop();

@@ -81,7 +81,7 @@ pub(crate) fn run_for(
     if let Some(scale) = args.time_scale {
         time_scale::set(scale);
     }
-    keep_settings(args);
+    keep_settings(args.timeout, args.user.as_deref(), args.time_scale);
     let mut args = args.clone();
     if args.shuffle && args.shuffle_seed.is_none() {
         args.shuffle_seed = Some(random_seed());

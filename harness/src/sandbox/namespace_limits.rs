@@ -88,6 +88,8 @@ pub(crate) fn clone_patiently(
                     pause,
                 }) =>
             {
+                // The kernel tells nobody when it gives a namespace back. So the call is tried
+                // again.
                 sleep(pause);
                 pause = (2 * pause).min(Duration::from_millis(256));
             }

@@ -33,7 +33,8 @@ fn found_out(world: &World) -> [Dependence; 2] {
     [mapping, filtering]
 }
 
-#[snowglobe::test]
+// Nine labs, one after the other, take more than a minute on a machine with ten times the load.
+#[snowglobe::test(timeout = "300s")]
 fn each_of_the_nine_behaviours_is_what_hosts_find_out() -> TestResult {
     for mapping in Dependence::ALL {
         for filtering in Dependence::ALL {
@@ -48,7 +49,7 @@ fn each_of_the_nine_behaviours_is_what_hosts_find_out() -> TestResult {
     Ok(())
 }
 
-#[snowglobe::test]
+#[snowglobe::test(timeout = "300s")]
 fn a_home_with_another_nat_lets_in_whom_that_nat_lets_in() -> TestResult {
     for (name, preset) in preset::ALL {
         let nat = preset();

@@ -98,7 +98,7 @@ impl Pair {
     fn psql(&self, node: &str, query: &str) -> TestResult<Command<'_>> {
         // A server without power says nothing, and its kernel neither.
         let to = format!(
-            "host={node} user=postgres connect_timeout=3 keepalives_idle=1 \
+            "host={node} user=postgres connect_timeout=15 keepalives_idle=1 \
              keepalives_interval=1 keepalives_count=2 tcp_user_timeout=3000"
         );
         Ok(self.postgresql.psql(self.node("client")?, &to, query))

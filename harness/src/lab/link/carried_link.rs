@@ -71,6 +71,7 @@ impl CarriedLink {
     /// translation of addresses that the plan now has for the wire.
     pub(super) fn set_ends(&mut self, ends: LinkEnds) -> Result<()> {
         self.ends = ends;
+        // The translation is the work of the wire, past which a shortcut leads.
         if self.ends.cable().translates() {
             self.without_shortcut()?;
         }

@@ -8,8 +8,8 @@
 //! A *carrier* is the mechanism that carries the packets of a link. The kernel uses the word for
 //! something else: whether an interface sees a cable. Code calls that `lower_up`, as the flag
 //! IFF_LOWER_UP of netdevice(7), and comments say that an interface has, gets or loses its carrier.
-//! It changes when a link goes down or up (`state`, `take_down` and `bring_up`), by whatever carries
-//! the link.
+//! The flag changes when a link goes down or up (`state`, `take_down` and `bring_up`), by whatever
+//! carries the link.
 //!
 //! | file | role |
 //! |---|---|

@@ -1,8 +1,9 @@
 //! A process that another run of the same program has started, to run one trial once more.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
-use super::arguments::Arguments;
+use crate::model::time_scale::TimeScale;
 use crate::trial::time_scale;
 
 /// Environment variable with the path of the trial for which a process was started.
@@ -26,13 +27,15 @@ static SETTINGS: OnceLock<Vec<(&'static str, String)>> = OnceLock::new();
 
 /// Keeps the settings of this run on which the verdict of a trial can depend, for other runs of the
 /// trial. Lines to copy are made where nobody has the arguments.
-pub(crate) fn keep_settings(args: &Arguments) {
-    let timeout = args.timeout.map(|it| format!("{}ms", it.as_millis()));
-    let scale = args.time_scale.map(|it| it.to_string());
+pub(crate) fn keep_settings(
+    timeout: Option<Duration>,
+    user: Option<&str>,
+    scale: Option<TimeScale>,
+) {
     let all = [
-        (TIMEOUT, timeout),
-        (USER, args.user.clone()),
-        (time_scale::VARIABLE, scale),
+        (TIMEOUT, timeout.map(|it| format!("{}ms", it.as_millis()))),
+        (USER, user.map(str::to_owned)),
+        (time_scale::VARIABLE, scale.map(|it| it.to_string())),
     ];
     let given = all.into_iter();
     let given = given.filter_map(|(variable, value)| Some((variable, value?)));

@@ -41,9 +41,10 @@ impl Outbox {
         self.flush(Some(Duration::ZERO));
     }
 
-    /// Writes everything, unless the reader reads nothing for so long.
-    pub(crate) fn flush_with_patience(&mut self, patience: Duration) {
-        self.flush(Some(patience));
+    /// Writes everything, unless the reader reads nothing for a moment.
+    pub(crate) fn flush_for_a_reader(&mut self) {
+        // A pager that nobody reads, or a terminal that is stopped, would take for ever.
+        self.flush(Some(Duration::from_millis(200)));
     }
 
     /// Writes everything.

@@ -182,9 +182,9 @@ impl Printer {
         self.out.flush_some();
     }
 
-    /// Writes everything, unless the reader reads nothing for so long.
-    pub(crate) fn flush_with_patience(&mut self, patience: Duration) {
-        self.out.flush_with_patience(patience);
+    /// Writes everything, unless the reader reads nothing for a moment.
+    pub(crate) fn flush_for_a_reader(&mut self) {
+        self.out.flush_for_a_reader();
     }
 
     /// Writes everything, however long the reader takes.

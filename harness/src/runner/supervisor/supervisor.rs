@@ -457,11 +457,8 @@ impl<'a> Supervisor<'a> {
 
     /// Kills everything and ends the process. Called for a second signal.
     fn end_now(&mut self, signal: i32) -> ! {
-        /// Time that a reader has for each piece of the report. A pager that nobody reads, or a
-        /// terminal that is stopped, would hold up the end for ever.
-        const PATIENCE: Duration = Duration::from_millis(200);
         self.zygotes.end();
-        self.printer.flush_with_patience(PATIENCE);
+        self.printer.flush_for_a_reader();
         std::process::exit(128 + signal)
     }
 

@@ -39,9 +39,12 @@ impl NodeClock {
     /// Sets the clock of all programs, those of the future too.
     pub(super) fn set(&mut self, clock: ClockRule) -> ClockReply {
         match self {
+            // Such a node has no clock to which the request could apply (errno(3), ENOTTY).
             Self::Machines => ClockReply::Refused(Errno::ENOTTY as i32),
             Self::Refused(errno) => ClockReply::Refused(*errno as i32),
             Self::Own(tracer) => {
+                // This process is the first of the PID namespace, so that every program of the node
+                // is a descendant, however it was started (pid_namespaces(7)).
                 let first = std::process::id().cast_signed();
                 let ClockRule {
                     reference,

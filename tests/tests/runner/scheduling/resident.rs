@@ -150,7 +150,10 @@ fn each_start_that_is_alike_has_what_is_its_own() {
         assert!(failed.stdout.contains("to stdout"), "{}", failed.stdout);
         assert!(failed.stderr.contains("as it should"), "{}", failed.stderr);
     }
-    assert_eq!(residents().len(), 2, "{:?}", processes());
+    // Two at most: one for each likeness. On a slow machine one of them has been idle for so long
+    // that it has ended.
+    let count = residents().len();
+    assert!((1..=2).contains(&count), "{:?}", processes());
     // The trials are gone with their starts.
     assert!(named("snowglobe-trial").is_empty(), "{:?}", processes());
     run.kill();

@@ -289,9 +289,9 @@ impl Nemesis {
         self
     }
 
-    /// Sets how long a fault of a role waits for a node that has the role. Without a time, the fault
-    /// is left out at once where no node has the role. A fault that has waited is healed as much
-    /// later.
+    /// Sets how long a fault of a role waits for a node that has the role. Without a time, the
+    /// fault is left out at once where no node has the role. A fault that has waited is healed as
+    /// much later.
     #[must_use]
     pub fn waits(mut self, waits: Duration) -> Self {
         self.waits = Some(waits);

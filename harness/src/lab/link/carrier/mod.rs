@@ -33,9 +33,10 @@
 //!    is made again: `detach` takes the old carrier away, `attach` makes the new ends, which get
 //!    their settings, come up, are joined and are announced.
 //! 4. The settings that the kernel has not given to an interface that was made anew are told by an
-//!    event. Where a link between a node and a switch is down, the node's interface is told so again, since the new carrier stands
-//!    between it and the port that is down. Cuts are made again, then partitions, then monitors: no
-//!    frame that a fault keeps out may be seen to arrive in a capture.
+//!    event. Where a link between a node and a switch is down, the node's interface is told so
+//!    again, since the new carrier stands between it and the port that is down. Cuts are made
+//!    again, then partitions, then monitors: no frame that a fault keeps out may be seen to arrive
+//!    in a capture.
 //! 5. The change is recorded as an event.
 //!
 //! A link never becomes a plain veth pair again: what stands between its ends stays when the last

@@ -89,6 +89,7 @@ impl LeasedHairpins {
             netfilter::hairpins(netfilter, &addresses)
         });
         let rules = rules.unwrap_or_default();
+        // An exchange of rules sets their counters to zero, so rules that are in place stay.
         if rules != self.rules {
             let mut filter = stack.packet_filter().lock();
             netfilter::install_hairpins(&mut filter, netns.as_fd(), &rules)?;
@@ -104,6 +105,7 @@ impl LeasedHairpins {
         self.rules = rules;
         let before = std::mem::replace(&mut self.diverted, diverted);
         let mut batch = Batch::new();
+        // What was there goes first: a new lease may have the old address, with another router.
         before.iter().for_each(|it| it.end(&mut batch));
         self.diverted.iter().for_each(|it| it.begin(&mut batch));
         match batch.is_empty() {

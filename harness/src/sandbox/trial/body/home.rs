@@ -46,6 +46,7 @@ pub(super) fn make_private(isolation: Isolation, index: u32) {
         }
         _ => {}
     }
+    // This comes before HOME changes, by whose old value the directories are found.
     keep_what_lies_in_home();
     for name in IN_HOME {
         remove_env(name);
