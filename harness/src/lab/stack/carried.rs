@@ -84,7 +84,9 @@ impl InterfaceState {
             name: self.name(),
         };
         // Sysctls first: some of them decide what becomes of addresses.
-        self.write(netns, |path| !is_secret(path) && !comes_last(path))?;
+        self.write(netns, |path| {
+            !is_mtu(path) && !is_secret(path) && !is_by_netlink(path)
+        })?;
         let mut netlink = Netlink::open_in(netns).map_err(&explain)?;
         let features = match &self.features {
             Some(features) => netlink.set_features(device, features),
@@ -93,14 +95,7 @@ impl InterfaceState {
         let mut refused = netlink
             .give_carried(device, &self.settings)
             .map_err(&explain)?;
-        // A secret changes how addresses are made, and this says how in the end.
-        self.write(netns, is_secret)?;
-        let generation = netlink.give_generation(device, &self.settings);
-        refused.extend(
-            [features, generation]
-                .into_iter()
-                .filter_map(std::result::Result::err),
-        );
+        refused.extend(features.err());
         // The interface has joined some groups by itself: those of all hosts and of its addresses.
         let join = || {
             let there = groups(index);
@@ -113,9 +108,27 @@ impl InterfaceState {
         Ok(Restored { members, refused })
     }
 
-    /// Gives the interface what the kernel sets itself when it comes up. It is up by now.
-    pub(crate) fn finish(&self, netns: BorrowedFd<'_>) -> Result<()> {
-        self.write(netns, comes_last)
+    /// Gives the interface what the kernel sets, or acts upon, when the interface gets its carrier.
+    /// It has a carrier and addresses by now. Returns what the kernel refused.
+    pub(crate) fn finish(
+        &self,
+        netns: BorrowedFd<'_>,
+        index: u32,
+        explain: impl Fn(NetlinkError) -> LabError,
+    ) -> Result<Option<NetlinkError>> {
+        let device = Device {
+            index,
+            name: self.name(),
+        };
+        // A secret changes how addresses are made, and the next request says how in the end.
+        self.write(netns, is_secret)?;
+        let generation = Netlink::open_in(netns)
+            .map_err(explain)?
+            .give_generation(device, &self.settings);
+        // That request waits for the kernel's own work on the carrier, which sets the MTU of IPv6
+        // (net/core/link_watch.c holds the lock of rtnetlink).
+        self.write(netns, is_mtu)?;
+        Ok(generation.err())
     }
 
     /// Writes the sysctls that are due and have other values.
@@ -129,18 +142,22 @@ fn enter(errno: crate::kernel::errno::Errno) -> LabError {
     LabError::refused("enter the network namespace of a node", errno)
 }
 
-/// Tells whether a sysctl is the secret of which an interface makes IPv6 addresses. The kernel then
-/// makes them of it, whatever it has done before (net/ipv6/addrconf.c,
-/// addrconf_sysctl_stable_secret).
+/// Tells whether a sysctl is the MTU of IPv6, which the kernel sets when the interface gets its
+/// carrier (net/ipv6/addrconf.c, addrconf_notify).
+fn is_mtu(path: &str) -> bool {
+    path.starts_with(V6) && path.ends_with("/mtu")
+}
+
+/// Tells whether a sysctl is the secret of which the kernel makes addresses when the interface gets
+/// its carrier.
 fn is_secret(path: &str) -> bool {
     path.starts_with(V6) && path.ends_with("/stable_secret")
 }
 
-/// Tells whether a sysctl is one that the kernel sets itself when the interface has its carrier, or
-/// acts upon at once while the interface has no address (net/ipv6/addrconf.c, addrconf_notify and
-/// addrconf_sysctl_addr_gen_mode).
-fn comes_last(path: &str) -> bool {
-    path.starts_with(V6) && (path.ends_with("/mtu") || path.ends_with("/addr_gen_mode"))
+/// Tells whether a sysctl says how addresses are made. The kernel makes some at once when it is
+/// written (addrconf_sysctl_addr_gen_mode there).
+fn is_by_netlink(path: &str) -> bool {
+    path.starts_with(V6) && path.ends_with("/addr_gen_mode")
 }
 
 /// Settings of IPv6, below `/proc/sys`.

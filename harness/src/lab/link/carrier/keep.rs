@@ -197,7 +197,8 @@ pub(crate) fn keep_one(
     for side in Side::BOTH {
         ends.await_if_up(side)?;
     }
-    state.finish(ends.require_netns(anew)?)?;
+    let refused = state.finish(ends.require_netns(anew)?, device.index, explain)?;
+    restored.refused.extend(refused);
     drop(neighbours);
     // The kernel has removed the next hops of the kept interface as its carrier was away.
     let index = ends.device(kept).index;
