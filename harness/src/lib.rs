@@ -179,10 +179,10 @@
 //! }
 //! ```
 //!
-//! The same holds for `rstest`, `test_case`, `test_log::test`, `googletest::gtest`, `tokio::test`
-//! and `quickcheck`. In `proptest! { … }` write `#[snowglobe::test]` in the place of `#[test]`.
-//! Where a macro writes `#[test]` itself, as `quickcheck! { … }` does, `use snowglobe::test;` in
-//! the same module makes trials of its tests. `rstest` puts its cases into a module of their own,
+//! The same holds for `rstest`, `test_case`, `test_log::test`, `googletest::gtest`, `yare`,
+//! `tokio::test` and `quickcheck`. In `proptest! { … }` write `#[snowglobe::test]` in the place of
+//! `#[test]`. Where a macro writes `#[test]` itself, as `quickcheck! { … }`, `use snowglobe::test;`
+//! in its module makes trials of its tests. `rstest` puts its cases into a module of their own,
 //! where such a `#[test]` "is ambiguous" to rustc (E0659): write `#[snowglobe::test]` there.
 //!
 //! A target with `harness = false` runs trials only: rustc drops all other tests from it. If there

@@ -106,6 +106,9 @@ pub(crate) fn arrange(
     if is_last || !function.attributes.iter().any(is_foreign) {
         return Ok(Arranged::Test(Box::new(function)));
     }
+    if let Some(named) = names_its_tests_by(&function) {
+        return Ok(Arranged::Later(name_ours_by(named, options, function)));
+    }
     let place = if makes_cases(&function) && !function.is_async() {
         // test_case puts `#[test]` before our attribute, unless the function is `async`; and where
         // `#[test]` comes first and there is no standard harness, rustc drops the test and with it
@@ -124,6 +127,43 @@ pub(crate) fn arrange(
             ("__function", &function.tokens()),
         ],
     )))
+}
+
+/// Returns the attribute by which a `#[parameterized(…)]` on the function is told what makes a test
+/// of each of its cases. It puts `#[test]` before all other attributes otherwise, and where there
+/// is no standard harness, rustc then drops the test and with it our attribute.
+///
+/// Two crates have an attribute of that name: that of yare has names of cases in front,
+/// `one = { 1, 2 }`, and that of the crate parameterized has names of arguments, `a = { 1, 3 }`.
+fn names_its_tests_by(function: &Function) -> Option<&'static str> {
+    let attributes = &function.attributes;
+    let maker = attributes
+        .iter()
+        .find(|it| is_named(it, &["parameterized"]))?;
+    let first = maker.list().into_iter().next()?.to_string();
+    let is_argument = |argument: TokenStream| {
+        let mut words = argument.into_iter().map(|token| token.to_string());
+        words.find(|word| word != "mut") == Some(first.clone())
+    };
+    let named = match function.arguments().into_iter().any(is_argument) {
+        true => "parameterized_macro",
+        false => "test_macro",
+    };
+    let is_told_already = attributes.iter().any(|it| is_named(it, &[named]));
+    (!is_told_already).then_some(named)
+}
+
+/// Names our attribute in an attribute of this name, behind all others.
+fn name_ours_by(named: &str, options: &TokenStream, mut function: Function) -> TokenStream {
+    let attributes = std::mem::take(&mut function.attributes);
+    fill(
+        &format!("__attributes #[{named}(::snowglobe::test(__last, __options))] __function"),
+        &[
+            ("__attributes", &all_tokens(&attributes)),
+            ("__options", options),
+            ("__function", &function.tokens()),
+        ],
+    )
 }
 
 /// Makes one attribute of two of ours.

@@ -45,6 +45,32 @@ async fn async_cases_below(number: u32) {
     assert!(is_even(number));
 }
 
+#[snowglobe::test]
+#[yare::parameterized(one = { 2, 4 }, named = { 6, 8 })]
+fn yare_below(a: u32, b: u32) {
+    assert!(is_even(a + b));
+}
+
+#[snowglobe::test]
+#[yare::parameterized(five = { 5 })]
+#[should_panic = "five"]
+fn yare_panics(number: u32) {
+    assert!(is_even(number), "five");
+}
+
+#[snowglobe::test]
+#[yare::parameterized(one = { 2 })]
+async fn yare_async(number: u32) {
+    tokio::task::yield_now().await;
+    assert!(is_even(number));
+}
+
+#[yare::parameterized(one = { 2 })]
+#[test_macro(snowglobe::test)]
+fn yare_names_ours(number: u32) {
+    assert!(is_even(number));
+}
+
 #[rstest::fixture]
 fn two() -> u32 {
     2
@@ -326,7 +352,7 @@ mod failing {
 }
 
 /// Numbers of tests in the functions and modules above. test-case chooses the names of its cases.
-const COUNTS: [(&str, usize); 30] = [
+const COUNTS: [(&str, usize); 34] = [
     ("async_cases_above::", 2),
     ("async_cases_below::", 1),
     ("cases_below::", 2),
@@ -357,6 +383,10 @@ const COUNTS: [(&str, usize); 30] = [
     ("test_log_above", 1),
     ("test_log_below", 1),
     ("tokio_", 2),
+    ("yare_async::", 1),
+    ("yare_below::", 2),
+    ("yare_names_ours::", 1),
+    ("yare_panics::", 1),
 ];
 
 /// Fails unless the program lists each test once, those above and those that `more` counts.
