@@ -8,6 +8,12 @@
 //! this option. The `resolv.conf` of a node names the name servers without any advertisement.
 //! [`Advertiser::change`] advertises another prefix while hosts are connected.
 //!
+//! A prefix that is [named](AdvertiseSpec::prefix) is known to the hosts alone: neither the router
+//! nor those in front of it have a route there, so that hosts reach one another by its addresses,
+//! and nobody beyond. A prefix that is reached from the Internet is the subnet of the link, or one
+//! that the router is [delegated](AdvertiseSpec::delegated) and that changes by
+//! [`Lab::set_dhcp6`](crate::Lab::set_dhcp6).
+//!
 //! A router may tell hosts to get their addresses by DHCPv6 instead ([`AdvertiseSpec::managed`]),
 //! or advertise a prefix that it is delegated by its uplink ([`AdvertiseSpec::delegated`]): see
 //! [`dhcp6`](crate::dhcp6). Names of such hosts stand for their IPv4 addresses only, in hosts files

@@ -66,7 +66,8 @@ impl AdvertiseSpec {
         Self::default()
     }
 
-    /// Sets another prefix, a /64, on all networks of the node.
+    /// Sets another prefix, a /64, on all networks of the node. No router gets a route to it: hosts
+    /// reach one another by it, and nobody beyond.
     pub fn prefix(mut self, prefix: impl ToString) -> Self {
         self.prefix = Some(prefix.to_string());
         self
