@@ -215,6 +215,7 @@ mod tests {
 
     use super::*;
     use crate::events::Events;
+    use crate::trial::patience::Patience;
 
     fn note(text: &str) -> EventKind {
         EventKind::Note(text.to_owned())
@@ -228,10 +229,10 @@ mod tests {
     fn each_reader_has_a_place_of_its_own() {
         let journal = Journal::start();
         journal.record(note("one"));
-        let mut first = Events::new(&journal, Duration::ZERO);
+        let mut first = Events::new(&journal, Patience::of(Duration::ZERO));
         assert_eq!(texts(&first.so_far()), ["one"]);
         journal.record(note("two"));
-        let mut second = Events::new(&journal, Duration::ZERO);
+        let mut second = Events::new(&journal, Patience::of(Duration::ZERO));
         assert_eq!(texts(&first.so_far()), ["two"]);
         assert_eq!(texts(&second.so_far()), ["one", "two"]);
         let times: Vec<_> = second
@@ -246,7 +247,7 @@ mod tests {
     #[test]
     fn a_reader_waits_for_an_event_that_another_thread_records() {
         let journal = Journal::start();
-        let mut events = Events::new(&journal, Duration::from_secs(30));
+        let mut events = Events::new(&journal, Patience::of(Duration::from_secs(30)));
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 journal.record(note("not this one"));
@@ -262,7 +263,7 @@ mod tests {
     fn an_event_that_does_not_come_is_an_error_with_the_last_one() {
         let journal = Journal::start();
         journal.record(note("another"));
-        let mut events = Events::new(&journal, Duration::ZERO);
+        let mut events = Events::new(&journal, Patience::of(Duration::ZERO));
         let error = events.wait_for("the flood", |_| false).unwrap_err();
         assert!(error.is_timeout());
         let text = error.to_string();
@@ -282,7 +283,7 @@ mod tests {
     #[test]
     fn a_reader_is_told_how_much_it_has_missed() {
         let journal = Journal::start();
-        let mut events = Events::new(&journal, Duration::ZERO);
+        let mut events = Events::new(&journal, Patience::of(Duration::ZERO));
         for number in 0..KEPT + 7 {
             journal.record(note(&number.to_string()));
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::event::Event;
 use super::journal::{Journal, Next};
+use crate::trial::patience::Patience;
 
 /// The events of a lab, read from the start of the lab on: `Lab::events`.
 ///
@@ -16,11 +17,11 @@ pub struct Events {
     journal: Arc<Journal>,
     next: u64,
     missed: u64,
-    patience: Duration,
+    patience: Patience,
 }
 
 impl Events {
-    pub(crate) fn new(journal: &Arc<Journal>, patience: Duration) -> Self {
+    pub(crate) fn new(journal: &Arc<Journal>, patience: Patience) -> Self {
         Self {
             journal: Arc::clone(journal),
             next: 0,
@@ -47,7 +48,7 @@ impl Events {
     /// ```
     #[must_use]
     pub fn within(mut self, limit: Duration) -> Self {
-        self.patience = limit;
+        self.patience = Patience::of(limit);
         self
     }
 
@@ -78,7 +79,7 @@ impl Events {
         what: &str,
         mut wanted: impl FnMut(&Event) -> bool,
     ) -> Result<Arc<Event>, EventError> {
-        self.wait_by(what, &mut wanted, Instant::now() + self.patience)
+        self.wait_by(what, &mut wanted, Instant::now() + self.patience.limit())
     }
 
     /// Waits for the next event, as [`next_event`](Events::next_event) does, and lets other futures
@@ -109,7 +110,7 @@ impl Events {
         what: &str,
         mut wanted: impl FnMut(&Event) -> bool,
     ) -> Result<Arc<Event>, EventError> {
-        let patience = self.patience;
+        let patience = self.patience.limit();
         let wait = |now| self.wait_by(what, &mut wanted, now);
         crate::attempts::attempts(patience, EventError::is_timeout, wait).await
     }
@@ -131,7 +132,7 @@ impl Events {
                     continue;
                 }
                 Next::TimedOut(last) => EventErrorCause::TimedOut {
-                    limit: self.patience,
+                    limit: self.patience.limit(),
                     last,
                 },
                 Next::Closed => EventErrorCause::LabIsGone,

@@ -1,9 +1,10 @@
 //! A meeting point.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::kernel::sync::{Lock, Notifier};
 use crate::lab::error::{LabError, Result};
+use crate::trial::patience::Patience;
 
 /// A meeting point of threads or futures, in whichever nodes they are; made by
 /// [`Lab::barrier`](crate::lab::Lab::barrier).
@@ -28,7 +29,7 @@ use crate::lab::error::{LabError, Result};
 #[derive(Debug)]
 pub struct Barrier {
     count: usize,
-    limit: Duration,
+    patience: Patience,
     state: Lock<BarrierState>,
     changed: Notifier,
 }
@@ -40,10 +41,10 @@ struct BarrierState {
 }
 
 impl Barrier {
-    pub(crate) fn new(count: usize, limit: Duration) -> Barrier {
+    pub(crate) fn new(count: usize, patience: Patience) -> Barrier {
         Barrier {
             count,
-            limit,
+            patience,
             state: Lock::default(),
             changed: Notifier::new(),
         }
@@ -58,7 +59,7 @@ impl Barrier {
         let Some(round) = self.arrive(who) else {
             return Ok(true);
         };
-        self.await_others(round, Instant::now() + self.limit)?;
+        self.await_others(round, Instant::now() + self.patience.limit())?;
         Ok(false)
     }
 
@@ -76,7 +77,7 @@ impl Barrier {
             return Ok(true);
         };
         let wait = |now| self.await_others(round, now);
-        crate::attempts::attempts(self.limit, LabError::is_timeout, wait).await?;
+        crate::attempts::attempts(self.patience.limit(), LabError::is_timeout, wait).await?;
         Ok(false)
     }
 
@@ -106,7 +107,7 @@ impl Barrier {
             if left.is_zero() {
                 let what = format!("{} to meet", self.count);
                 let came = format!("only {} came", state.here.join(", "));
-                return Err(LabError::timed_out(what, self.limit, came));
+                return Err(LabError::timed_out(what, self.patience.limit(), came));
             }
             state = self.changed.wait_timeout(state, left);
         }
@@ -116,11 +117,13 @@ impl Barrier {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn who_waits_alone_gives_up_and_says_who_came() {
-        let error = Barrier::new(2, Duration::from_millis(1))
+        let error = Barrier::new(2, Patience::of(Duration::from_millis(1)))
             .wait("alice")
             .unwrap_err();
         assert!(error.to_string().ends_with("only alice came"), "{error}");
@@ -128,7 +131,7 @@ mod tests {
 
     #[test]
     fn all_meet_round_after_round() {
-        let barrier = Barrier::new(4, Duration::from_secs(10));
+        let barrier = Barrier::new(4, Patience::default());
         let last: usize = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4)
                 .map(|n| {

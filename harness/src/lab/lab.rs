@@ -17,7 +17,6 @@ use crate::lab::link::services::LinkServices;
 use crate::lab::node::node::Node;
 use crate::lab::node::services::NodeServices;
 use crate::lab::packet_filter::watcher::FirewallWatcher;
-use crate::lab::patience::Patience;
 use crate::lab::schedules::Schedules;
 use crate::lab::services::dns::dns::Dns;
 use crate::lab::stack::stack::Stack;
@@ -27,6 +26,7 @@ use crate::lab::wait::{Condition, until};
 use crate::observe::{CaptureGuard, CapturePolicy};
 use crate::topology::plan::StackId;
 use crate::topology::{LinkId, NodeId, Owner, Plan, PodId, Topology};
+use crate::trial::patience::Patience;
 
 /// A topology brought to life; dropping it takes everything away.
 ///
@@ -136,8 +136,9 @@ impl Lab {
         self.dir.volume(name)
     }
 
-    /// Sets the time after which `wait_for_port`, `wait_for_log`, `wait_until` and barriers fail:
-    /// 10 s unless changed.
+    /// Sets the time after which waits fail that begin from now on: `wait_for_port`,
+    /// `wait_for_log`, `wait_until`, those for events and packets, barriers. It is 10 s unless
+    /// changed.
     pub fn set_patience(&self, limit: Duration) {
         self.patience.set(limit);
     }
@@ -158,12 +159,12 @@ impl Lab {
     /// # }
     /// ```
     pub fn events(&self) -> Events {
-        Events::new(&self.journal, self.patience.limit())
+        Events::new(&self.journal, self.patience.clone())
     }
 
     /// Makes a meeting point for `count` threads, in whichever nodes the threads are.
     pub fn barrier(&self, count: usize) -> Barrier {
-        Barrier::new(count, self.patience.limit())
+        Barrier::new(count, self.patience.clone())
     }
 
     /// Waits until `condition` holds: a `bool`, an `Option` or a `Result`, which is looked at again

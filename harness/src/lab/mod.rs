@@ -125,7 +125,7 @@
 //! | `packet_filter/` | translation, firewalls and captive portals, as rules of the kernel |
 //! | `schedules` | schedules of faults that are carried out, and how far each is |
 //! | `first_process` | the processes that hold namespaces |
-//! | `wait`, `barrier`, `patience` | waits, and their limit |
+//! | `wait`, `barrier` | waits |
 //! | `error` | [`LabError`] |
 //! | `unfit/` | reasons why a node, link, program or lab cannot do what is asked of it |
 //! | `failure` | reasons why something failed for another reason than an error number |
@@ -149,7 +149,6 @@ mod log_rules;
 mod nemesis;
 mod node;
 mod packet_filter;
-mod patience;
 mod process;
 mod router;
 mod schedules;

@@ -1,7 +1,6 @@
 //! A packet rule as a test holds it: in force while its guard lives.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::error::Result;
 use super::hits::wait_for_hits;
@@ -9,6 +8,7 @@ use super::hits::wait_for_hits;
 use super::hits::wait_for_hits_async;
 use crate::model::packet::Packet;
 use crate::model::rules::{Match, Rule, RuleBook, Verdict};
+use crate::trial::patience::Patience;
 
 /// A rule of a link, in force until this is dropped.
 ///
@@ -28,7 +28,7 @@ use crate::model::rules::{Match, Rule, RuleBook, Verdict};
 pub struct RuleGuard {
     book: Arc<RuleBook>,
     rule: Arc<Rule>,
-    patience: Duration,
+    patience: Patience,
 }
 
 impl RuleGuard {
@@ -40,7 +40,7 @@ impl RuleGuard {
         book: &Arc<RuleBook>,
         matching: Match,
         verdict: Verdict,
-        patience: Duration,
+        patience: Patience,
     ) -> Result<Self> {
         Ok(Self {
             rule: book.add(matching, verdict)?,
@@ -67,7 +67,7 @@ impl RuleGuard {
     /// Fewer packets came in time; the error shows the last packets that the rule is not about.
     /// Or a closure of the match has panicked.
     pub fn wait_for_hits(&self, n: u64) -> Result<()> {
-        wait_for_hits(&self.book, &self.rule, n, self.patience)
+        wait_for_hits(&self.book, &self.rule, n, self.patience.limit())
     }
 
     /// Waits as [`wait_for_hits`](RuleGuard::wait_for_hits) does, and lets other futures run
@@ -81,7 +81,7 @@ impl RuleGuard {
     /// There is no tokio runtime around.
     #[cfg(feature = "tokio")]
     pub async fn wait_for_hits_async(&self, n: u64) -> Result<()> {
-        wait_for_hits_async(&self.book, &self.rule, n, self.patience).await
+        wait_for_hits_async(&self.book, &self.rule, n, self.patience.limit()).await
     }
 
     /// Sends the packets on their way that the rule holds ([`Verdict::Hold`]), in the order in

@@ -11,6 +11,7 @@
 //! | `from_inside.rs` | functions that a test calls on the trial that runs it |
 //! | `running.rs` | state of the trial that this process runs |
 //! | `record.rs` | what a trial that runs twice leaves for a comparison |
+//! | `patience.rs` | how long waits of a lab last before they fail |
 //! | `time_scale.rs` | the factor by which waits and time limits are stretched |
 
 mod failed;
@@ -18,6 +19,7 @@ mod feature;
 mod from_inside;
 mod isolation;
 mod options;
+pub(crate) mod patience;
 pub(crate) mod record;
 pub(crate) mod returned;
 pub(crate) mod running;

@@ -20,7 +20,7 @@ fn every_wait_is_stretched_once_and_says_what_it_has_seen() {
             .lines()
             .filter(|it| it.starts_with("told: "))
             .collect();
-        assert_eq!(told.len(), 13, "{run:#?}");
+        assert_eq!(told.len(), 18, "{run:#?}");
         for line in told {
             assert!(line.contains(&format!("{time} ")), "not {time}: {line}");
             let seen = ["last seen: ", "the last event was: ", " other packet"];

@@ -10,12 +10,18 @@ const SHORT: Duration = Duration::from_millis(40);
 #[snowglobe::test(ignore = "a sample")]
 async fn waits_for_everything() -> TestResult {
     let lab = shape::pair().start()?;
-    lab.set_patience(SHORT);
     let alice = lab.node("alice").unwrap();
+    let link = lab.links().next().unwrap();
+    // The waits of these begin after the patience of the lab has changed.
+    let barrier = lab.barrier(2);
+    let mut events = lab.events();
+    let rule = link.rule(udp().port(9), Verdict::Drop)?;
+    let other = alice.command("sleep").arg("1000").spawn()?;
+    let point = other.pause_when(snowglobe::lab::Point::line("ready"))?;
+    lab.set_patience(SHORT);
     let closed = || Err::<(), _>("closed");
     let closed_async = || async { Err::<(), _>("closed") };
     let mut program = alice.command("sleep").arg("1000").spawn()?;
-    let link = lab.links().next().unwrap();
     let packet = link.expect(udp().port(7))?;
     let told: Vec<String> = vec![
         snowglobe::lab::wait_until(SHORT, closed)
@@ -46,6 +52,18 @@ async fn waits_for_everything() -> TestResult {
             .unwrap_err()
             .to_string(),
         packet.within(SHORT).unwrap_err().to_string(),
+        barrier.wait("one").unwrap_err().to_string(),
+        events
+            .wait_for("the flood", |_| false)
+            .unwrap_err()
+            .to_string(),
+        lab.events()
+            .within(SHORT)
+            .wait_for("the flood", |_| false)
+            .unwrap_err()
+            .to_string(),
+        rule.wait_for_hits(1).unwrap_err().to_string(),
+        point.wait().unwrap_err().to_string(),
     ];
     program.kill()?;
     for line in told {

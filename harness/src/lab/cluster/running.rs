@@ -11,12 +11,12 @@ use crate::lab::cluster::unready::Unready;
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::lab::Lab;
 use crate::lab::node::node::Node;
-use crate::lab::patience::Deadline;
 use crate::lab::process::running::Running;
 use crate::lab::stack::listening::ServerSocket;
 use crate::lab::unfit::{UnfitLab, UnfitNode};
 use crate::lab::wait::{until, until_there_is};
 use crate::topology::{NodeId, StartCommand};
+use crate::trial::patience::Deadline;
 use crate::trial::time_scale::stretched;
 
 /// A cluster that runs. A cluster is a [`Lab`] too.

@@ -1,7 +1,6 @@
 //! How a test looks at the packets of a link: captures, recordings, rules and expectations.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use crate::impair::Direction;
 use crate::kernel::sync::Lock;
@@ -12,6 +11,7 @@ use crate::model::packet::{FrameSource, Listener};
 use crate::observe::{
     CaptureGuard, Expectation, InterfaceLabels, Match, Recording, RuleGuard, Verdict,
 };
+use crate::trial::patience::Patience;
 
 impl Link {
     /// Captures what passes the link; see [`CaptureGuard`].
@@ -98,7 +98,7 @@ impl Link {
         &self,
         matching: Match,
         verdict: Verdict,
-        patience: Duration,
+        patience: Patience,
     ) -> Result<RuleGuard> {
         let mut state = self.state();
         let book = state.require_rules("packet rules")?;

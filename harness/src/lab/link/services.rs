@@ -6,9 +6,9 @@ use std::sync::{Arc, Weak};
 use crate::events::Journal;
 use crate::kernel::sync::Lock;
 use crate::lab::error::Result;
-use crate::lab::patience::Patience;
 use crate::lab::stack::namespace::new_namespace;
 use crate::lab::stack::power::PluggedCable;
+use crate::trial::patience::Patience;
 
 /// The wire namespace of one lab, its events and the limit of waits. Clones share all three.
 #[derive(Clone, Debug)]

@@ -6,7 +6,6 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::events::{EventKind, Journal};
 use crate::impair::{Counters, Direction, Impairment};
@@ -28,6 +27,7 @@ use crate::model::side::Side;
 use crate::netem::find_unsupported;
 use crate::topology::Engine;
 use crate::topology::plan::Emulation;
+use crate::trial::patience::Patience;
 use crate::wire::{Lateness, WireHandle};
 
 /// State of a link: wishes of the test, and what is in force.
@@ -101,8 +101,8 @@ impl LinkState {
         self.cuts.any()
     }
 
-    pub(crate) fn patience(&self) -> Duration {
-        self.services.patience().limit()
+    pub(crate) fn patience(&self) -> Patience {
+        self.services.patience().clone()
     }
 
     fn removed(&self) -> LabError {

@@ -7,10 +7,10 @@ use crate::attempts::attempts;
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::node::node::Node;
 use crate::lab::node::runtime::{JoinHandle, Runtime};
-use crate::lab::patience::Deadline;
 use crate::lab::stack::listening::ServerSocket;
 use crate::lab::unfit::UnfitNode;
 use crate::lab::wait::{Condition, until_async};
+use crate::trial::patience::Deadline;
 
 impl Node {
     /// Runs a future in the node, on a runtime whose threads live there.

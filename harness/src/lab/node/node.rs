@@ -21,7 +21,6 @@ use crate::lab::node::keys::NodeKeyLog;
 #[cfg(feature = "tokio")]
 use crate::lab::node::runtime::Runtime;
 use crate::lab::node::services::NodeServices;
-use crate::lab::patience::Patience;
 use crate::lab::process::output_reader::OutputReader;
 use crate::lab::process::programs::Programs;
 use crate::lab::services::dhcp::dhcp::Dhcp;
@@ -38,6 +37,7 @@ use crate::observe::{CaptureGuard, CapturedInterfaces, InterfaceLabels};
 use crate::sandbox::protocol::node::NodeRequest;
 use crate::topology::plan::{NodePlan, Sysctl};
 use crate::topology::{NodeId, StartCommand, Subnet, Topology};
+use crate::trial::patience::Patience;
 
 /// A host of a lab: see [`crate::lab`].
 pub struct Node {

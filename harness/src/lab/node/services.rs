@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::events::Journal;
 use crate::lab::error::Result;
 use crate::lab::node::visitors::Visitors;
-use crate::lab::patience::Patience;
 use crate::lab::process::output_reader::OutputReader;
+use crate::trial::patience::Patience;
 
 /// The threads of one lab for its nodes, and the limit of waits. Clones share both.
 #[derive(Clone, Debug)]

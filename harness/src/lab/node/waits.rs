@@ -8,11 +8,11 @@ use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::procfs;
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::node::node::Node;
-use crate::lab::patience::Deadline;
 use crate::lab::process::running::Running;
 use crate::lab::stack::listening::ServerSocket;
 use crate::lab::unfit::UnfitProgram;
 use crate::lab::wait::{Condition, until};
+use crate::trial::patience::Deadline;
 
 impl Node {
     /// Waits until `condition`, which is looked at in the node, holds.

@@ -13,11 +13,11 @@ use tokio::sync::oneshot;
 use crate::attempts::attempts;
 use crate::kernel::thread;
 use crate::lab::error::{LabError, Result};
-use crate::lab::patience::Deadline;
 use crate::lab::process::log::Line;
 use crate::lab::process::process::Process;
 use crate::lab::process::program::Output;
 use crate::lab::stack::listening::ServerSocket;
+use crate::trial::patience::Deadline;
 use crate::trial::time_scale::stretched;
 
 /// Waits of futures, on a tokio runtime. A wait that is dropped leaves the program as it is.
@@ -130,7 +130,7 @@ impl Process {
 
     /// Makes attempts for as long as the lab is patient.
     async fn attempts<T>(&self, attempt: impl Fn(Deadline) -> Result<T>) -> Result<T> {
-        let limit = self.patience();
+        let limit = self.patience().limit();
         // Each attempt ends at once, and its error names the time that the whole wait has taken.
         let attempt = |at| attempt(Deadline { at, limit });
         attempts(limit, LabError::is_timeout, attempt).await

@@ -18,6 +18,7 @@ use crate::lab::process::running::Running;
 use crate::lab::unfit::UnfitProgram;
 use crate::observe::{Match, RuleGuard, Verdict};
 use crate::sandbox::trial::body::is_fork;
+use crate::trial::patience::Patience;
 
 /// A point in the life of a program at which [`Process::pause_when`] stops it.
 #[derive(Debug)]
@@ -91,7 +92,7 @@ pub struct PausePoint {
     what: String,
     running: Arc<Running>,
     arrival: Arc<PointArrival>,
-    patience: Duration,
+    patience: Patience,
     watcher: Option<JoinHandle<()>>,
 }
 
@@ -204,7 +205,8 @@ impl Process {
                 Some(spawn(move || wait_for_file(&watch, &at, &program, &told))?)
             }
             PointKind::Packet(link, matching) => {
-                let rule = link.rule_with_patience(matching, Verdict::Hold, ONE_WAIT)?;
+                let rule =
+                    link.rule_with_patience(matching, Verdict::Hold, Patience::of(ONE_WAIT))?;
                 Some(spawn(move || wait_for_packet(rule, &program, &told))?)
             }
             PointKind::Call(call) => Some(call.watch(&running, self.node_pid(), &told)?),
@@ -213,7 +215,7 @@ impl Process {
             what,
             running,
             arrival,
-            patience: self.patience(),
+            patience: self.patience().clone(),
             watcher,
         })
     }
@@ -266,7 +268,8 @@ impl PausePoint {
     /// The program ended first, or does not reach the point within the lab's patience. The error
     /// tells what the program wrote last.
     pub fn wait(&self) -> Result<String> {
-        let deadline = Instant::now() + self.patience;
+        let limit = self.patience.limit();
+        let deadline = Instant::now() + limit;
         let mut state = self.arrival.state.lock();
         loop {
             match state.reached.take() {
@@ -290,7 +293,7 @@ impl PausePoint {
             if left.is_zero() {
                 drop(state);
                 let last = self.running.last_lines();
-                return Err(LabError::timed_out(&self.what, self.patience, last));
+                return Err(LabError::timed_out(&self.what, limit, last));
             }
             // The wait has parts, as the end of the program wakes nobody here.
             state = self.arrival.changed.wait_timeout(state, left.min(ONE_WAIT));

@@ -11,7 +11,6 @@ use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::signal::Signal;
 use crate::kernel::procfs;
 use crate::lab::error::{LabError, Result, Subject};
-use crate::lab::patience::{Deadline, Patience};
 use crate::lab::process::launch::read_both;
 use crate::lab::process::log::{Line, NotFound};
 use crate::lab::process::program::Output;
@@ -21,6 +20,7 @@ use crate::lab::stack::listening::ServerSocket;
 use crate::lab::stack::stack::Stack;
 use crate::lab::unfit::{EndedBefore, Remains, UnfitProgram};
 use crate::topology::Owner;
+use crate::trial::patience::{Deadline, Patience};
 use crate::trial::time_scale::stretched;
 
 /// A program that runs in a node, as [`std::process::Child`] is one that runs here.
@@ -374,8 +374,8 @@ impl Process {
     }
 
     /// Returns how long waits last.
-    pub(crate) fn patience(&self) -> Duration {
-        self.patience.limit()
+    pub(crate) fn patience(&self) -> &Patience {
+        &self.patience
     }
 
     fn subject(&self) -> Subject {

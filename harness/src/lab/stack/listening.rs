@@ -12,8 +12,8 @@ use crate::kernel::errno::Errno;
 use crate::kernel::netlink::{ReadyUnixSocket, SocketFile, ready_unix_sockets};
 use crate::kernel::netns::Netns;
 use crate::lab::error::{LabError, Result};
-use crate::lab::patience::Deadline;
 use crate::lab::stack::stack::Stack;
+use crate::trial::patience::Deadline;
 
 /// A socket that is waited for.
 #[derive(Clone, Debug)]

@@ -8,6 +8,7 @@ use super::*;
 use crate::model::rules::RuleBook;
 use crate::model::rules::{any, arp as arp_match, icmp, ip, tcp, udp};
 use crate::observe::{Match, RuleGuard, Verdict};
+use crate::trial::patience::Patience;
 
 fn holds(matching: Match, frame: &[u8]) -> bool {
     let link: Arc<str> = "alice–bob".into();
@@ -85,9 +86,14 @@ fn lengths_payloads_and_closures() {
 fn what_can_never_match_is_refused_by_name() {
     let refused = |matching: Match| {
         let book = RuleBook::new("alice–bob", 0);
-        RuleGuard::new(&book, matching, Verdict::Drop, std::time::Duration::ZERO)
-            .expect_err("it can never match")
-            .to_string()
+        RuleGuard::new(
+            &book,
+            matching,
+            Verdict::Drop,
+            Patience::of(std::time::Duration::ZERO),
+        )
+        .expect_err("it can never match")
+        .to_string()
     };
     assert_eq!(
         refused(tcp().syn().nth(0)),

@@ -8,12 +8,13 @@ use super::*;
 use crate::model::rules::{Order, RuleBook};
 use crate::model::rules::{any, tcp, udp};
 use crate::observe::{Expectation, Match, RuleGuard, Verdict};
+use crate::trial::patience::Patience;
 
 const NOW: Duration = Duration::ZERO;
 const SOON: Duration = Duration::from_secs(10);
 
 fn rule(book: &Arc<RuleBook>, matching: Match, verdict: Verdict) -> RuleGuard {
-    RuleGuard::new(book, matching, verdict, NOW).unwrap()
+    RuleGuard::new(book, matching, verdict, Patience::of(NOW)).unwrap()
 }
 
 fn judge(book: &RuleBook, frame: &[u8]) -> Option<Verdict> {
@@ -128,7 +129,7 @@ fn a_reset_orders_a_frame_for_each_end() {
 #[test]
 fn hits_are_waited_for_from_another_thread() {
     let book = RuleBook::new("alice–bob", 0);
-    let rule = RuleGuard::new(&book, tcp(), Verdict::Drop, SOON).unwrap();
+    let rule = RuleGuard::new(&book, tcp(), Verdict::Drop, Patience::of(SOON)).unwrap();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| rule.wait_for_hits(3));
         for _ in 0..3 {
@@ -167,7 +168,7 @@ fn a_closure_that_panics_ends_its_rule_and_nothing_else() {
         counted.fetch_add(1, Ordering::Relaxed);
         panic!("boom")
     });
-    let bad = RuleGuard::new(&book, bad, Verdict::Drop, SOON).unwrap();
+    let bad = RuleGuard::new(&book, bad, Verdict::Drop, Patience::of(SOON)).unwrap();
     let good = rule(&book, tcp(), Verdict::Duplicate);
     assert_eq!(judge(&book, &syn()), Some(Verdict::Duplicate));
     assert_eq!(judge(&book, &syn()), Some(Verdict::Duplicate));

@@ -11,6 +11,7 @@ use crate::model::impair::Impairment;
 use crate::model::impair::{Cause, Direction};
 use crate::model::packet::{FrameEvent, FrameFate, Listener};
 use crate::observe::{RuleGuard, Verdict, udp};
+use crate::trial::patience::Patience;
 
 /// Writes down, in a line each, what it hears of datagrams with a text.
 #[derive(Debug, Default)]
@@ -65,7 +66,13 @@ fn each_frame_is_told_of_when_it_comes_and_when_it_goes() {
         let (pair, log) = listened_to(Impairment::NONE);
         let says = |text: &'static str| udp().payload(move |payload| payload == text.as_bytes());
         let rule = |text, verdict| {
-            RuleGuard::new(pair.wire.rules(), says(text), verdict, Duration::ZERO).expect("a rule")
+            RuleGuard::new(
+                pair.wire.rules(),
+                says(text),
+                verdict,
+                Patience::of(Duration::ZERO),
+            )
+            .expect("a rule")
         };
         let _lost = rule("lost", Verdict::Drop);
         let _twice = rule("twice", Verdict::Duplicate);

@@ -12,11 +12,12 @@ use crate::kernel::testing::sealed;
 use crate::model::impair::Direction;
 use crate::model::impair::Impairment;
 use crate::observe::{Match, RuleGuard, Verdict, tcp, udp};
+use crate::trial::patience::Patience;
 
 const SOON: Duration = Duration::from_secs(10);
 
 fn rule(pair: &Pair, matching: Match, verdict: Verdict) -> RuleGuard {
-    RuleGuard::new(pair.wire.rules(), matching, verdict, SOON).expect("a rule")
+    RuleGuard::new(pair.wire.rules(), matching, verdict, Patience::of(SOON)).expect("a rule")
 }
 
 fn plain() -> Pair {

@@ -13,6 +13,13 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
+    /// Makes a limit that is not that of a lab.
+    pub(crate) fn of(limit: Duration) -> Self {
+        let patience = Self::default();
+        patience.set(limit);
+        patience
+    }
+
     /// Returns the limit at present, stretched on a slow machine.
     pub(crate) fn limit(&self) -> Duration {
         stretched(Duration::from_millis(self.ms.load(Ordering::Relaxed)))
