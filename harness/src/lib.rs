@@ -195,10 +195,10 @@
 //!
 //! Root of a trial opens files of mode 000, binds to port 80 and gives files away, so that a test
 //! of "permission denied" fails. With `user = "…"` the test, its threads and its programs are an
-//! ordinary user without capabilities, whether root or an ordinary user runs the tests. Their home
-//! is private, and what belongs to whoever runs them, such as the workspace, belongs to that user
-//! inside. The user is that of a whole program, or a whole workspace, with `--user` or
-//! `SNOWGLOBE_USER` (by `[env]` in `.cargo/config.toml`); `user = "root"` makes an exception.
+//! ordinary user without capabilities, whether root or an ordinary user runs the tests. That user
+//! has a private home, and in the trial owns the files of whoever runs the tests, such as the
+//! workspace. `--user` or `SNOWGLOBE_USER` (by `[env]` in `.cargo/config.toml`) sets the user of a
+//! whole program or a whole workspace; `user = "root"` makes an exception.
 //!
 //! Such a test has labs too. Programs of its nodes are root there. Code of the test in a node
 //! ([`run`](lab::Node::run), [`spawn`](lab::Node::spawn)) is the user, who may administer the

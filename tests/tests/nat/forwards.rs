@@ -321,7 +321,7 @@ fn a_running_router_forwards_no_port_to_nobody() -> TestResult {
     let nat = NatSpec::one_to_one("10.77.0.1".parse()?);
     let error = home.lab.change_router(home.router, |it| it.nat(nat));
     let error = error.expect_err("nobody is there").to_string();
-    assert!(error.contains("unsolicited to `10.77.0.1`"), "{error}");
+    assert!(error.contains("packets to `10.77.0.1`"), "{error}");
     // A router that loses a network keeps the ports that lead there.
     let link = home.lab.topology().links().last().ok_or("a link")?;
     home.lab.remove_link(link)?;

@@ -23,11 +23,11 @@ pub struct PortSocket {
     inner: Arc<BoundSocket>,
 }
 
-/// A socket, and what it is bound to.
+/// A packet socket, with the interface and the protocol to which the socket is bound.
 #[derive(Debug)]
 struct BoundSocket {
     fd: OwnedFd,
-    /// The number by which `/proc/net/packet` knows the socket.
+    /// The inode number of the socket, as `/proc/net/packet` shows it.
     inode: u64,
     index: u32,
     protocol: i32,
@@ -90,15 +90,16 @@ impl PortSocket {
         Ok(Self { inner })
     }
 
-    /// Returns whether a socket of this process has a number in `/proc/net/packet`. Such a socket
-    /// outlives its interface: see [`bind_again`](Self::bind_again).
+    /// Returns whether an open `PortSocket` of this process has this inode number, as
+    /// `/proc/net/packet` shows it. Such a socket outlives its interface: see
+    /// [`bind_again`](Self::bind_again).
     pub fn has_inode(inode: u64) -> bool {
         open_sockets().iter().any(|socket| socket.inode == inode)
     }
 
-    /// Binds those of these sockets, by their numbers, that were on the interface `index` to the
-    /// interface that has the index now. The kernel has released them when the old interface went
-    /// (net/packet/af_packet.c, packet_notifier).
+    /// Binds the open sockets with these inode numbers that were bound to the interface `index` to
+    /// the interface that has this index now. The kernel unbinds a socket when the interface of the
+    /// socket is deleted (net/packet/af_packet.c, packet_notifier).
     ///
     /// # Errors
     /// The thread lacks `CAP_NET_RAW`.

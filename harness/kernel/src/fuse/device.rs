@@ -93,8 +93,8 @@ impl Connection {
         self.send(unique, -(errno as i32), &[]);
     }
 
-    /// Tells the kernel that what it knows of an inode is old: the attributes and the pages. Dirty
-    /// pages are written first, which needs another thread that serves.
+    /// Makes the kernel drop the attributes and the pages of an inode from its caches. The kernel
+    /// writes dirty pages first, so another thread has to serve requests meanwhile.
     pub fn forget_inode(&self, number: u64) {
         // The notice is FUSE_NOTIFY_INVAL_INODE (linux/fuse.h). With an offset below zero the
         // kernel would keep the pages.

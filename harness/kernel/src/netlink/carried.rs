@@ -33,7 +33,7 @@ pub struct CarriedSettings {
     /// Largest batches of packets: GSO_MAX_SEGS, GSO_MAX_SIZE, GRO_MAX_SIZE. Those of the new
     /// interface are its own.
     batches: Attributes,
-    /// How IPv6 addresses are made: attributes of the family within IFLA_AF_SPEC.
+    /// Mode and token of IPv6 address generation: attributes of AF_INET6 within IFLA_AF_SPEC.
     generation: Attributes,
     flags: u32,
     altnames: Vec<String>,
@@ -296,8 +296,8 @@ impl Netlink {
         Ok(self.send_in_rounds(device, settings.requests.iter().collect()))
     }
 
-    /// Makes an interface that is up, and has all its addresses, generate addresses as the other
-    /// one did.
+    /// Sets the mode and the token of IPv6 address generation to those of the old interface. The
+    /// new interface has to be up and to have all its addresses.
     ///
     /// # Errors
     /// The kernel refused the mode or the token.
@@ -310,7 +310,7 @@ impl Netlink {
             return Ok(());
         }
         let mut batch = Batch::new();
-        let operation = "restore how IPv6 addresses are made of";
+        let operation = "restore IPv6 address generation of";
         let payload = generation::request(device, settings.generation.clone());
         batch.push(operation, device.name, RTM_NEWLINK, 0, &payload);
         self.execute(batch)
@@ -421,9 +421,10 @@ fn address(whole: &mut [u8], index: u32) -> bool {
     true
 }
 
-/// Returns whether a neighbour is one of the interface that is known, a proxy or looked for at all
-/// times, and sets a neighbour that is being asked to stale. The message is a `struct ndmsg`:
-/// family, index at 4, state at 8, flags at 10.
+/// Returns whether a neighbour is one of the interface and is to be restored: its hardware address
+/// is known, or it is a proxy, managed (`NTF_EXT_MANAGED`), or entered by a program without ARP.
+/// Sets the state of a neighbour that is being asked to stale, and an unknown state to none. The
+/// message is a `struct ndmsg`: family, index at 4, state at 8, flags at 10.
 fn neighbour(whole: &mut [u8], index: u32) -> bool {
     const NTF_PROXY: u8 = 8;
     const NDA_DST: u16 = 1;
@@ -448,12 +449,12 @@ fn neighbour(whole: &mut [u8], index: u32) -> bool {
         encoding::find(&whole[12..], NDA_FLAGS_EXT).and_then(|it| encoding::u32_at(it, 0)),
     );
     let is_managed = more.is_some_and(|more| more & NTF_EXT_MANAGED != 0);
-    // The kernel itself enters groups so (net/ipv4/arp.c, arp_constructor).
+    // The kernel itself enters multicast groups without ARP (net/ipv4/arp.c, arp_constructor).
     let is_entered = state & NOARP != 0 && address.is_some_and(|it| !it.is_multicast());
     let is_kept = whole[10] & NTF_PROXY != 0 || state & KNOWN != 0 || is_managed || is_entered;
     let state = match state {
         state if state & BEING_ASKED != 0 => STALE,
-        // The kernel asks for it as soon as it is entered.
+        // The kernel asks for a managed neighbour as soon as the neighbour is entered.
         state if state & UNKNOWN != 0 => NONE,
         state => state,
     };

@@ -40,7 +40,7 @@ impl Netlink {
             .map_err(|errno| NetlinkError::refused(operation, device.name, errno, None))
     }
 
-    /// Returns the work that an interface is asked to do; nothing where its driver does not tell.
+    /// Returns the offloads (`ethtool -k`) of an interface; `None` if its driver tells none.
     pub fn features(&self, device: Device<'_>) -> Option<Features> {
         // `struct ethtool_gfeatures`: command, number of blocks, and for each block four words. The
         // kernel fills in as many as there is room for, and tells how many it has
@@ -58,7 +58,7 @@ impl Netlink {
         ))
     }
 
-    /// Asks an interface for the work that another one was asked for.
+    /// Requests of an interface the offloads that were requested of another one (`ethtool -K`).
     ///
     /// # Errors
     /// There is no such interface, or its driver takes no such request.
@@ -73,11 +73,11 @@ impl Netlink {
         })
     }
 
-    /// Asks an interface for the work that every new veth end is asked for, but keeps its
-    /// [`Gathering`](Offload::Gathering) as it is.
+    /// Requests of an interface the offloads that a new veth end has, but keeps the interface's
+    /// [`Gathering`](Offload::Gathering).
     ///
-    /// What is usual depends on the kernel, so another veth pair is made in the namespace, which
-    /// stays there.
+    /// The offloads of a new veth end depend on the kernel. So the function makes a veth pair as a
+    /// sample in the namespace, and leaves the pair there for the next call.
     ///
     /// # Errors
     /// The kernel makes no veth pair, or the interface is gone.
@@ -126,7 +126,7 @@ impl Netlink {
     }
 }
 
-/// Work that an interface is asked to do for the protocols above it, in blocks of 32 kinds: which
-/// of them can be asked for, and which are.
+/// Offloads of an interface, in blocks of 32 bits, as the kernel numbers them: those that can be
+/// changed, and those that are requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Features(Vec<(u32, u32)>);

@@ -226,10 +226,10 @@ impl Disk {
         self.attributes(number)
     }
 
-    /// Takes the name of a file away that is no directory.
+    /// Takes away the name of a file other than a directory (`unlink(2)`).
     ///
     /// # Errors
-    /// There is no such name, or the name is a directory's.
+    /// There is no such name, or a directory has the name.
     pub fn remove_file(
         &mut self,
         directory: InodeNumber,
@@ -239,10 +239,11 @@ impl Disk {
         self.remove(directory, name, RemovedFile::Other, now)
     }
 
-    /// Takes the name of a directory away.
+    /// Takes away the name of a directory (`rmdir(2)`).
     ///
     /// # Errors
-    /// There is no such name, or the directory is not empty, or the name is another file's.
+    /// There is no such name, the directory is not empty, or a file other than a directory has the
+    /// name.
     pub fn remove_directory(
         &mut self,
         directory: InodeNumber,

@@ -211,8 +211,8 @@ impl ParsedFault {
     ) -> bool {
         let other = other.filter(|_| !self.exact);
         let named = self.name.as_ref().is_none_or(|own| match own.as_str() {
-            // With a dot at its end it is the wildcard below the root, which is not about the root
-            // itself (RFC 4592, section 2.2.2).
+            // `*.`, with a dot at its end, is the wildcard below the root, and does not match the
+            // root itself (RFC 4592, section 2.2.2).
             "*" => !self.exact || *name != DomainName::ROOT,
             wild if wild.starts_with("*.") => {
                 // `com` is no name of the lab, and only names of the lab have two forms.

@@ -243,8 +243,8 @@ impl Nat {
         !numbers.is_empty()
     }
 
-    /// Forwards the port for which a packet has come to the host inside that gets what nobody asked
-    /// for, if there is one, and returns the mapping.
+    /// Forwards the port of an unsolicited packet to the exposed host, if the NAT has one, and
+    /// returns the mapping.
     pub(super) fn expose(
         &mut self,
         packet: &V4Packet,
@@ -255,8 +255,8 @@ impl Nat {
         let outside = packet.destination;
         let inside = SocketAddrV4::new(host, outside.port());
         let is_stray = protocol == NatProtocol::Tcp && !packet.is_syn();
-        // What the host sends from a port that has a mapping leaves by that one, so that its
-        // answers would come from another port than was asked.
+        // Where a port of the host has a mapping already, answers from that port leave by the
+        // external port of that mapping, and not by the one to which the packet was sent.
         let is_taken = self.find_inside(protocol, inside, NOBODY, now).is_some();
         if protocol == NatProtocol::Icmp || is_stray || is_taken {
             return None;

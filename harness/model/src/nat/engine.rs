@@ -347,7 +347,7 @@ impl Nat {
             return NatOutcome::Pass;
         }
         match self.spec.unsolicited {
-            // A host gets what it can get before.
+            // An exposed host gets its packets by `expose`, before this call.
             Unsolicited::Drop | Unsolicited::ToHost(_) => NatOutcome::Drop(why),
             Unsolicited::ToRouter if why == NatDrop::NoMapping => NatOutcome::Pass,
             Unsolicited::ToRouter => NatOutcome::Drop(why),

@@ -109,9 +109,9 @@ impl From<Size> for String {
 /// A directory that a node mounts and that is not part of its root filesystem.
 ///
 /// The directory may be anywhere, and is made where it is not there. A node without a root
-/// filesystem of its own has the machine's files, which are read-only. There the directory is made
-/// in memory: of `/data`, the root directory of the node is one in memory that has everything of
-/// the machine's, and to which the programs of this node may add.
+/// filesystem of its own has the machine's files, which are read-only. There a directory in memory,
+/// with the same entries, takes the place of the directory above the mount point. For a volume at
+/// `/data` that is the root directory of the node, where programs of the node may then make files.
 ///
 /// ```
 /// use snowglobe_model::topology::{NodeSpec, Size, Volume};
@@ -198,11 +198,11 @@ impl Volume {
     /// at most 1 GiB, and are served through FUSE.
     ///
     /// `fdatasync(2)` takes two answers of the server, one for the data and one for the sync, and
-    /// each answer two switches between processes: 25 µs together where a byte through a pipe and
-    /// back takes 5 to 12 µs, and this machine's disk 2 to 5 ms (two busy cores, 2026-11-30). A
-    /// plain volume is a tmpfs, whose sync is empty (0.2 µs; mm/shmem.c, `noop_fsync`): no server
-    /// outside of the kernel comes near that, by io_uring neither, which takes a setting of the
-    /// machine's root besides (`fuse.enable_uring`, Linux 6.14).
+    /// each answer takes two switches between processes: 25 µs together, on a machine where a byte
+    /// takes 5 to 12 µs through a pipe and back, and a sync of a disk 2 to 5 ms (two busy cores,
+    /// 2026-11-30). A plain volume is a tmpfs, whose sync is empty (0.2 µs; mm/shmem.c,
+    /// `noop_fsync`). Any server outside of the kernel is much slower than that, with io_uring as
+    /// well, which also takes a setting by root of the host (`fuse.enable_uring`, Linux 6.14).
     pub fn with_faults(self) -> Self {
         self.with_unsynced(Unsynced::Lost)
     }

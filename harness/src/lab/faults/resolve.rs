@@ -9,8 +9,9 @@ use crate::model::fault::{Fault, LinkRef, NodeRef};
 impl LabView {
     /// Returns the fault with names in the places of roles.
     ///
-    /// # Errors No node has a role, or the nodes that do leave nothing to do, as where one node has
-    /// both roles of a pair. A schedule goes on without such a fault.
+    /// # Errors
+    /// No node has a role, or the fault would change nothing on the nodes that have its roles, such
+    /// as where one node has both roles of a pair. A schedule goes on without such a fault.
     pub(crate) fn resolve_roles(&self, fault: Fault) -> Result<Fault> {
         let resolved = self.with_names(fault.clone())?;
         match resolved.idle() {

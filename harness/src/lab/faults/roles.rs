@@ -1,4 +1,5 @@
-//! What a test has given a name: which nodes have a role at present, and what an action does.
+//! Roles and actions that a test has named: functions that say which nodes have a role at present,
+//! and functions that carry out an action.
 
 use std::collections::BTreeMap;
 use std::error::Error;

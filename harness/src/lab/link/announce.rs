@@ -64,8 +64,8 @@ impl LinkEnds {
         self.await_up(&[side])
     }
 
-    /// Enters the planned neighbours of an end that have one of these interfaces, and makes the
-    /// kernel ask anew for those that it has asked for in vain.
+    /// Enters the planned neighbours of an end that have one of these interfaces, and deletes the
+    /// entries of those for which the kernel has asked in vain, so that the kernel asks anew.
     pub(crate) fn add_neighbours(
         &self,
         side: Side,
@@ -106,7 +106,8 @@ impl LinkEnds {
         netlink.execute(batch).map_err(|e| self.refused(side, e))
     }
 
-    /// Returns requests that delete the neighbours of an end that are `of` one of these interfaces.
+    /// Returns requests that delete the entries of neighbours at an end for which `of` is true with
+    /// one of these interfaces.
     fn removal(
         &self,
         netlink: &mut Netlink,

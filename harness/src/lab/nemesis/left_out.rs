@@ -1,5 +1,5 @@
-//! What is told of faults that a schedule has left out: a trial that fails without them may have
-//! failed for another reason than its schedule says.
+//! Notes about faults that a schedule has left out. The schedule alone would mislead a reader: a
+//! trial that fails has failed without these faults.
 
 use snowglobe_text::counted;
 
@@ -18,7 +18,8 @@ pub(crate) fn tell(scheduled: &ScheduledFault, why: &str) {
     running::suspect(summary);
 }
 
-/// Returns one sentence for all of them. Notes are short, and others are to have room.
+/// Returns one sentence for all faults that were left out. The room for notes of a trial is small,
+/// and other notes need some of it.
 fn summary() -> Option<String> {
     let left_out = LEFT_OUT.lock();
     let faults = counted(left_out.len(), "fault");

@@ -190,8 +190,11 @@ impl Running {
         &self.log
     }
 
-    /// Returns whether the program has said that it is ready, or what it has said instead. A
-    /// program without a socket for that is ready.
+    /// Checks that the program has said that it is ready. A program without a socket for readiness
+    /// counts as ready.
+    ///
+    /// # Errors
+    /// The program has not said so. The error has the last status that the program told.
     pub(crate) fn has_notified(&self) -> Result<(), NotNotified> {
         match &self.readiness {
             Some(readiness) if !readiness.wait(Instant::now()) => Err(NotNotified {

@@ -119,7 +119,9 @@ impl fmt::Display for UnfitProgram {
                     " before anything {event} of node `{node}`, in which nothing else runs; {lines}"
                 )
             }
-            Self::EndedBeforePoint { lines } => write!(f, "ended before; {lines}"),
+            Self::EndedBeforePoint { lines } => {
+                write!(f, "ended before it came to the point; {lines}")
+            }
             Self::EndedBeforeTrace => f.write_str("has ended, and makes no system call any more"),
             Self::UnknownCall(name) => {
                 let known: Vec<&str> = known_names().collect();

@@ -112,7 +112,7 @@ impl ActiveTrial {
         }
     }
 
-    /// Returns the same, which takes in the reports of this trial.
+    /// Sets the trial whose reports are received.
     pub(crate) fn reporting_of(mut self, trial: &Trial) -> Self {
         self.reports = ReceivedReports::of(trial);
         self

@@ -20,7 +20,7 @@ use crate::trial::{ShouldPanic, Trial};
 /// Everything that a trial and its init have reported, and why the supervisor has ended them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ReceivedReports {
-    /// Whether a panic is the pass of this trial.
+    /// Whether this trial passes by a panic.
     should_panic: bool,
     /// Last report of the body: the test has finished.
     finish: Option<Finish>,
@@ -257,8 +257,8 @@ pub(crate) fn result_of(finish: Finish) -> TrialResult {
     }
 }
 
-/// Returns what is to be said of a report that a fork of the body has made. A panic may be what the
-/// test is about.
+/// Returns the note about a report that a fork of the body has made. `should_panic` says whether
+/// the test passes by a panic.
 fn describe_fork(pid: i32, report: Option<BodyReport>, should_panic: bool) -> Option<String> {
     let said = match report {
         Some(BodyReport::Finished(Finish::Passed)) if should_panic => {

@@ -343,7 +343,8 @@ impl FirstProcess<'_> {
         let Some(channel) = &self.orphans_gone else {
             return;
         };
-        // Who cannot be seen may be there: the next end of a process brings another look.
+        // Where the children cannot be listed, some may be left. The children are listed again when
+        // the next process ends.
         let Ok(mut orphans) = process_table::children(std::process::id().cast_signed()) else {
             return;
         };

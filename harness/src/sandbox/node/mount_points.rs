@@ -68,7 +68,7 @@ fn is_forbidden(error: &io::Error) -> bool {
     )
 }
 
-/// What stands for an entry of a directory in the memory of a node.
+/// An entry of a directory while a directory in memory takes the place of that directory.
 enum HeldEntry {
     Link(PathBuf),
     Tree(OwnedFd),
@@ -93,8 +93,8 @@ fn put_into_memory(directory: &Path) -> io::Result<()> {
     }
     let mode = fs::metadata(directory)?.permissions().mode() & 0o7777;
     let data = CString::new(format!("mode={mode:o}"))?;
-    // Nothing can be mounted over the root of this process, so that the new one is made elsewhere.
-    // The copy of /run is in hand by then.
+    // A mount over `/` does not change the root of this process, so the new root is made at /run
+    // and becomes the root by pivot_root(2). The tree below /run has been copied by then.
     let is_root = directory == Path::new("/");
     let stage = if is_root {
         Path::new("/run")

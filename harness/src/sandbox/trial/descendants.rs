@@ -44,8 +44,8 @@ fn may_be_symbolizer(name: &str, parent: Option<i32>, init: i32) -> bool {
     NAMES.contains(&name) && parent == Some(init)
 }
 
-/// Sends a signal to all of them; `in_own_namespace` says whether this process is the first of a
-/// PID namespace.
+/// Sends a signal to all descendants of this process; `in_own_namespace` says whether this process
+/// is the first of a PID namespace.
 pub(super) fn signal_all(number: i32, in_own_namespace: bool) {
     let Ok(signal) = Signal::try_from(number) else {
         return;

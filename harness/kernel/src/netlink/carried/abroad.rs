@@ -1,5 +1,5 @@
-//! Interfaces of programs in other network namespaces, which stand on an interface of this one: a
-//! container's macvlan, say.
+//! Interfaces in other network namespaces that stand on an interface of our namespace, such as the
+//! macvlan of a container.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -12,8 +12,8 @@ const RTM_GETNSID: u16 = 90;
 const NETNSA_NSID: u16 = 1;
 
 impl Netlink {
-    /// Returns the names of interfaces that were moved to other namespaces, and have this interface
-    /// of our namespace below them. The kernel deletes them together with it.
+    /// Returns the names of interfaces that were moved to other namespaces and stand on the
+    /// interface `index` of `netns`. The kernel deletes them together with that interface.
     ///
     /// The kernel numbers the namespaces to which interfaces of this one were moved
     /// (net/core/dev.c, __dev_change_net_namespace), and lists the interfaces of each.
@@ -30,20 +30,22 @@ impl Netlink {
         })?;
         let mut found = Vec::new();
         for number in numbers {
-            // One of another owner is refused, and one without a process may be gone by now.
+            // The kernel refuses a namespace of another owner, and a namespace without a process
+            // may be gone by now.
             found.extend(self.over_us(number, index).unwrap_or_default());
         }
         if found.is_empty() {
             return Ok(Vec::new());
         }
-        // The list has numbered our own namespace as well, if something there stands on ours.
+        // The list has given a number to our own namespace too, if one of the interfaces stands on
+        // an interface of ours.
         let own = self.own_number(netns)?;
         found.retain(|(_, below)| Some(*below) == own);
         Ok(found.into_iter().map(|(name, _)| name).collect())
     }
 
-    /// Lists what stands on an interface with this index in whatever namespace but its own: the
-    /// name, and the number of the namespace below.
+    /// Lists the interfaces of namespace `number` that stand on an interface with this index in
+    /// another namespace: their names, and the number of that other namespace.
     fn over_us(&mut self, number: u32, index: u32) -> Result<Vec<(String, u32)>, NetlinkError> {
         const IFLA_IFNAME: u16 = 3;
         const IFLA_LINK: u16 = 5;
@@ -62,7 +64,8 @@ impl Netlink {
                 let find = |kind| encoding::find(attributes, kind);
                 let below = find(IFLA_LINK).and_then(as_number)?;
                 let kind = find(IFLA_LINKINFO).and_then(|it| encoding::find(it, IFLA_INFO_KIND));
-                // A veth names its other end so, and does not go with it in this way.
+                // A veth names its other end in the same attribute (drivers/net/veth.c,
+                // veth_get_iflink), and does not stand on that end.
                 if below != index || kind.map(encoding::text).as_deref() == Some("veth") {
                     return None;
                 }

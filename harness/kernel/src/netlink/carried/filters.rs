@@ -1,4 +1,4 @@
-//! Traffic filters, whose answers the kernel does not take back as they are.
+//! Traffic filters. The kernel refuses its own messages about filters, unless they are changed.
 
 use crate::netlink::encoding::{self, numbered, set_u32};
 

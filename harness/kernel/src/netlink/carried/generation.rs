@@ -1,4 +1,5 @@
-//! This module reads how an interface makes IPv6 addresses by itself, and asks for the same.
+//! This module reads the mode and the token by which an interface generates IPv6 addresses, and
+//! requests the same mode and token for another interface.
 
 use crate::netlink::encoding::{self, Attributes};
 use crate::netlink::link::Device;
@@ -12,8 +13,8 @@ pub(super) fn told(attributes: &[u8]) -> Attributes {
     let Some(v6) = v6 else {
         return Attributes::new();
     };
-    // An interface without a token tells one of zeros. To set a token takes an interface that
-    // listens to routers (net/ipv6/addrconf.c, inet6_set_iftoken), as not every one does.
+    // The token of an interface without one is told as zeros. The kernel refuses a token for an
+    // interface that accepts no router advertisements (net/ipv6/addrconf.c, inet6_set_iftoken).
     let token = encoding::find(v6, IFLA_INET6_TOKEN);
     let token = token.filter(|token| token.iter().any(|byte| *byte != 0));
     let mode = encoding::find(v6, IFLA_INET6_ADDR_GEN_MODE);
@@ -22,10 +23,10 @@ pub(super) fn told(attributes: &[u8]) -> Attributes {
         .maybe(mode, |all, mode| all.with(IFLA_INET6_ADDR_GEN_MODE, mode))
 }
 
-/// Returns the payload of a request to generate addresses in this way.
+/// Returns the payload of a request to generate addresses by this mode and this token.
 ///
-/// By netlink, a mode makes none until the interface comes up the next time, whereas the sysctl
-/// makes some at once (net/ipv6/addrconf.c, addrconf_sysctl_addr_gen_mode).
+/// A mode that netlink sets generates no address until the interface comes up again. The sysctl
+/// generates addresses at once (net/ipv6/addrconf.c, addrconf_sysctl_addr_gen_mode).
 pub(super) fn request(device: Device<'_>, generation: Attributes) -> Vec<u8> {
     let families = Attributes::new().nest(libc::AF_INET6 as u16, generation);
     let mut link = encoding::words(&[0, device.index, 0, 0]);

@@ -61,9 +61,9 @@ pub(super) fn next_hop(whole: &mut [u8], index: u32) -> bool {
     has_number(&whole[8..], NHA_OIF, index)
 }
 
-/// Returns what a program asks for of the buckets of a resilient group, as an attribute: their
-/// number and their two timers. How long the group has been unbalanced is for the kernel to say
-/// (net/ipv4/nexthop.c, rtm_nh_res_policy_new).
+/// Returns the settings of the buckets of a resilient group that a program can request, as an
+/// attribute: their number and their two timers. The time for which the group has been unbalanced
+/// is no part of a request (net/ipv4/nexthop.c, rtm_nh_res_policy_new).
 pub(super) fn what_is_asked_of_buckets(told: &[u8]) -> (u16, Attributes) {
     // The kernel insists on this flag, where a list in a list is newer than Linux 5.2
     // (lib/nlattr.c, __nla_validate_parse).

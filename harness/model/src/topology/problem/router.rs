@@ -265,7 +265,7 @@ impl fmt::Display for ForwardToNobody {
         write!(f, "the NAT of {router} ")?;
         match led {
             LedInside::Port { port, to } => write!(f, "forwards port {port} to `{to}`")?,
-            LedInside::Unsolicited { to } => write!(f, "leads what is unsolicited to `{to}`")?,
+            LedInside::Unsolicited { to } => write!(f, "leads unsolicited packets to `{to}`")?,
         }
         f.write_str(", an address that no host behind the router can have; ")?;
         let behind: Vec<_> = behind.iter().map(|it| format!("`{it}`")).collect();

@@ -2,9 +2,9 @@
 //!
 //! Programs read settings from the home directory and write caches and histories there. In a trial
 //! that is the host's, read-only: what a program does may depend on whose home it is, and a program
-//! that writes there fails. A body that is another user than root always has its own: nobody else's
-//! home is that user's, and the user database mostly names a directory that is not there, as
-//! `/nonexistent` for `nobody`.
+//! that writes there fails. A body that is another user than root always has a home of its own: the
+//! home of whoever runs the tests belongs to another user, and the user database often names a
+//! directory that is not there, such as `/nonexistent` for `nobody`.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -55,7 +55,8 @@ pub(super) fn make_private(isolation: Isolation, index: u32) {
     set_env("HOME", home);
 }
 
-/// Has the variables `USER` and `LOGNAME` name this user, as su(1) does.
+/// Sets the variables `USER` and `LOGNAME` to the name of this user, as su(1) does, or removes the
+/// variables if the user database has no name for the user.
 pub(super) fn name_owner(uid: u32) {
     for variable in ["USER", "LOGNAME"] {
         match name_of(Uid::from_raw(uid)) {
@@ -65,8 +66,8 @@ pub(super) fn name_owner(uid: u32) {
     }
 }
 
-/// Keeps in mind where fixtures are found, and the directories of cargo and rustup. By default,
-/// they are in the home directory of whoever runs the tests.
+/// Sets the variables that name the store of fixtures and the directories of cargo and rustup. By
+/// default, these lie in the home directory of whoever runs the tests.
 fn keep_what_lies_in_home() {
     let absolute = |name| {
         std::env::var_os(name)
