@@ -21,6 +21,28 @@ fn swallows_with_a_hook_of_its_own() {
     swallow(|| panic!("nobody joins me"));
 }
 
+/// As `exec 2>&-` of a shell, or a crate that sends stderr into a file for a while.
+#[snowglobe::test(ignore = "a sample")]
+fn panics_with_stderr_closed() {
+    nix::unistd::close(2).unwrap();
+    panic!("nobody hears me");
+}
+
+#[snowglobe::test(ignore = "a sample")]
+fn panics_with_stderr_elsewhere() {
+    let elsewhere = std::fs::File::create("/tmp/elsewhere").unwrap();
+    nix::unistd::dup2_stderr(elsewhere).unwrap();
+    panic!("nobody hears me");
+}
+
+#[snowglobe::test(nested)]
+fn a_panic_that_stderr_does_not_show_is_named() {
+    for name in ["panics_with_stderr_closed", "panics_with_stderr_elsewhere"] {
+        let run = sample(&format!("hooks::{name}"));
+        run.failed_with(&["panicked: nobody hears me", "    at ", "hooks.rs:"]);
+    }
+}
+
 #[snowglobe::test(ignore = "a sample")]
 fn swallows_with_a_second_hook() {
     set_hook(Box::new(|_| {}));

@@ -31,6 +31,7 @@ pub(crate) fn run_here(trial: Trial, seed: u64) -> Finish {
     panics::watch();
     running::set_own_thread(true);
     let stderr = FileIdentity::of(std::io::stderr());
+    panics::begin(stderr);
     let end = panic::catch_unwind(AssertUnwindSafe(|| body.run()));
     running::set_own_thread(false);
     conclude(Ended {

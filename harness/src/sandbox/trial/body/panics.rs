@@ -7,11 +7,13 @@ use std::any::Any;
 use std::backtrace::Backtrace;
 use std::cell::Cell;
 use std::panic::{self, PanicHookInfo};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{channel, conclude};
+use crate::kernel::fd::FileIdentity;
 use crate::kernel::sync::Lock;
 use crate::kernel::thread::unwinding::on_unwinding;
 use crate::model::panics::panic_message;
@@ -49,6 +51,9 @@ const LAST_WORDS: usize = 5;
 
 static PANICS: Lock<Vec<Panic>> = Lock::new(Vec::new());
 
+/// The file to which stderr led when the test began, if it was open; nothing before that.
+static STDERR: OnceLock<Option<FileIdentity>> = OnceLock::new();
+
 /// Time in which the place of a panic is found, on a busy machine as well.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -67,6 +72,20 @@ pub(super) fn watch() {
     on_unwinding(remember_without_hook);
 }
 
+/// Notes the file to which stderr leads as the test begins.
+pub(super) fn begin(stderr: Option<FileIdentity>) {
+    STDERR.get_or_init(|| stderr);
+}
+
+/// Returns whether stderr still leads where it led when the test began. A test may have closed it,
+/// or have sent it elsewhere.
+fn is_heard() -> bool {
+    let now = || FileIdentity::of(std::io::stderr());
+    STDERR
+        .get()
+        .is_none_or(|given| given.is_some() && *given == now())
+}
+
 type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 
 /// Makes a hook of ours the present one, which remembers the panic and calls `next`, which
@@ -76,7 +95,7 @@ fn remember_before(next: Hook, is_printer: bool) {
     // The hook that was there prints the message, which belongs to the test's output.
     panic::set_hook(Box::new(move |info| {
         let _part_of_this_hook = &replaced;
-        remember(info, is_printer);
+        remember(info, is_printer && is_heard());
         next(info);
         if cfg!(panic = "abort") {
             conclude::before_abort(message_of(info));

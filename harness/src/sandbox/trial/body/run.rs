@@ -83,6 +83,7 @@ pub(crate) fn run(trial: Trial, seed: u64, index: u32, reports: MessageChannel) 
     // segmentation fault (std, sys/pal/unix/stack_overflow.rs).
     sigaltstack::watch_this_thread();
     let stderr = FileIdentity::of(std::io::stderr());
+    panics::begin(stderr);
     if cfg!(panic = "abort") {
         conclude::when_a_panic_aborts(options, stderr);
     }
