@@ -58,31 +58,23 @@ impl FromTree for f64 {
             | TreeContent::Bool(_)
             | TreeContent::Text(_)
             | TreeContent::List(_)
-            | TreeContent::Table(_) => Err(tree.unexpected("f64")),
+            | TreeContent::Table(_) => Err(tree.unexpected("a number")),
         }
     }
-}
-
-fn integer(tree: &Tree, name: &str) -> Result<i128, TreeError> {
-    let TreeContent::Integer(it) = tree.content else {
-        return Err(tree.unexpected(name));
-    };
-    Ok(it)
-}
-
-fn out_of_range(tree: &Tree, it: i128, name: &str) -> TreeError {
-    tree.error(&format_args!(
-        "invalid value: integer `{it}`, expected {name}"
-    ))
 }
 
 macro_rules! integers {
     ($($type:ident)+) => {$(
         impl FromTree for $type {
             fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
-                let name = stringify!($type);
-                let it = integer(tree, name)?;
-                it.try_into().map_err(|_| out_of_range(tree, it, name))
+                // The name of the type says nothing to who writes a file.
+                let range = || format!("a whole number from {} to {}", $type::MIN, $type::MAX);
+                let TreeContent::Integer(it) = tree.content else {
+                    return Err(tree.unexpected(&range()));
+                };
+                it.try_into().map_err(|_| {
+                    tree.error(&format_args!("invalid value: integer `{it}`, expected {}", range()))
+                })
             }
         }
     )+};
@@ -217,5 +209,29 @@ impl<V: FromTree> FromTree for InOrder<V> {
 impl FromTree for Tree {
     fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
         Ok(tree.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_does_not_fit_is_told_the_range() {
+        let told = |content| {
+            u16::from_tree(&Tree::from(content))
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            told(TreeContent::Integer(-1)),
+            "invalid value: integer `-1`, expected a whole number from 0 to 65535"
+        );
+        assert_eq!(
+            told(TreeContent::Text("x".to_owned())),
+            "invalid type: string \"x\", expected a whole number from 0 to 65535"
+        );
+        let seven = Tree::from(TreeContent::Integer(7));
+        assert_eq!(u16::from_tree(&seven).unwrap(), 7);
     }
 }
