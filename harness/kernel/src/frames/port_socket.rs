@@ -102,7 +102,7 @@ impl PortSocket {
     /// socket is deleted (net/packet/af_packet.c, packet_notifier).
     ///
     /// # Errors
-    /// The thread lacks `CAP_NET_RAW`.
+    /// There is no interface with this index (`ENODEV`, packet(7)).
     pub fn bind_again(index: u32, inodes: &[u64]) -> Result<()> {
         let sockets = open_sockets();
         let mut lost = sockets

@@ -54,9 +54,10 @@ impl Nat {
 
     /// Gives the NAT other external addresses, beside those of its pool. Mappings go on with an
     /// address and port of those, and with the same port where it was asked for; mappings of the
-    /// router itself are forgotten.
+    /// router itself are forgotten, and those of an exposed host, which the next packet makes again.
     pub fn rebind_addresses(&mut self, uplink: &[Ipv4Addr]) {
-        for number in self.numbers(|mapping| mapping.kind == MappingKind::Own) {
+        let ends = [MappingKind::Own, MappingKind::Exposed];
+        for number in self.numbers(|mapping| ends.contains(&mapping.kind)) {
             self.remove(number);
         }
         let addresses = self.spec.external_addresses(uplink);
@@ -67,7 +68,7 @@ impl Nat {
         // 3.3).
         let keeps = |mapping: &Mapping| match mapping.kind {
             MappingKind::Forward | MappingKind::Requested => true,
-            MappingKind::Dynamic | MappingKind::Own => false,
+            MappingKind::Dynamic | MappingKind::Own | MappingKind::Exposed => false,
         };
         let mut numbers = self.numbers(keeps);
         numbers.extend(self.numbers(|mapping| !keeps(mapping)));
@@ -76,12 +77,21 @@ impl Nat {
                 continue;
             };
             let wanted = mapping.wanted();
-            let other = match addresses.first().filter(|_| keeps(&mapping)) {
-                Some(first) => {
-                    let at = SocketAddrV4::new(*first, mapping.outside.port());
-                    self.allocator.take(&self.spec, wanted, at).then_some(at)
-                }
-                None => self.allocate(wanted, mapping.remote),
+            let port = mapping.outside.port();
+            // An address of the pool is there still, and two mappings may have one port at two
+            // addresses.
+            let own = addresses.iter().find(|it| *it == mapping.outside.ip());
+            let same = own.into_iter().chain(addresses.first());
+            let mut same = same
+                .filter(|_| keeps(&mapping))
+                .map(|it| SocketAddrV4::new(*it, port));
+            let same = same.find(|at| self.allocator.take(&self.spec, wanted, *at));
+            let other = match mapping.kind {
+                MappingKind::Forward => same,
+                MappingKind::Dynamic
+                | MappingKind::Requested
+                | MappingKind::Own
+                | MappingKind::Exposed => same.or_else(|| self.allocate(wanted, mapping.remote)),
             };
             match other {
                 Some(other) => self.table.move_outside(number, other),
@@ -141,7 +151,13 @@ impl Nat {
             && before.pool == *pool
             && before.forwards == *forwards;
         if keeps {
+            let is_exposed = before.exposed_host() == spec.exposed_host();
             self.spec = spec;
+            if !is_exposed {
+                for number in self.numbers(|mapping| mapping.kind == MappingKind::Exposed) {
+                    self.remove(number);
+                }
+            }
             return;
         }
         let addresses = self.allocator.addresses();
@@ -171,11 +187,11 @@ impl Nat {
             && let Some(mapping) = self.table.get_mut(number)
         {
             let fits = !exact || mapping.outside == at;
-            let is_dynamic = mapping.kind == MappingKind::Dynamic;
+            let is_asked_for = mapping.kind == MappingKind::Requested;
             match mapping.kind {
                 MappingKind::Forward | MappingKind::Own if fits => return Some(mapping.outside),
                 MappingKind::Forward | MappingKind::Own => return None,
-                MappingKind::Dynamic | MappingKind::Requested if fits => {
+                MappingKind::Dynamic | MappingKind::Requested | MappingKind::Exposed if fits => {
                     mapping.kind = MappingKind::Requested;
                     mapping.expires = until;
                     let outside = mapping.outside;
@@ -183,9 +199,9 @@ impl Nat {
                     return Some(outside);
                 }
                 // The port that has to be this one takes the place of another that nobody chose.
-                MappingKind::Dynamic | MappingKind::Requested => {}
+                MappingKind::Dynamic | MappingKind::Requested | MappingKind::Exposed => {}
             }
-            if !is_dynamic {
+            if is_asked_for {
                 return None;
             }
             self.remove(number);
@@ -258,15 +274,18 @@ impl Nat {
         // Where a port of the host has a mapping already, answers from that port leave by the
         // external port of that mapping, and not by the one to which the packet was sent.
         let is_taken = self.find_inside(protocol, inside, NOBODY, now).is_some();
-        if protocol == NatProtocol::Icmp || is_stray || is_taken {
+        if protocol == NatProtocol::Icmp || is_stray || is_taken || packet.is_dhcp_offer() {
             return None;
         }
         let wanted = WantedMapping { protocol, inside };
         if !self.allocator.take(&self.spec, wanted, outside) {
             return None;
         }
-        let kind = MappingKind::Forward;
-        let mapping = Mapping::new(protocol, inside, outside, NOBODY, kind);
+        let kind = MappingKind::Exposed;
+        let mut mapping = Mapping::new(protocol, inside, outside, NOBODY, kind);
+        // The host inside has that time to answer.
+        let lasts = self.spec.timeouts.nanoseconds(protocol, false);
+        mapping.expires = now.saturating_add(lasts);
         self.counters.mappings_made += 1;
         Some(self.table.insert(mapping))
     }

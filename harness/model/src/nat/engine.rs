@@ -11,7 +11,6 @@ use super::packet::fragments::{FragmentKey, Fragments, Translation};
 use super::packet::{Checksums, IcmpKind, NatProtocol, PacketEnd, V4Packet};
 use super::spec::{Hairpinning, NatSpec, Unsolicited};
 use super::table::{MappingNumber, MappingTable};
-use crate::dhcp::frame::{CLIENT_PORT, SERVER_PORT};
 use crate::order::sort_by_key;
 use crate::packet::ethernet::exchange_macs;
 use crate::packet::ip::Fragment;
@@ -342,8 +341,7 @@ impl Nat {
     fn refuse_inbound(&self, frame: &[u8], packet: &V4Packet, why: NatDrop) -> NatOutcome {
         // A router that starts again asks from 0.0.0.0, and the offer comes to the address that it
         // is given (RFC 2131, section 4.1): the one that it had, more often than not.
-        let ports = [packet.source.port(), packet.destination.port()];
-        if packet.protocol == Some(NatProtocol::Udp) && ports == [SERVER_PORT, CLIENT_PORT] {
+        if packet.is_dhcp_offer() {
             return NatOutcome::Pass;
         }
         match self.spec.unsolicited {

@@ -111,6 +111,9 @@ pub(super) enum MappingKind {
     Requested,
     /// A packet of the router itself made the mapping.
     Own,
+    /// A packet from outside made the mapping, for the host that gets what nobody has asked for: it
+    /// lets everyone in.
+    Exposed,
 }
 
 /// A packet that passes a mapping.
@@ -138,7 +141,10 @@ impl Mapping {
             kind,
             expires: match kind {
                 MappingKind::Forward => u64::MAX,
-                MappingKind::Dynamic | MappingKind::Own | MappingKind::Requested => 0,
+                MappingKind::Dynamic
+                | MappingKind::Own
+                | MappingKind::Requested
+                | MappingKind::Exposed => 0,
             },
             alarm: u64::MAX,
             sessions: Sessions::None,
@@ -157,7 +163,10 @@ impl Mapping {
     pub(super) fn admits(&self, remote: SocketAddrV4, filtering: Dependence, now: u64) -> bool {
         match self.kind {
             // The kernel of the router decides about packets for the router.
-            MappingKind::Forward | MappingKind::Own | MappingKind::Requested => return true,
+            MappingKind::Forward
+            | MappingKind::Own
+            | MappingKind::Requested
+            | MappingKind::Exposed => return true,
             MappingKind::Dynamic => {}
         }
         match filtering {

@@ -174,8 +174,7 @@ impl Healing for Limited {
         } = *self;
         let mut limits = node.programs().lowered().lock();
         let processes = node.processes();
-        let known = processes.as_deref().unwrap_or_default();
-        limits.end(number, known);
+        limits.end(number, processes.as_deref().ok());
         drop(limits);
         // Many programs end where they get no memory: those of Rust and Go do so by themselves.
         let ended: Vec<_> = at_risk
@@ -189,7 +188,8 @@ impl Healing for Limited {
             |it: &&Arc<Running>| !node.is_removed() && node.is_running() && node.programs().has(it);
         let started = start_again(&node, ended.into_iter().filter(is_as_it_was));
         at_risk.iter().for_each(|it| it.end_excuse());
-        // Processes that could not be listed keep the limit.
+        // Where processes could not be listed, those that were started since the fault began keep the
+        // limit.
         processes.and(started)
     }
 }

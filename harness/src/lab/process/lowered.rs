@@ -103,11 +103,11 @@ impl LoweredLimits {
         }
         self.in_force.push(own);
         if let Some(refused) = refused {
-            self.end(number, pids);
+            self.end(number, Some(pids));
             return Err(refused);
         }
         if !shows {
-            self.end(number, pids);
+            self.end(number, Some(pids));
         }
         Ok(match (shows, lowest) {
             (true, _) => LimitFault::InForce(number),
@@ -116,18 +116,22 @@ impl LoweredLimits {
         })
     }
 
-    /// Ends a fault. `pids` are the processes that run.
-    pub(crate) fn end(&mut self, number: u64, pids: &[i32]) {
+    /// Ends a fault. `running` are the processes that run; where they could not be listed, those get
+    /// their limits back that ran when a fault began.
+    pub(crate) fn end(&mut self, number: u64, running: Option<&[i32]>) {
         let Some(place) = self.in_force.iter().position(|it| it.number == number) else {
             return;
         };
         let Lowered { limit, .. } = self.in_force.swap_remove(place);
         let highest = self.highest_before(limit);
+        let known = self.before.keys().filter(|(other, _)| *other == limit);
+        let known = known.map(|(_, pid)| *pid);
+        let pids: Vec<i32> = running.map_or_else(|| known.collect(), <[i32]>::to_vec);
         for pid in pids {
-            let before = self.before.get(&(limit, *pid)).copied().or(highest);
-            if let Some(soft) = self.least(limit, *pid).or(before) {
+            let before = self.before.get(&(limit, pid)).copied().or(highest);
+            if let Some(soft) = self.least(limit, pid).or(before) {
                 // A process that has ended needs no limit.
-                let _ = set_soft_limit(*pid, limit, soft);
+                let _ = set_soft_limit(pid, limit, soft);
             }
         }
         // The next fault finds limits that programs may have changed meanwhile.

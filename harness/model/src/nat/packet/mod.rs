@@ -10,6 +10,7 @@ use std::net::SocketAddrV4;
 
 use snowglobe_derive::{Deserialize, Serialize};
 
+use crate::dhcp::frame::{CLIENT_PORT, SERVER_PORT};
 use crate::packet::VNET_HEADER;
 use crate::packet::checksum::ChecksumChange;
 use crate::packet::ethernet::EthernetHeader;
@@ -191,6 +192,12 @@ impl V4Packet {
     /// Returns whether the segment opens a connection.
     pub(super) fn is_syn(&self) -> bool {
         self.tcp.contains(TcpFlags::SYN) && !self.tcp.contains(TcpFlags::ACK)
+    }
+
+    /// Returns whether the packet is from a DHCP server to a client (RFC 2131, section 4.1).
+    pub(super) fn is_dhcp_offer(&self) -> bool {
+        let ports = [self.source.port(), self.destination.port()];
+        self.protocol == Some(NatProtocol::Udp) && ports == [SERVER_PORT, CLIENT_PORT]
     }
 
     fn address_at(&self, end: PacketEnd) -> usize {

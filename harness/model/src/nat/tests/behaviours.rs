@@ -313,3 +313,49 @@ fn an_exposed_host_gets_what_nobody_asked_for_at_its_own_ports() {
     let stray = world.tcp_back(at(REMOTE, 9), at(PUBLIC, 22), TcpFlags::ACK);
     assert_eq!(stray, Err(NatOutcome::Drop(NatDrop::NoMapping)));
 }
+
+#[test]
+fn an_exposure_ends_with_its_host_its_time_and_the_mappings() {
+    let (stranger, outside) = (at(REMOTE, 9), at(PUBLIC, 80));
+    let exposed = || {
+        let mut world = World::new(NatSpec::one_to_one(INSIDE));
+        let inside = Some(at(INSIDE, 80));
+        assert_eq!(world.udp_back(stranger, outside), inside);
+        assert_eq!(world.nat.mappings(world.now).len(), 1);
+        world
+    };
+    // Another host, and no host.
+    let mut world = exposed();
+    world.nat.change(NatSpec::one_to_one(INSIDE_2));
+    assert_eq!(world.udp_back(stranger, outside), Some(at(INSIDE_2, 80)));
+    let nobody = NatSpec {
+        unsolicited: Unsolicited::Drop,
+        ..NatSpec::one_to_one(INSIDE)
+    };
+    world.nat.change(nobody);
+    assert_eq!(world.udp_back(stranger, outside), None);
+    // The mappings are flushed.
+    let mut world = exposed();
+    world.nat.flush();
+    assert_eq!(world.nat.mappings(world.now).len(), 0);
+    // The host inside has not answered.
+    let mut world = exposed();
+    world.now += NatSpec::one_to_one(INSIDE).timeouts.udp.as_nanos() as u64 + 1;
+    world.nat.expire(world.now);
+    assert_eq!(world.nat.mappings(world.now).len(), 0);
+    // Another external address.
+    let other = Ipv4Addr::new(203, 0, 113, 77);
+    let mut world = exposed();
+    world.nat.rebind_addresses(&[other]);
+    assert_eq!(world.nat.mappings(world.now).len(), 0);
+    let again = world.udp_back(stranger, at(other, 80));
+    assert_eq!(again, Some(at(INSIDE, 80)));
+}
+
+#[test]
+fn an_offer_of_a_dhcp_server_is_for_the_router_whoever_is_exposed() {
+    let mut world = World::new(NatSpec::one_to_one(INSIDE));
+    let (server, client) = (at(REMOTE, 67), at(PUBLIC, 68));
+    assert_eq!(world.inbound(server, client, UDP), Ok([server, client]));
+    assert_eq!(world.nat.mappings(world.now).len(), 0);
+}

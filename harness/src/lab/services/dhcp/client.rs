@@ -198,7 +198,7 @@ impl GivenKeeper for ClientState {
             self.complain(&own.name, self.change_metric(index, own, own.metric));
         }
         drop(interfaces);
-        let done = self.hairpins.lock().apply(&self.stack);
+        let done = self.hairpins.lock().restore(&self.stack);
         self.complain("hairpins", done);
     }
 }
@@ -217,7 +217,8 @@ impl Service for DhcpClients {
         for own in self.state.interfaces.lock().values_mut() {
             (own.held, own.anew) = (None, false);
         }
-        self.state.hairpins.lock().forget();
+        let done = self.state.hairpins.lock().forget(&self.state.stack);
+        self.state.complain("hairpins", done);
         let clients = interfaces.into_iter().map(|(index, own)| InterfaceClient {
             client: DhcpClient::new(own.mac, &self.state.hostname),
             server_mac: EVERYBODY,

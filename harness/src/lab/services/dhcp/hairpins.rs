@@ -24,10 +24,12 @@ pub(super) struct LeasedHairpins {
     leased: BTreeMap<u32, Held>,
     rules: Vec<HookRule>,
     diverted: Vec<LeasedDiversion>,
+    /// Whether the kernel may have lost a part of that, or may have what belongs to former leases.
+    is_stale: bool,
 }
 
 /// A diversion of packets to a leased address, over the router that came with the lease.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 struct LeasedDiversion {
     index: u32,
     via: Ipv4Addr,
@@ -41,6 +43,7 @@ impl LeasedHairpins {
             leased: BTreeMap::new(),
             rules: Vec::new(),
             diverted: Vec::new(),
+            is_stale: false,
         }
     }
 
@@ -50,11 +53,17 @@ impl LeasedHairpins {
         self.apply(stack)
     }
 
-    /// Forgets the leases and what the kernel has: the node has started again, perhaps with a new
-    /// network.
-    pub(super) fn forget(&mut self) {
+    /// Forgets the leases: the node has started again, perhaps with a network that has nothing of
+    /// them.
+    pub(super) fn forget(&mut self, stack: &Stack) -> Result<(), NetlinkError> {
         self.leased.clear();
-        self.rules.clear();
+        self.restore(stack)
+    }
+
+    /// Gives the kernel once more what it had: an interface was made anew.
+    pub(super) fn restore(&mut self, stack: &Stack) -> Result<(), NetlinkError> {
+        self.is_stale |= !self.rules.is_empty() || !self.diverted.is_empty();
+        self.apply(stack)
     }
 
     /// Takes over the lease that an interface has now.
@@ -72,7 +81,7 @@ impl LeasedHairpins {
     }
 
     /// Brings the kernel to what the plan says of the leases.
-    pub(super) fn apply(&mut self, stack: &Stack) -> Result<(), NetlinkError> {
+    fn apply(&mut self, stack: &Stack) -> Result<(), NetlinkError> {
         let Some(netns) = stack.netns() else {
             return Ok(());
         };
@@ -90,7 +99,7 @@ impl LeasedHairpins {
         });
         let rules = rules.unwrap_or_default();
         // An exchange of rules sets their counters to zero, so rules that are in place stay.
-        if rules != self.rules {
+        if self.is_stale || rules != self.rules {
             let mut filter = stack.packet_filter().lock();
             netfilter::install_hairpins(&mut filter, netns.as_fd(), &rules)?;
         }
@@ -103,6 +112,12 @@ impl LeasedHairpins {
         });
         let diverted: Vec<LeasedDiversion> = diverted.collect();
         self.rules = rules;
+        // Routes that are in place stay, too: without its route, a packet would come to the router
+        // itself, whose kernel resets the connection.
+        if !self.is_stale && diverted == self.diverted {
+            return Ok(());
+        }
+        self.is_stale = false;
         let before = std::mem::replace(&mut self.diverted, diverted);
         let mut batch = Batch::new();
         // What was there goes first: a new lease may have the old address, with another router.
