@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::decay::Damage;
 use super::error::DiskError;
-use super::fault::DiskFault;
+use super::fault::{DiskFault, RefusedWrites};
 use crate::impair::Percent;
 use crate::random::splitmix;
 
@@ -66,7 +66,7 @@ impl FaultsInForce {
     pub fn asks_before_writes(&self) -> bool {
         self.active
             .iter()
-            .any(|it| matches!(it.fault, DiskFault::Full { .. } | DiskFault::ReadOnly))
+            .any(|it| it.fault.refused_writes() != RefusedWrites::None)
     }
 
     /// Returns whether power cuts tear blocks.
@@ -126,8 +126,8 @@ impl FaultsInForce {
     }
 
     pub(super) fn permit_change(&self) -> Result<(), DiskError> {
-        let read_only = |it: &FaultInForce| it.fault == DiskFault::ReadOnly;
-        match self.active.iter().any(read_only) {
+        let refuses = |it: &FaultInForce| it.fault.refused_writes() == RefusedWrites::All;
+        match self.active.iter().any(refuses) {
             true => Err(DiskError::ReadOnly),
             false => Ok(()),
         }
@@ -146,7 +146,7 @@ impl FaultsInForce {
             return Err(DiskError::Full);
         }
         for condition in &mut self.active {
-            if matches!(condition.fault, DiskFault::Full { .. }) {
+            if condition.fault.refused_writes() == RefusedWrites::BeyondSpace {
                 condition.left -= bytes;
             }
         }

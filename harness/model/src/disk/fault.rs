@@ -106,6 +106,30 @@ fn one() -> u32 {
     1
 }
 
+/// The writes that a fault refuses before they reach the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RefusedWrites {
+    None,
+    /// Writes for which there is no space.
+    BeyondSpace,
+    /// All writes and all other changes.
+    All,
+}
+
+impl DiskFault {
+    pub(super) fn refused_writes(&self) -> RefusedWrites {
+        match self {
+            Self::Full { .. } => RefusedWrites::BeyondSpace,
+            Self::ReadOnly => RefusedWrites::All,
+            Self::Slow { .. }
+            | Self::Io { .. }
+            | Self::Torn
+            | Self::BitFlip { .. }
+            | Self::Truncate { .. } => RefusedWrites::None,
+        }
+    }
+}
+
 impl DiskFault {
     /// Returns a disk on which nothing is free.
     pub fn full() -> Self {

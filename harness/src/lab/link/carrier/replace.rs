@@ -62,8 +62,12 @@ pub(crate) fn replace_carrier(
         made_again: Vec::new(),
     };
     let port = splice_at(ends);
+    let is_wire = match carrier {
+        Carrier::Tap | Carrier::PacketSocket => true,
+        Carrier::Veth | Carrier::Netem | Carrier::Nobody => false,
+    };
     match (before, carrier, port, kept) {
-        (ActiveCarrier::Netem { namespace, .. }, Carrier::Tap | Carrier::PacketSocket, _, _) => {
+        (ActiveCarrier::Netem { namespace, .. }, _, _, _) if is_wire => {
             replace_netem(ends, namespace, impairments).map(untouched)
         }
         (ActiveCarrier::Veth, carrier, Some(port), _) => {
@@ -78,7 +82,17 @@ pub(crate) fn replace_carrier(
                 made_again: vec![kept.other()],
             })
         }
-        (before, _, _, _) => Ok(Replaced {
+        // Each carrier is named, so that a new one is thought of here.
+        (
+            before @ (ActiveCarrier::Veth
+            | ActiveCarrier::Netem { .. }
+            | ActiveCarrier::Tap { .. }
+            | ActiveCarrier::PacketSocket { .. }
+            | ActiveCarrier::Nobody),
+            _,
+            _,
+            _,
+        ) => Ok(Replaced {
             active: make_again(ends, namespace, before, wanted)?,
             restored: None,
             made_again: Side::BOTH.to_vec(),
