@@ -50,9 +50,9 @@ fn one_way(from: &Node, to: &Node, soon: Duration) -> TestResult<Duration> {
     Ok(least(from, to, soon, ms(20_000))?.ok_or("no datagram")?)
 }
 
-/// Returns the least time that a datagram takes from one node to another, as a busy machine only
-/// adds to it: that of the first that takes less than `soon`, or of many. Nothing if one does not
-/// arrive in time.
+/// Returns the time of the first datagram that takes less than `soon` from one node to another, or
+/// the least time of many datagrams: a busy machine only adds to the time. Returns nothing if a
+/// datagram does not arrive in time.
 fn least(
     from: &Node,
     to: &Node,

@@ -92,7 +92,7 @@ impl<'fd> PollSet<'fd> {
 }
 
 fn is_ready(fd: PollFd<'_>) -> bool {
-    // Also true for an error or the end of a stream: the read or write that follows tells which.
+    // The flag is also set for an error or the end of a stream: the next read or write tells which.
     fd.any().unwrap_or(false)
 }
 

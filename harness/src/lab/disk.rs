@@ -153,7 +153,7 @@ impl DiskServer {
             })?
             .to_json();
         match self.talk(&DiskCommand::Begin { id, seed, fault }, None) {
-            // No file fits its pattern yet: what a schedule may wait for.
+            // No file fits the pattern of the fault yet. A schedule may wait for such a file.
             Ok(DiskReply::Refused(why)) => {
                 let volume = self.volume.clone();
                 Err(self.unfit(UnfitVolume::NothingToBreak { volume, why }))
@@ -193,7 +193,7 @@ impl DiskServer {
 
     /// Takes a state back.
     pub(crate) fn restore(&self, id: u64) -> Result<()> {
-        // The old mount has the content from before in its cache, so that another one follows.
+        // The old mount has the earlier content in its cache, so that another mount follows.
         self.ask(&DiskCommand::Restore { id }, None)?;
         self.mount()
     }

@@ -10,7 +10,7 @@ use crate::from_tree::FromTree;
 /// A value of a text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tree {
-    /// The value.
+    /// The value itself: a table, a list, a text, a number and so on.
     pub content: TreeContent,
     /// The byte of the text at which the value begins.
     pub at: Option<usize>,

@@ -44,8 +44,8 @@ fn send(lab: &Lab, node: NodeId, v6: bool) -> std::io::Result<usize> {
 
 #[snowglobe::test(timeout = "120s")]
 fn a_member_hears_the_first_datagram_at_any_time_after_the_start() -> TestResult {
-    // What the nodes say of themselves at the start, and a switch asks them, comes in the first
-    // milliseconds and goes on for a second.
+    // Nodes report their groups at the start, and a switch asks for groups, from the first
+    // milliseconds on and for about a second.
     for pause in [0, 1, 2, 4, 8, 100, 1100] {
         for v6 in [false, true] {
             let mut topology = Topology::new();

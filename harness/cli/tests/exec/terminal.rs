@@ -142,7 +142,7 @@ fn a_program_in_the_background_that_reads_is_stopped_until_it_is_in_the_foregrou
 
 #[test]
 fn a_program_that_stops_its_own_group_is_continued_with_it() {
-    // As editors do for Ctrl-Z.
+    // Editors do the same for Ctrl-Z.
     let script = "$exec sh -c 'echo ready; kill -TSTP 0; echo continued; exit 7'; echo stopped $?; fg; echo end $?";
     let (mut terminal, mut child) = on_a_terminal(script);
     read_until(&mut terminal, "stopped 148");

@@ -35,7 +35,7 @@ fn filesystem_by(process: &str, descriptor: i32) -> Option<(u32, u32)> {
     let mount = about
         .lines()
         .find_map(|line| line.strip_prefix("mnt_id:"))?;
-    // Not stat(2), by which a filesystem that a program serves would be asked.
+    // A call of stat(2) would ask a filesystem that a program serves.
     let table = text_of(format!("{process}/mountinfo")).ok()?;
     device_of(&table, mount.trim())
 }

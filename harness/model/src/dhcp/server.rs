@@ -141,7 +141,8 @@ impl DhcpServer {
         if !may || own.is_some_and(|own| own != wanted) || of_another() {
             let mut nak = DhcpMessage::new(MessageKind::Nak, message.xid, message.mac);
             nak.server = Some(self.pool.server);
-            // RFC 2131, section 4.3.2: to everybody, for the client may have no such address.
+            // A refusal is sent to everybody, as the client may lack the address that it asked for
+            // (RFC 2131, section 4.3.2).
             nak.broadcast = true;
             return Some(nak);
         }

@@ -11,7 +11,7 @@ pub(super) enum NodeNeed<'f> {
     Nothing,
     /// A clock that faults can change.
     Clock,
-    /// A volume with faults: that with this name, or any.
+    /// The volume with faults of this name, or any volume with faults.
     Disk(Option<&'f str>),
     /// A name server.
     NameServer,

@@ -76,7 +76,7 @@ impl AdvertiseSpec {
     /// Advertises a prefix that the router asks for at its uplink by DHCPv6, with a /64 out of it
     /// for each network behind it. The router has the first address of each.
     ///
-    /// When the router gets another prefix, or none, hosts hear that the one of before is over (RFC
+    /// When the router gets another prefix, or none, hosts hear that the earlier one is over (RFC
     /// 9096, section 3.5). See [`Dhcp6Spec`](crate::dhcp6::Dhcp6Spec) for the other side.
     pub fn delegated(mut self) -> Self {
         self.delegated = true;

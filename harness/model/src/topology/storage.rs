@@ -128,8 +128,8 @@ pub enum Volume {
     Named(String),
     /// Memory of at most this size, for this node alone.
     Tmpfs(Size),
-    /// A directory that begins with the files of another one, which stay as they are: what is
-    /// written goes to the clone. It lives as long as the lab.
+    /// A directory that begins with the files of another one. Writes go to the clone, which lives
+    /// as long as the lab, and leave the other directory as it is.
     Clone {
         /// The files of the beginning.
         of: Rootfs,

@@ -125,7 +125,8 @@ impl Lab {
         self.roles().set_action(name.into(), action);
     }
 
-    /// Gives a name to something that a schedule can do, and undoes when the fault is healed.
+    /// Gives a name to something that a schedule can do. The function `undo` is called when the
+    /// fault is healed.
     pub fn action_with_undo<E: Display, F: Display>(
         &self,
         name: impl Into<String>,

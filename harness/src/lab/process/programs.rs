@@ -67,7 +67,8 @@ impl Programs {
 
     /// Returns the last lines of each program, and how it ended.
     pub(crate) fn last_lines(&self) -> String {
-        // A copy, as the last lines of a program may have to be waited for.
+        // The list is copied, since nobody may hold the lock while the last lines of a program are
+        // waited for.
         let all = self.all.lock().clone();
         let tell = |running: &Arc<Running>| {
             let end = running.ended().map(ExitKind::from);

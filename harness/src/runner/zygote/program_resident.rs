@@ -139,7 +139,7 @@ fn serve_start(resident: &mut ResidentZygote<'_>, runner: &Runner, channel: &Mes
     if is_given && resident.take_on(channel) {
         run(resident, runner, words, channel);
     }
-    // As after the clone of the init, which may have been refused.
+    // The clone of the init leaves the group too, but may have been refused.
     let _ = leave_group();
     let _ = let_go_of(0..3);
 }

@@ -19,7 +19,7 @@ use crate::sandbox::refused::Refused;
 /// The channel over which the new process will speak comes along, then what [`Joins`] says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct NodeRequest {
-    /// Name for people.
+    /// Name by which errors and process lists call the node.
     pub(crate) name: String,
     /// Hostname in a UTS namespace of the node's own. Without one, the UTS and IPC namespaces are
     /// those that the node joins.
@@ -43,7 +43,7 @@ pub(crate) struct NodeRequest {
     pub(crate) root: Option<NodeRoot>,
     /// Whether the time of day of the programs can be changed.
     pub(crate) faulty_clock: bool,
-    /// Whether what is asked for is no node, but the process that serves a disk.
+    /// Whether the request is for the process that serves a disk, in the place of a node.
     pub(crate) serves_disk: bool,
 }
 

@@ -68,7 +68,7 @@ impl Pair {
             seed: 1,
             impairments,
             spin: false,
-            // As each wire of a node has one.
+            // Each wire of a node has such a NAT.
             nat: Some(UplinkNat::new(UplinkTranslators::default())),
         };
         Pair {

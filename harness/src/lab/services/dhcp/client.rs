@@ -365,7 +365,7 @@ impl ClientThread {
         state.lead_hairpins(index, &name, has.then_some(held));
         state.tell(index, &name, has.then_some(held.address));
         if let Some(own) = state.interfaces.lock().get_mut(&index) {
-            // What comes from the network of before is nothing to wait for.
+            // Nobody waits for answers from the earlier network.
             own.held = has.then(|| held.clone()).filter(|_| !own.anew);
         }
         state.changed.notify_all();

@@ -170,7 +170,7 @@ impl Dhcp6ClientThread {
         let mut clients = clients.filter(|it| it.kind() == AssociationKind::Addresses);
         let lost = clients.next().map(Dhcp6Client::restart);
         self.act(at, lost.unwrap_or_default());
-        // What is known of the network of before is nothing to wait for.
+        // Nobody waits for what the earlier network would give.
         self.state.addresses.lock().remove(&index);
     }
 

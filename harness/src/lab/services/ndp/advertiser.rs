@@ -93,7 +93,7 @@ impl Advertiser {
         }
     }
 
-    /// Advertises another prefix from now on, or other times. Hosts hear that the prefix of before
+    /// Advertises another prefix from now on, or other times. Hosts hear that the earlier prefix
     /// is over: they make no new connections from its addresses, and drop them in time (RFC 4862,
     /// section 5.5.3: two hours, or what was left of their lifetime).
     ///
@@ -208,7 +208,7 @@ impl Service for Advertiser {
 }
 
 impl AdvertisedNetwork {
-    /// Advertises a prefix, or none, from now on, and that those of before are over.
+    /// Advertises a prefix, or none, from now on, and that the earlier prefixes are over.
     fn replace(&mut self, prefix: Option<Subnet>) {
         let Advertisement {
             router,

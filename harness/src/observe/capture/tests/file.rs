@@ -123,7 +123,7 @@ fn two_runs_of_a_trial_have_a_file_each() {
     let second = begin(&scratch);
     assert!(first.path().ends_with("a.trial.pcapng"));
     assert!(second.path().ends_with("a.trial-2.pcapng"));
-    // Also when the first one's was written anew meanwhile.
+    // A third file gets a name of its own, also when the first one was written anew meanwhile.
     first.complete(b"key\n", &[]).expect("complete");
     let third = begin(&scratch);
     assert!(third.path().ends_with("a.trial-3.pcapng"));

@@ -206,7 +206,7 @@ fn remember_unwinding(message: String, own: bool, find_place: impl FnOnce() -> S
     push(&mut panics, panic);
     drop(panics);
     let location = find_place();
-    // The panic may have been passed on meanwhile, and each copy has no place either.
+    // A panic that was passed on meanwhile has copies, and the copies lack the place as well.
     let mut panics = PANICS.lock();
     let without = |it: &&mut Panic| it.location.is_empty() && it.message == message;
     for panic in panics.iter_mut().filter(without) {
