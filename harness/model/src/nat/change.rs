@@ -53,8 +53,9 @@ impl Nat {
     }
 
     /// Gives the NAT other external addresses, beside those of its pool. Mappings go on with an
-    /// address and port of those, and with the same port where it was asked for; mappings of the
-    /// router itself are forgotten, and those of an exposed host, which the next packet makes again.
+    /// address and port of those, and with the same port where it was asked for. Mappings of the
+    /// router itself are forgotten, and so are those of an exposed host, which the next packet
+    /// makes again.
     pub fn rebind_addresses(&mut self, uplink: &[Ipv4Addr]) {
         let ends = [MappingKind::Own, MappingKind::Exposed];
         for number in self.numbers(|mapping| ends.contains(&mapping.kind)) {

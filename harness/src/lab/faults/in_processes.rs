@@ -188,8 +188,8 @@ impl Healing for Limited {
             |it: &&Arc<Running>| !node.is_removed() && node.is_running() && node.programs().has(it);
         let started = start_again(&node, ended.into_iter().filter(is_as_it_was));
         at_risk.iter().for_each(|it| it.end_excuse());
-        // Where processes could not be listed, those that were started since the fault began keep the
-        // limit.
+        // Where processes could not be listed, those that were started since the fault began keep
+        // the limit.
         processes.and(started)
     }
 }

@@ -116,8 +116,8 @@ impl LoweredLimits {
         })
     }
 
-    /// Ends a fault. `running` are the processes that run; where they could not be listed, those get
-    /// their limits back that ran when a fault began.
+    /// Ends a fault. `running` are the processes that run; where they could not be listed, those
+    /// get their limits back that ran when a fault began.
     pub(crate) fn end(&mut self, number: u64, running: Option<&[i32]>) {
         let Some(place) = self.in_force.iter().position(|it| it.number == number) else {
             return;
