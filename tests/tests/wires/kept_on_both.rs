@@ -3,7 +3,7 @@
 
 use snowglobe::lab::{Carrier, LabErrorKind, Node};
 use snowglobe::prelude::*;
-use snowglobe::topology::{LinkId, NodeId};
+use snowglobe::topology::{LinkId, NodeId, V6Nat};
 use snowglobe_tests::{offloads, set_offloads};
 
 use crate::MS;
@@ -255,4 +255,34 @@ fn a_duplicate_address_is_no_obstacle() -> TestResult {
         Some("fd00::62")
     );
     world.impair()
+}
+
+/// The server speaks first: nothing from inside could make the router translate the connection
+/// anew.
+#[snowglobe::test]
+fn a_translated_connection_goes_on() -> TestResult {
+    let mut topology = Topology::new();
+    let home = topology.router(RouterSpec::new("home").nat_v6(V6Nat::Masquerade));
+    let isp = topology.router(RouterSpec::new("isp"));
+    let (inside, server) = (topology.node("inside"), topology.node("server"));
+    let wan = topology.uplink(home, isp);
+    topology.link(inside, home);
+    topology.link(server, isp);
+    let lab = topology.start()?;
+    assert_eq!(lab[wan].carrier(), Carrier::Veth);
+    let listener = lab[server].run(|| TcpListener::bind("[::]:80"))?;
+    let to = lab[server].ipv6().ok_or("an IPv6 address")?;
+    let mut client = lab[inside].run(|| TcpStream::connect((to, 80)))?;
+    client.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let (mut served, from) = listener.accept()?;
+    assert_ne!(Some(from.ip()), lab[inside].ipv6().map(IpAddr::from));
+    // The other end has more: the home router's has to stay nevertheless.
+    for number in 1..9 {
+        let add = format!("ip addr add 10.77.0.{number}/24 dev eth0");
+        shell(&lab[isp], &add)?;
+    }
+    lab[wan].impair(Impairment::delayed(MS))?;
+    served.write_all(b"x")?;
+    client.read_exact(&mut [0])?;
+    Ok(())
 }

@@ -18,7 +18,8 @@ impl Link {
     /// - Between two nodes, at one of them: the interface loses its carrier for some milliseconds,
     ///   and nothing else. The end that is kept so is the one at which there are packet sockets
     ///   (tcpdump, DHCP) or interfaces of programs (macvlan, VLAN, VXLAN), or else the one that has
-    ///   temporary addresses of IPv6, or to which more was added.
+    ///   temporary addresses of IPv6, or whose node follows connections (NAT), or to which more was
+    ///   added.
     /// - Between two nodes, at the other one: the interface is deleted and made again with the same
     ///   name, index, addresses, routes, neighbours, queueing disciplines, filters, memberships,
     ///   offloads and sysctls, and `ip monitor` shows that. A temporary address of IPv6 stays as an

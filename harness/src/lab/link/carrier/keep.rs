@@ -135,6 +135,13 @@ fn count_unplanned(ends: &LinkEnds, side: Side) -> Result<usize> {
         settings.name() != plan.name,
     ];
     let changed = changed.into_iter().filter(|is| *is).count();
+    // Connections that are translated to the address of an interface are forgotten when it goes
+    // down (net/netfilter/nf_nat_masquerade.c, masq_device_event). The kernel does not tell how
+    // each is translated, and follows connections in nodes alone that have rules for that.
+    const FOLLOWED: &str = "net/netfilter/nf_conntrack_count";
+    let followed = Netns::visit(ends.require_netns(side)?, || sysctls::number(FOLLOWED));
+    let followed = followed.ok().flatten().is_some_and(|count| count > 0);
+    let changed = changed + if followed { 1_000 } else { 0 };
     Ok(changed + settings.amount().saturating_sub(planned))
 }
 
