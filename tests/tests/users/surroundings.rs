@@ -76,9 +76,15 @@ fn another_user_has_a_home_and_a_name() -> TestResult {
     for variable in ["USER", "LOGNAME"] {
         assert_eq!(std::env::var(variable)?, "nobody");
     }
-    // What cargo and rustup have is found still.
-    let rustc = std::process::Command::new("rustc").arg("-V").output()?;
-    assert!(rustc.status.success(), "{rustc:?}");
+    // What cargo and rustup have is found still, where there is a rustc: nobody needs one who runs
+    // this program without cargo.
+    match std::process::Command::new("rustc").arg("-V").output() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        rustc => assert!(
+            rustc.as_ref().is_ok_and(|it| it.status.success()),
+            "{rustc:?}"
+        ),
+    }
     Ok(())
 }
 
