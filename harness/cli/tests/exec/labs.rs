@@ -115,6 +115,17 @@ fn a_volume_is_an_empty_directory() {
 }
 
 #[test]
+fn a_volume_may_be_where_the_host_has_no_directory() {
+    let at = "/no-such/directory";
+    let script = format!("touch {at}/a && ls {at}");
+    let output = exec(&["--volume", at, "--", "sh", "-c", &script])
+        .output()
+        .unwrap();
+    assert_eq!(stdout(&output), "a\n", "{}", stderr(&output));
+    assert!(!std::path::Path::new("/no-such").exists());
+}
+
+#[test]
 fn a_capture_is_written_where_it_is_asked_for() {
     let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let path = directory.path().join("packets");
