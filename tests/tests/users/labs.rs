@@ -116,7 +116,8 @@ fn labs_of_an_ordinary_user_do_what_others_do() -> TestResult {
     client.send_to(b"x", (lab[b].ip(), 5000))?;
     let mut buffer = [0; 8];
     server.recv_from(&mut buffer)?;
-    assert!(begin.elapsed() >= delay);
+    // A wire may deliver 0.1 ms too early.
+    assert!(begin.elapsed() >= delay - Duration::from_millis(1));
     drop(capture);
     lab[b].crash()?;
     assert!(!lab[b].is_running());

@@ -37,13 +37,16 @@ use super::trace::Trace;
 /// # assert!(radio.validate().is_ok());
 /// ```
 ///
-/// In TOML each value is a string with its unit, and an unknown field is an error:
+/// In TOML a value with a unit is a string, and an unknown field is an error:
 ///
 /// ```toml
 /// delay = "25ms"
 /// jitter = "normal 3ms"                                 # or "3ms": uniform
 /// loss = "5%"
 /// bursts = { p = "0.1%", r = "25%" }
+/// lose_every = 100
+/// duplicate = "1%"
+/// corrupt = "0.1%"
 /// reorder = { percent = "25%", correlation = "50%" }    # or "25%"
 /// rate = "10mbit"
 /// burst = "15 kB"

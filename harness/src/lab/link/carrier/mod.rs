@@ -20,23 +20,24 @@
 //!
 //! 1. `choose` finds the carrier: the engine asked for, what this kernel has, what netem can do. Of
 //!    a plain cable between two nodes, `keep` finds the interface that stays: the one on which
-//!    interfaces of programs or packet sockets stand, or else the one with more that was added; if
-//!    both have what would be lost, the change is refused. Monitors are off meanwhile, since their
-//!    sockets do not count. A refusal leaves the link as it was.
+//!    interfaces of programs or packet sockets stand, or else the one with temporary addresses,
+//!    with translated connections, or with more that was added; if both have what would be lost,
+//!    the change is refused. Monitors are off meanwhile, since their sockets do not count. A
+//!    refusal leaves the link as it was.
 //! 2. Cuts and monitors are taken from the interfaces, while these still exist: their counts and
 //!    the last frames would be lost with the interfaces.
 //! 3. `replace` replaces the carrier, in one of four ways. A plain cable at a switch is taken
 //!    apart at the switch (`splice`), and the node notices nothing; its inner ends then lie in
 //!    the hub, not in the wire namespace. Of a plain cable between two nodes one interface is
 //!    kept (`keep`), and the other is made again. From netem to packet sockets only what is
-//!    between the inner ends is replaced. Otherwise, as for the cable between two switches, all
-//!    is made again: `detach` takes the old carrier away, `attach` makes the new ends, which get
-//!    their settings, come up, are joined and are announced.
+//!    between the inner ends is replaced. Otherwise, for the cable between two switches, all is
+//!    made again: `detach` takes the old carrier away, `attach` makes the new ends, which come up
+//!    and are joined.
 //! 4. The settings that the kernel has not given to an interface that was made anew are told by an
 //!    event. Where a link between a node and a switch is down, the node's interface is told so
 //!    again, since the new carrier stands between it and the port that is down. Cuts are made
-//!    again, then partitions, then monitors: no frame that a fault keeps out may be seen to arrive
-//!    in a capture.
+//!    again, then partitions, then monitors: no capture begins before the faults are back. A frame
+//!    that is sent between the join of the new carrier and the return of a cut passes.
 //! 5. The change is recorded as an event.
 //!
 //! A link never becomes a plain veth pair again: what stands between its ends stays when the last
