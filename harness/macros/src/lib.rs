@@ -50,8 +50,8 @@ pub fn test(options: TokenStream, function: TokenStream) -> TokenStream {
 /// Options are those of `#[snowglobe::test(…)]`, for each trial. Tests of `#[test]`,
 /// `#[tokio::test]` and of attributes such as `#[rstest]` become trials, and so do those of macros
 /// that write `#[test]`. A test that bears `#[snowglobe::test]` keeps its own options.
-/// Where another crate re-exports snowglobe, `crate = "…"` is the path, as in [`macro@test`]. There,
-/// tests of macros that write `#[test]` need snowglobe as a dependency as well.
+/// Where another crate re-exports snowglobe, `crate = "…"` is the path, as in [`macro@test`].
+/// There, tests of macros that write `#[test]` need snowglobe as a dependency as well.
 #[proc_macro_attribute]
 pub fn isolate(options: TokenStream, module: TokenStream) -> TokenStream {
     isolate::expand(options, module)
