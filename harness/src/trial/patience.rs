@@ -9,7 +9,7 @@ use crate::trial::time_scale::stretched;
 /// The limit of all waits in a lab, which a test can change. Clones share one limit.
 #[derive(Clone, Debug)]
 pub(crate) struct Patience {
-    ms: Arc<AtomicU64>,
+    nanoseconds: Arc<AtomicU64>,
 }
 
 impl Patience {
@@ -22,13 +22,16 @@ impl Patience {
 
     /// Returns the limit at present, stretched on a slow machine.
     pub(crate) fn limit(&self) -> Duration {
-        stretched(Duration::from_millis(self.ms.load(Ordering::Relaxed)))
+        stretched(Duration::from_nanos(
+            self.nanoseconds.load(Ordering::Relaxed),
+        ))
     }
 
     /// Changes the limit of waits that begin from now on.
     pub(crate) fn set(&self, limit: Duration) {
-        let ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        self.ms.store(ms, Ordering::Relaxed);
+        // The longest limit is 584 years.
+        let nanoseconds = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+        self.nanoseconds.store(nanoseconds, Ordering::Relaxed);
     }
 }
 
@@ -54,7 +57,7 @@ impl Deadline {
 impl Default for Patience {
     fn default() -> Self {
         Self {
-            ms: Arc::new(AtomicU64::new(10_000)),
+            nanoseconds: Arc::new(AtomicU64::new(10_000_000_000)),
         }
     }
 }

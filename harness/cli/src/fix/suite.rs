@@ -1,6 +1,7 @@
 //! The source files of a package that can have tests.
 
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
+use std::path::{Component, Path, PathBuf};
 
 use super::source::PackagePart;
 use crate::edits::cargo_toml::{self, NamedRoot, TestTarget};
@@ -30,7 +31,7 @@ pub(super) fn files(project: &Project, named: &[PathBuf]) -> Result<Vec<SourceFi
     }
     let roots = cargo_toml::named_roots(&project.text)?;
     let roots = roots.into_iter().map(|it| NamedRoot {
-        file: project.package.join(it.file),
+        file: without_parents(&project.package.join(it.file)),
         ..it
     });
     let roots: Vec<NamedRoot> = roots.filter(|it| it.file.is_file()).collect();
@@ -40,7 +41,6 @@ pub(super) fn files(project: &Project, named: &[PathBuf]) -> Result<Vec<SourceFi
             Some(folder) => collect(folder, &mut more)?,
             None => more.push(root.file.clone()),
         }
-        more.retain(|path| !paths.contains(path));
         paths.extend(more);
     }
     for path in named {
@@ -50,6 +50,8 @@ pub(super) fn files(project: &Project, named: &[PathBuf]) -> Result<Vec<SourceFi
             false => paths.push(path),
         }
     }
+    let mut seen = HashSet::new();
+    paths.retain(|path| seen.insert(path.clone()));
     let source = project.package.join("src");
     let is_beside = |root: &&NamedRoot, path: &Path| {
         let folder = modules_of(project, &root.file);
@@ -85,6 +87,22 @@ fn modules_of<'a>(project: &Project, file: &'a Path) -> Option<&'a Path> {
     let folder = file.parent()?;
     let is_own = folder != project.package && folder.starts_with(&project.package);
     is_own.then_some(folder)
+}
+
+/// Returns the path without `..`, as cargo reads paths of a `Cargo.toml`. A file outside of the
+/// package is then seen to be outside.
+fn without_parents(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => drop(plain.pop()),
+            Component::CurDir => {}
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => {
+                plain.push(component);
+            }
+        }
+    }
+    plain
 }
 
 /// Collects the source files below a directory, if it is there, in a fixed order. Other packages

@@ -64,6 +64,37 @@ fn other_packages_and_files_that_are_no_targets_stay() {
     assert!(!manifest.contains("loose"), "{manifest}");
 }
 
+/// A target may lie outside of the package, beside files of others.
+#[test]
+fn what_lies_beside_a_target_outside_of_the_package_stays() {
+    let project = suite();
+    let test = "#[test]\nfn a() {}\n";
+    let targets = "[[test]]\nname = \"it\"\npath = \"../checks/it.rs\"\n\
+                   [[test]]\nname = \"own\"\npath = \"../package/tests/own.rs\"\n";
+    let manifest = format!("{MANIFEST}\n{targets}");
+    let files = [
+        ("package/Cargo.toml", &*manifest),
+        ("package/src/lib.rs", ""),
+        ("package/tests/own.rs", test),
+        ("checks/it.rs", test),
+        ("checks/of_others.rs", test),
+        ("target/out/generated.rs", test),
+    ];
+    for (path, text) in files {
+        write(&project, path, text);
+    }
+    let done = snowglobe(&project.path().join("package"), &["fix", "--yes"]);
+    let said = text(&done.stderr);
+    assert!(done.status.success(), "{said}");
+    says(&said, &["2 tests are trials now"]);
+    for path in ["package/tests/own.rs", "checks/it.rs"] {
+        says(&read(&project, path), &["#[snowglobe::test]\n#[test]"]);
+    }
+    for path in ["checks/of_others.rs", "target/out/generated.rs"] {
+        assert_eq!(read(&project, path), test, "{path}");
+    }
+}
+
 #[test]
 fn a_file_that_the_manifest_names_is_one_target() {
     let project = suite();

@@ -102,7 +102,7 @@ impl PortSocket {
     /// socket is deleted (net/packet/af_packet.c, packet_notifier).
     ///
     /// # Errors
-    /// There is no interface with this index (`ENODEV`, packet(7)).
+    /// The kernel refuses to bind a socket (packet(7)). An interface that is gone is no error.
     pub fn bind_again(index: u32, inodes: &[u64]) -> Result<()> {
         let sockets = open_sockets();
         let mut lost = sockets

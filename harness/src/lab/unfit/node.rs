@@ -13,8 +13,10 @@ use crate::lab::unfit::kind::UnfitSubject;
 #[derive(Debug)]
 pub(crate) enum UnfitNode {
     /// The number of threads comes too late for the runtime.
+    #[cfg(feature = "tokio")]
     RuntimeRuns,
     /// The node stopped the futures that the test waits for.
+    #[cfg(feature = "tokio")]
     FuturesStopped,
     /// The node did not ask for a clock that faults can change.
     NoClockOfItsOwn,
@@ -43,10 +45,11 @@ pub(crate) enum UnfitNode {
 impl UnfitSubject for UnfitNode {
     fn kind(&self) -> LabErrorKind {
         match self {
-            Self::RuntimeRuns | Self::ShareOfProcessor(_) | Self::OnBothSides => {
-                LabErrorKind::InvalidArgument
-            }
+            #[cfg(feature = "tokio")]
+            Self::RuntimeRuns => LabErrorKind::InvalidArgument,
+            #[cfg(feature = "tokio")]
             Self::FuturesStopped => LabErrorKind::Other,
+            Self::ShareOfProcessor(_) | Self::OnBothSides => LabErrorKind::InvalidArgument,
             Self::NoClockOfItsOwn
             | Self::ClockUnchangeable(_)
             | Self::ClockUnreached { .. }
@@ -65,9 +68,11 @@ impl UnfitSubject for UnfitNode {
 impl fmt::Display for UnfitNode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            #[cfg(feature = "tokio")]
             Self::RuntimeRuns => f.write_str(
                 "runs futures already: set the number of threads before the first `spawn`",
             ),
+            #[cfg(feature = "tokio")]
             Self::FuturesStopped => f.write_str("has stopped its futures, and this wait with them"),
             Self::NoClockOfItsOwn => f.write_str(
                 "has the clock of the machine; ask for one that faults can change by \

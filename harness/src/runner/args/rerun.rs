@@ -1,8 +1,8 @@
 //! A process that another run of the same program has started, to run one trial once more.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
+use crate::kernel::sync::Lock;
 use crate::model::time_scale::TimeScale;
 use crate::trial::time_scale;
 
@@ -23,7 +23,7 @@ pub(super) const TIMEOUT: &str = "SNOWGLOBE_TIMEOUT";
 /// Environment variable with the user as whom trials run.
 pub(super) const USER: &str = "SNOWGLOBE_USER";
 
-static SETTINGS: OnceLock<Vec<(&'static str, String)>> = OnceLock::new();
+static SETTINGS: Lock<Vec<(&'static str, String)>> = Lock::new(Vec::new());
 
 /// Keeps the settings of this run on which the verdict of a trial can depend, for other runs of the
 /// trial. Lines to copy are made where nobody has the arguments.
@@ -39,10 +39,10 @@ pub(crate) fn keep_settings(
     ];
     let given = all.into_iter();
     let given = given.filter_map(|(variable, value)| Some((variable, value?)));
-    SETTINGS.get_or_init(|| given.collect());
+    *SETTINGS.lock() = given.collect();
 }
 
 /// Returns the variables that give another run the settings of this one, with their values.
-pub(crate) fn settings() -> &'static [(&'static str, String)] {
-    SETTINGS.get().map_or(&[], Vec::as_slice)
+pub(crate) fn settings() -> Vec<(&'static str, String)> {
+    SETTINGS.lock().clone()
 }

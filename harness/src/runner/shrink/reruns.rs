@@ -133,7 +133,7 @@ impl<'a> Reruns<'a> {
         command
             .env(crate::lab::SCHEDULE_VARIABLE, schedule)
             .env("SNOWGLOBE_SEED", self.run_seed.to_string())
-            .envs(settings().iter().map(|(variable, value)| (variable, value)))
+            .envs(settings())
             .env(RERUN, "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

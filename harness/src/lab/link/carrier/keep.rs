@@ -141,7 +141,14 @@ fn count_unplanned(ends: &LinkEnds, side: Side) -> Result<usize> {
     const FOLLOWED: &str = "net/netfilter/nf_conntrack_count";
     let followed = Netns::visit(ends.require_netns(side)?, || sysctls::number(FOLLOWED));
     let followed = followed.ok().flatten().is_some_and(|count| count > 0);
-    let changed = changed + if followed { 1_000 } else { 0 };
+    // Both ends may follow connections, as where a home is behind a carrier's router. The one at
+    // which this link is the uplink translates to the address of this interface.
+    let changed = changed
+        + match (followed, plan.uplink) {
+            (true, true) => 2_000,
+            (true, false) => 1_000,
+            (false, _) => 0,
+        };
     Ok(changed + settings.amount().saturating_sub(planned))
 }
 

@@ -198,7 +198,7 @@ impl GivenKeeper for ClientState {
             self.complain(&own.name, self.change_metric(index, own, own.metric));
         }
         drop(interfaces);
-        let done = self.hairpins.lock().restore(&self.stack);
+        let done = self.hairpins.lock().restore(index, &self.stack);
         self.complain("hairpins", done);
     }
 }

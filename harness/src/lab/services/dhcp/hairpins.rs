@@ -57,13 +57,19 @@ impl LeasedHairpins {
     /// them.
     pub(super) fn forget(&mut self, stack: &Stack) -> Result<(), NetlinkError> {
         self.leased.clear();
-        self.restore(stack)
-    }
-
-    /// Gives the kernel once more what it had: an interface was made anew.
-    pub(super) fn restore(&mut self, stack: &Stack) -> Result<(), NetlinkError> {
         self.is_stale |= !self.rules.is_empty() || !self.diverted.is_empty();
         self.apply(stack)
+    }
+
+    /// Gives the kernel the routes over an uplink once more: the kernel has dropped them when the
+    /// interface went down (net/ipv4/fib_frontend.c, fib_disable_ip). Rules stay.
+    pub(super) fn restore(&mut self, index: u32, stack: &Stack) -> Result<(), NetlinkError> {
+        let mut batch = Batch::new();
+        for lost in self.diverted.iter().filter(|it| it.index == index) {
+            lost.end(&mut batch);
+            lost.begin(&mut batch);
+        }
+        execute(stack, batch)
     }
 
     /// Takes over the lease that an interface has now.
@@ -117,16 +123,23 @@ impl LeasedHairpins {
         if !self.is_stale && diverted == self.diverted {
             return Ok(());
         }
-        self.is_stale = false;
+        // What the kernel refuses is tried again at the next change.
+        self.is_stale = true;
         let before = std::mem::replace(&mut self.diverted, diverted);
         let mut batch = Batch::new();
         // What was there goes first: a new lease may have the old address, with another router.
         before.iter().for_each(|it| it.end(&mut batch));
         self.diverted.iter().for_each(|it| it.begin(&mut batch));
-        match batch.is_empty() {
-            true => Ok(()),
-            false => Netlink::open_in(netns.as_fd())?.execute(batch),
-        }
+        execute(stack, batch)?;
+        self.is_stale = false;
+        Ok(())
+    }
+}
+
+fn execute(stack: &Stack, batch: Batch) -> Result<(), NetlinkError> {
+    match stack.netns().filter(|_| !batch.is_empty()) {
+        None => Ok(()),
+        Some(netns) => Netlink::open_in(netns.as_fd())?.execute(batch),
     }
 }
 
