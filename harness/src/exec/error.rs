@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use snowglobe_text::in_backticks;
+
 use crate::runner::RunError;
 use crate::topology::TopologyError;
 
@@ -47,8 +49,7 @@ impl fmt::Display for ExecError {
                     Some(name) => write!(f, "the topology has no node `{name}`")?,
                     None => f.write_str("the topology has several nodes")?,
                 }
-                let names: Vec<String> = nodes.iter().map(|name| format!("`{name}`")).collect();
-                write!(f, "; give --node one of {}", names.join(", "))
+                write!(f, "; give --node one of {}", in_backticks(nodes))
             }
             Self::WorldDied => f.write_str(
                 "the world of the program died: was its first process killed, as by the kernel when memory is short?",

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use snowglobe_text::in_backticks;
+
 use super::args::{Arguments, keep_settings};
 use super::conclusion::Conclusion;
 use super::concurrency::Share;
@@ -234,14 +236,12 @@ fn divide(plan: &RunPlan, trials: usize, to_run: usize, nurseries: usize) -> Div
 fn threads_are_running(names: &[String]) -> RunError {
     /// Number of threads that are named.
     const MOST: usize = 5;
-    let mut named: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    if named.len() > MOST {
-        named.truncate(MOST);
-        named.push(format!("{} more", names.len() - MOST));
+    let mut named = in_backticks(names.iter().take(MOST));
+    if names.len() > MOST {
+        named += &format!(", {} more", names.len() - MOST);
     }
     usage(format!(
-        "other threads are running already ({}), and a fork would lose them: where `main` has started them, call snowglobe::run before; where they run before `main`, a constructor or the allocator has started them: let it start them at their first use in a test, or not at all",
-        named.join(", ")
+        "other threads are running already ({named}), and a fork would lose them: where `main` has started them, call snowglobe::run before; where they run before `main`, a constructor or the allocator has started them: let it start them at their first use in a test, or not at all"
     ))
 }
 

@@ -14,6 +14,7 @@
 //! | `to_tree` | trees of whatever serde writes |
 //! | `json` | trees as JSON |
 //! | `counted` | counted things in sentences |
+//! | `quoted` | names in sentences |
 //! | `error` | what is wrong with a tree, in the words of serde |
 
 // A new variant of an enum of ours must be named by the compiler wherever the variant matters.
@@ -26,6 +27,7 @@ mod counted;
 mod error;
 mod from_tree;
 mod json;
+mod quoted;
 mod to_tree;
 mod tree;
 
@@ -33,4 +35,5 @@ pub use by_serde::deserialize;
 pub use counted::{counted, counted_are};
 pub use error::TreeError;
 pub use from_tree::{FromTree, InOrder, Placed};
+pub use quoted::in_backticks;
 pub use tree::{Tree, TreeContent, TreeEntry, TreeFields, content, is_name, no_content};

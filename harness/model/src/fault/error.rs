@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use snowglobe_text::counted;
+use snowglobe_text::{counted, in_backticks};
 
 use super::idle::IdleFault;
 use crate::clock::ClockFaultError;
@@ -315,14 +315,10 @@ impl fmt::Display for ScheduleProblem {
             }
             Self::Unknown { kind, name, known } => {
                 // Ten names are enough to see what was misspelt.
-                let known = known.iter().take(10).map(|it| format!("`{it}`"));
-                match &known.collect::<Vec<_>>()[..] {
-                    [] => write!(f, "there is no {kind} {name}, and no other {kind} either"),
-                    known => write!(
-                        f,
-                        "there is no {kind} {name}; there are {}",
-                        known.join(", ")
-                    ),
+                let some = in_backticks(known.iter().take(10));
+                match known.is_empty() {
+                    true => write!(f, "there is no {kind} {name}, and no other {kind} either"),
+                    false => write!(f, "there is no {kind} {name}; there are {some}"),
                 }
             }
             Self::LastsNothing => f.write_str("a fault has to last for some time"),

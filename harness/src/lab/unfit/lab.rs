@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use snowglobe_text::in_backticks;
+
 use crate::lab::error_kind::LabErrorKind;
 use crate::lab::unfit::kind::UnfitSubject;
 use crate::model::fault::{LinkRef, NodeRef};
@@ -75,8 +77,7 @@ impl fmt::Display for UnfitLab {
                 write!(f, "has no {noun} {name}, and no other {noun} either")
             }
             Self::Unknown { noun, name, known } => {
-                let known: Vec<String> = known.iter().map(|it| format!("`{it}`")).collect();
-                write!(f, "has no {noun} {name}; it has {}", known.join(", "))
+                write!(f, "has no {noun} {name}; it has {}", in_backticks(known))
             }
             Self::SeveralLinks(link) => write!(
                 f,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use snowglobe_text::in_backticks;
+
 use crate::kernel::errno::Errno;
 use crate::kernel::process::calls::known_names;
 use crate::kernel::process::exit_kind::ExitKind;
@@ -158,8 +160,11 @@ impl fmt::Display for UnfitProgram {
                 write!(f, "runs no program `{name}`, and no other program either")
             }
             Self::NotRun { name, others } => {
-                let others: Vec<String> = others.iter().map(|it| format!("`{it}`")).collect();
-                write!(f, "runs no program `{name}`; it runs {}", others.join(", "))
+                write!(
+                    f,
+                    "runs no program `{name}`; it runs {}",
+                    in_backticks(others)
+                )
             }
         }
     }

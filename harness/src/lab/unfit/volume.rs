@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use snowglobe_text::TreeError;
+use snowglobe_text::{TreeError, in_backticks};
 
 use crate::kernel::errno::Errno;
 use crate::kernel::fuse;
@@ -112,12 +112,12 @@ impl fmt::Display for UnfitVolume {
             Self::Several { volumes } => write!(
                 f,
                 "has several volumes with faults, {}; name one",
-                listed(volumes)
+                in_backticks(volumes)
             ),
             Self::Unknown { volume, volumes } => write!(
                 f,
                 "has no volume `{volume}` with faults; it has {}",
-                listed(volumes)
+                in_backticks(volumes)
             ),
             Self::NotRoot { volume } => write!(
                 f,
@@ -158,11 +158,6 @@ impl fmt::Display for UnfitVolume {
             ),
         }
     }
-}
-
-fn listed(volumes: &[String]) -> String {
-    let volumes: Vec<String> = volumes.iter().map(|it| format!("`{it}`")).collect();
-    volumes.join(", ")
 }
 
 /// Says what keeps this user from the device of FUSE, and what to do about it. `host` is the state

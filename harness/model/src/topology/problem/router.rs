@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use snowglobe_text::in_backticks;
+
 use super::kind::{NounProblem, TopologyErrorKind};
 use super::part::{LinkLabel, NamedPart};
 use crate::nat::NatProblem;
@@ -268,10 +270,13 @@ impl fmt::Display for ForwardToNobody {
             LedInside::Unsolicited { to } => write!(f, "leads unsolicited packets to `{to}`")?,
         }
         f.write_str(", an address that no host behind the router can have; ")?;
-        let behind: Vec<_> = behind.iter().map(|it| format!("`{it}`")).collect();
-        match &behind[..] {
-            [] => f.write_str("give the router a network with IPv4 behind it"),
-            some => write!(f, "take an address of a network there: {}", some.join(", ")),
+        match behind.is_empty() {
+            true => f.write_str("give the router a network with IPv4 behind it"),
+            false => write!(
+                f,
+                "take an address of a network there: {}",
+                in_backticks(behind)
+            ),
         }
     }
 }
