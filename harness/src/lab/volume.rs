@@ -105,7 +105,7 @@ impl LabDisk<'_> {
     /// # Errors
     /// The node runs, or the state is another volume's.
     pub fn restore(&self, snapshot: &DiskSnapshot) -> Result<()> {
-        let unfit = |reason| LabError::unfit(Subject::Node(self.node.name().to_owned()), reason);
+        let unfit = |reason| LabError::unfit(self.node.subject(), reason);
         let volume = || self.server.volume().to_owned();
         if snapshot.volume != self.server.volume() {
             return Err(unfit(UnfitVolume::SnapshotOfAnother {

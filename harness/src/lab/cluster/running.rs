@@ -174,7 +174,7 @@ impl RunningCluster {
         self.members().for_each(|node| node.programs().expect_all());
         let why = why.map_or_else(String::new, |why| why.to_string());
         let seen = format!("`{}`: {why}\n{}", node.name(), lines.join("\n"));
-        let subject = Subject::Node(node.name().to_owned());
+        let subject = node.subject();
         match dead {
             // A program has ended there too, but that is not what is to be mended.
             _ if !node.is_running() => LabError::unfit(subject, UnfitNode::MemberDown { seen }),

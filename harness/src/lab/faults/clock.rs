@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::kernel::clock::realtime;
 use crate::kernel::errno::Errno;
-use crate::lab::error::{LabError, Result, Subject};
+use crate::lab::error::{LabError, Result};
 use crate::lab::faults::guard::Healing;
 use crate::lab::node::node::{ClockFaultInForce, Node};
 use crate::lab::unfit::UnfitNode;
@@ -23,7 +23,7 @@ impl WrongClock {
     /// Makes the clock of a node wrong.
     pub(crate) fn new(node: &Arc<Node>, fault: ClockFault) -> Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let subject = || Subject::Node(node.name().to_owned());
+        let subject = || node.subject();
         fault
             .validate()
             .map_err(|wrong| LabError::invalid_value(subject(), None, wrong))?;
@@ -93,7 +93,7 @@ impl Node {
             ClockReply::Refused(errno) => UnfitNode::ClockUnchangeable(Errno::from_raw(errno)),
             ClockReply::Unreached(programs) => UnfitNode::ClockUnreached { programs },
         };
-        let subject = Subject::Node(self.name().to_owned());
+        let subject = self.subject();
         Err(LabError::unfit(subject, reason))
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::impair::Percent;
 use crate::kernel::process::limits::{ProcessLimit, data_of};
 use crate::kernel::process::signal::Signal;
-use crate::lab::error::{LabError, Result, Subject};
+use crate::lab::error::{LabError, Result};
 use crate::lab::faults::guard::{FaultThread, Healing};
 use crate::lab::node::node::Node;
 use crate::lab::process::lowered::LimitFault;
@@ -27,7 +27,7 @@ fn programs(node: &Node, name: &str) -> Result<Vec<Arc<Running>>> {
         name: name.to_owned(),
         others: alive.iter().map(|it| it.label().to_owned()).collect(),
     };
-    let subject = Subject::Node(node.name().to_owned());
+    let subject = node.subject();
     Err(LabError::unfit(subject, reason))
 }
 
@@ -145,7 +145,7 @@ impl Limited {
         limit: ProcessLimit,
         lowered: impl Fn(i32) -> Option<u64>,
     ) -> Result<Self> {
-        let unfit = |reason| LabError::unfit(Subject::Node(node.name().to_owned()), reason);
+        let unfit = |reason| LabError::unfit(node.subject(), reason);
         let mut limits = node.programs().lowered().lock();
         match limits.begin(limit, &node.processes()?, lowered) {
             Ok(LimitFault::InForce(number)) => Ok(Self {
@@ -205,7 +205,7 @@ const PERIOD: Duration = Duration::from_millis(50);
 pub(crate) fn slow(node: &Arc<Node>, share: Percent) -> Result<FaultThread> {
     // The caller refuses a share of 100 %, which would slow nothing, with a sentence of its own.
     if !share.is_share() || share.fraction() == 0.0 {
-        let subject = Subject::Node(node.name().to_owned());
+        let subject = node.subject();
         return Err(LabError::unfit(subject, UnfitNode::ShareOfProcessor(share)));
     }
     // The node is stopped first, so that the fault is in force when this returns.

@@ -151,7 +151,7 @@ impl LabView {
     fn dns_of(&self, node: &NodeRef) -> Result<&Dns> {
         let node = self.node_of(node)?;
         node.dns().ok_or_else(|| {
-            let subject = Subject::Node(node.name().to_owned());
+            let subject = node.subject();
             LabError::unfit(subject, UnfitService::NoNameServer)
         })
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::lab::disk::DiskServer;
-use crate::lab::error::{LabError, Result, Subject};
+use crate::lab::error::{LabError, Result};
 use crate::lab::faults::guard::{FaultGuard, Healing};
 use crate::lab::faults::roles::NamedAction;
 use crate::lab::faults::view::LabView;
@@ -112,7 +112,7 @@ pub(crate) fn break_disk(node: &Node, volume: Option<&str>, what: DiskFault) -> 
     what.validate().map_err(|wrong| {
         let fault = what.clone();
         let reason = UnfitVolume::InvalidFault { fault, wrong };
-        LabError::unfit(Subject::Node(node.name().to_owned()), reason)
+        LabError::unfit(node.subject(), reason)
     })?;
     // The guard is made when the server has agreed, so that a refusal leaves nothing to heal.
     let id = server.begin(&what)?;

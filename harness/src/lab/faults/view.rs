@@ -150,7 +150,7 @@ impl LabView {
         if let NodeRef::Id(id) = node
             && let Some(gone) = self.nodes.get(id.index())
         {
-            let subject = Subject::Node(gone.name().to_owned());
+            let subject = gone.subject();
             return Err(LabError::removed(subject));
         }
         Err(unknown("node", node, self.nodes().map(Node::name)))

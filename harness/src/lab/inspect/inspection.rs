@@ -7,7 +7,7 @@ use snowglobe_derive::Serialize;
 
 use crate::kernel::netlink::{Netlink, sockets};
 use crate::kernel::procfs::Procfs;
-use crate::lab::error::{LabError, Result, Subject};
+use crate::lab::error::{LabError, Result};
 use crate::lab::inspect::namespaces::{self, Namespace};
 use crate::lab::inspect::settings::{self, SettingEntry};
 use crate::lab::lab::Lab;
@@ -72,7 +72,7 @@ impl Lab {
     pub fn inspect(&self, node: NodeId) -> Result<Inspection> {
         let node = &self[node];
         let whose = format!("node `{}`", node.name());
-        let subject = || Subject::Node(node.name().to_owned());
+        let subject = || node.subject();
         let failed = |e| LabError::network(&whose, e).about(subject());
         let Some(netns) = node.stack().netns() else {
             return Err(LabError::removed(subject()));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::events::EventKind;
 use crate::lab::disk::DiskServer;
-use crate::lab::error::{LabError, Result, Subject};
+use crate::lab::error::{LabError, Result};
 use crate::lab::node::node::Node;
 use crate::lab::unfit::UnfitVolume;
 
@@ -13,7 +13,7 @@ impl Node {
     pub(crate) fn find_disk(&self, volume: Option<&str>) -> Result<&Arc<DiskServer>> {
         let disks = self.disks();
         let volumes = || disks.iter().map(|disk| disk.volume().to_owned()).collect();
-        let unfit = |reason| LabError::unfit(Subject::Node(self.name().to_owned()), reason);
+        let unfit = |reason| LabError::unfit(self.subject(), reason);
         match (volume, disks) {
             (_, []) => Err(unfit(UnfitVolume::None)),
             // Most nodes have one such volume, which needs no name then.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use crate::attempts::attempts;
-use crate::lab::error::{LabError, Result, Subject};
+use crate::lab::error::{LabError, Result};
 use crate::lab::node::node::Node;
 use crate::lab::node::runtime::{JoinHandle, Runtime};
 use crate::lab::stack::listening::ServerSocket;
@@ -65,7 +65,7 @@ impl Node {
         // The lock is held, so that no future is spawned meanwhile.
         let runtime = self.runtime().lock();
         if runtime.is_some() {
-            let subject = Subject::Node(self.name().to_owned());
+            let subject = self.subject();
             return Err(LabError::unfit(subject, UnfitNode::RuntimeRuns));
         }
         self.runtime_threads().store(threads, Ordering::Relaxed);
@@ -110,7 +110,7 @@ impl Node {
                 // The runtime ended: the node has crashed or was removed.
                 Err(_) => {
                     self.with_first_process("wait in node", |_| Ok(()))?;
-                    let subject = Subject::Node(self.name().to_owned());
+                    let subject = self.subject();
                     Err(LabError::unfit(subject, UnfitNode::FuturesStopped))
                 }
             },

@@ -15,7 +15,7 @@ use crate::kernel::netlink::{if_indextoname, if_nametoindex};
 use crate::kernel::netns::Netns;
 use crate::kernel::sync::{Lock, SharedLock};
 use crate::lab::disk::DiskServer;
-use crate::lab::error::{LabError, NodeState, Result};
+use crate::lab::error::{LabError, NodeState, Result, Subject};
 use crate::lab::first_process::FirstProcessHandle;
 use crate::lab::node::keys::NodeKeyLog;
 #[cfg(feature = "tokio")]
@@ -145,6 +145,11 @@ impl Node {
     /// Returns the name of the node: `bob`, or `web/app` for a container.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns the node as the subject of an error.
+    pub(crate) fn subject(&self) -> Subject {
+        Subject::Node(self.name().to_owned())
     }
 
     /// Returns what `hostname` says in the node: the name of the node, or of its pod.

@@ -3,7 +3,7 @@
 use snowglobe_derive::Serialize;
 
 use crate::lab::change::follow::Change;
-use crate::lab::error::{LabError, Result, Subject};
+use crate::lab::error::{LabError, Result};
 use crate::lab::lab::Lab;
 use crate::lab::node::node::Node;
 use crate::lab::packet_filter::netfilter;
@@ -104,7 +104,7 @@ impl Lab {
     /// for those who have asked. Nothing has changed then.
     pub fn set_dhcp6(&mut self, id: NodeId, dhcp6: Dhcp6Spec) -> Result<()> {
         if self[id].dhcp6().is_none() {
-            let subject = Subject::Node(self[id].name().into());
+            let subject = self[id].subject();
             return Err(LabError::unfit(subject, UnfitService::NoDhcp6));
         }
         self.change(|topology| topology.edit_node(id, |spec| spec.dhcp6(dhcp6)))

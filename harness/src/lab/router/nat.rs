@@ -8,7 +8,7 @@ use crate::kernel::clock::monotonic;
 use crate::kernel::nft::conntrack::{
     FlowTuple, TrackedFlow, find_flow, forget_all_flows, tracked_flows,
 };
-use crate::lab::error::{LabError, Result, Subject};
+use crate::lab::error::{LabError, Result};
 use crate::lab::lab::Lab;
 use crate::lab::link::link::Link;
 use crate::lab::unfit::UnfitService;
@@ -66,10 +66,7 @@ impl Lab {
                 router,
                 spec,
             }),
-            None => Err(LabError::unfit(
-                Subject::Node(self[router].name().to_owned()),
-                UnfitService::NoNat,
-            )),
+            None => Err(LabError::unfit(self[router].subject(), UnfitService::NoNat)),
         }
     }
 
@@ -265,7 +262,7 @@ impl RouterNat<'_> {
         // The NAT answers ARP on the network of the uplink, and no route leads there to any other
         // address: every answer would be lost without a word.
         if uplink.is_none() {
-            let subject = Subject::Node(self.lab[self.router].name().to_owned());
+            let subject = self.lab[self.router].subject();
             let reason = UnfitService::AddressOfNoUplink(address);
             return Err(LabError::unfit(subject, reason));
         }
@@ -277,7 +274,7 @@ impl RouterNat<'_> {
     fn each<R>(&self, what: &'static str, work: impl Fn(&mut Nat) -> R) -> Result<Vec<R>> {
         // What the kernel has chosen for a connection stays as it is.
         if self.engine() != NatEngine::Userspace {
-            let subject = Subject::Node(self.lab[self.router].name().to_owned());
+            let subject = self.lab[self.router].subject();
             let reason = UnfitService::NatOfKernel { what };
             return Err(LabError::unfit(subject, reason));
         }

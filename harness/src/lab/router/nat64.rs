@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::lab::error::{LabError, Result, Subject};
+use crate::lab::error::{LabError, Result};
 use crate::lab::lab::Lab;
 use crate::lab::services::translation::translation::Translation;
 use crate::lab::unfit::UnfitService;
@@ -53,7 +53,7 @@ impl Lab {
                 translation,
             }),
             (None, _) | (_, None) => Err(LabError::unfit(
-                Subject::Node(self[router].name().to_owned()),
+                self[router].subject(),
                 UnfitService::NoNat64,
             )),
         }

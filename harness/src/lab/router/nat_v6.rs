@@ -1,7 +1,7 @@
 //! The translation of IPv6 at the uplinks of a router in a running lab.
 
 use super::nat::translators;
-use crate::lab::error::{LabError, Result, Subject};
+use crate::lab::error::{LabError, Result};
 use crate::lab::lab::Lab;
 use crate::lab::unfit::UnfitService;
 use crate::model::nat::NatEngine;
@@ -56,7 +56,7 @@ impl Lab {
                 engine,
             }),
             None => Err(LabError::unfit(
-                Subject::Node(self[router].name().to_owned()),
+                self[router].subject(),
                 UnfitService::NoNatV6,
             )),
         }
