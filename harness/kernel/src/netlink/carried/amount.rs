@@ -7,8 +7,7 @@ use crate::netlink::error::NetlinkError;
 
 impl CarriedSettings {
     /// Counts what stands on the interface: addresses, routes, queueing disciplines and the like,
-    /// and what is unusual of the interface itself. Neighbours, which come and go, do not count. A
-    /// temporary address outweighs all that, since the kernel alone makes those.
+    /// and what is unusual of the interface itself. Neighbours, which come and go, do not count.
     pub fn amount(&self) -> usize {
         let requests = self.requests.iter();
         let requests = requests.filter(|it| it.kind != NEIGHBOUR.new).count();
@@ -35,8 +34,13 @@ impl CarriedSettings {
             self.flags & 1 == 0,
         ];
         let unusual = unusual.into_iter().filter(|is| *is).count();
-        let temporary = self.requests.iter().filter(|it| is_temporary(it)).count();
-        requests + self.altnames.len() + unusual + 10_000 * temporary
+        requests + self.altnames.len() + unusual
+    }
+
+    /// Counts the temporary addresses of IPv6. The kernel alone makes those: on another interface,
+    /// they are ordinary ones.
+    pub fn temporary_addresses(&self) -> usize {
+        self.requests.iter().filter(|it| is_temporary(it)).count()
     }
 
     /// Returns the largest packet of the interface.

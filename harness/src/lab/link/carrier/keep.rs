@@ -46,7 +46,7 @@ pub(crate) fn side_to_keep(ends: &LinkEnds) -> Result<Option<Side>> {
     match (on_a.is_empty(), on_b.is_empty()) {
         // Not everything can be carried over: what nobody has touched is made anew.
         (true, true) => Ok(Some(
-            match count_unplanned(ends, Side::B)? > count_unplanned(ends, Side::A)? {
+            match LostAtRemaking::of(ends, Side::B)? > LostAtRemaking::of(ends, Side::A)? {
                 true => Side::B,
                 false => Side::A,
             },
@@ -64,22 +64,21 @@ pub(crate) fn side_to_keep(ends: &LinkEnds) -> Result<Option<Side>> {
 /// words: interfaces of programs, and packet sockets.
 fn find_immovable(ends: &LinkEnds, side: Side) -> Result<Vec<String>> {
     let index = ends.device(side).index;
-    let interfaces = ends.open(side)?.interfaces();
-    let interfaces = interfaces.map_err(|e| ends.refused(side, e))?;
+    let explain = |e| ends.refused(side, e);
+    let mut netlink = ends.open(side)?;
+    let interfaces = netlink.interfaces().map_err(explain)?;
     let whose = ends.whose(side);
     // A veth names its other end in the same attribute, and that end is in another namespace
     // (drivers/net/veth.c, veth_get_iflink).
     let stands_on_it = interfaces
         .iter()
         .filter(|it| it.peer == Some(index) && it.kind.as_deref() != Some("veth"));
-    let tunnels = ends.open(side)?.tunnels_over(index);
-    let tunnels = tunnels.map_err(|e| ends.refused(side, e))?;
-    let abroad = ends
-        .open(side)?
-        .interfaces_abroad_over(ends.require_netns(side)?, index);
-    let abroad = abroad.map_err(|e| ends.refused(side, e))?;
+    let tunnels = netlink.tunnels_over(index).map_err(explain)?;
+    let netns = ends.require_netns(side)?;
+    let abroad = netlink.interfaces_abroad_over(netns, index);
     let abroad = abroad
-        .iter()
+        .map_err(explain)?
+        .into_iter()
         .map(|name| format!("interface `{name}` of another namespace on {whose}"));
     let mut immovable: Vec<String> = stands_on_it
         .map(|it| &it.name)
@@ -122,34 +121,61 @@ pub(crate) fn bind_services_again(ends: &LinkEnds, side: Side) -> Result<()> {
     })
 }
 
-/// Counts what stands on the interface of an end beyond what the plan has given it.
-fn count_unplanned(ends: &LinkEnds, side: Side) -> Result<usize> {
-    let Some(plan) = ends.interface(side) else {
-        return Ok(0);
-    };
-    let settings = settings(ends, side)?;
-    let planned = plan.addresses.len() + plan.routes.len() + plan.altnames.len();
-    let changed = [
-        settings.mtu() != Some(ends.cable().mtu),
-        settings.mac() != Some(plan.mac),
-        settings.name() != plan.name,
-    ];
-    let changed = changed.into_iter().filter(|is| *is).count();
-    // Connections that are translated to the address of an interface are forgotten when it goes
-    // down (net/netfilter/nf_nat_masquerade.c, masq_device_event). The kernel does not tell how
-    // each is translated, and follows connections in nodes alone that have rules for that.
-    const FOLLOWED: &str = "net/netfilter/nf_conntrack_count";
-    let followed = Netns::visit(ends.require_netns(side)?, || sysctls::number(FOLLOWED));
-    let followed = followed.ok().flatten().is_some_and(|count| count > 0);
-    // Both ends may follow connections, as where a home is behind a carrier's router. The one at
-    // which this link is the uplink translates to the address of this interface.
-    let changed = changed
-        + match (followed, plan.uplink) {
-            (true, true) => 2_000,
-            (true, false) => 1_000,
-            (false, _) => 0,
+/// What would be lost, or become something else, if the interface of an end were made anew. The
+/// fields are compared in their order.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct LostAtRemaking {
+    /// Number of temporary addresses, which the kernel alone makes.
+    temporary: usize,
+    connections: FollowedConnections,
+    /// Number of things that stand on the interface beyond what the plan has given it.
+    additions: usize,
+}
+
+/// The connections that the kernel of an end follows.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum FollowedConnections {
+    None,
+    /// They may be translated to the address of some interface.
+    Some,
+    /// They may be translated to the address of this interface, at which the link is the uplink.
+    /// Both ends may follow connections, as where a home is behind a carrier's router.
+    OfUplink,
+}
+
+impl LostAtRemaking {
+    fn of(ends: &LinkEnds, side: Side) -> Result<Self> {
+        let Some(plan) = ends.interface(side) else {
+            return Ok(Self {
+                temporary: 0,
+                connections: FollowedConnections::None,
+                additions: 0,
+            });
         };
-    Ok(changed + settings.amount().saturating_sub(planned))
+        let settings = settings(ends, side)?;
+        let planned = plan.addresses.len() + plan.routes.len() + plan.altnames.len();
+        let changed = [
+            settings.mtu() != Some(ends.cable().mtu),
+            settings.mac() != Some(plan.mac),
+            settings.name() != plan.name,
+        ];
+        let changed = changed.into_iter().filter(|is| *is).count();
+        // Connections that are translated to the address of an interface are forgotten when it goes
+        // down (net/netfilter/nf_nat_masquerade.c, masq_device_event). The kernel does not tell how
+        // each is translated, and follows connections in nodes alone that have rules for that.
+        const FOLLOWED: &str = "net/netfilter/nf_conntrack_count";
+        let followed = Netns::visit(ends.require_netns(side)?, || sysctls::number(FOLLOWED));
+        let followed = followed.ok().flatten().is_some_and(|count| count > 0);
+        Ok(Self {
+            temporary: settings.temporary_addresses(),
+            connections: match (followed, plan.uplink) {
+                (true, true) => FollowedConnections::OfUplink,
+                (true, false) => FollowedConnections::Some,
+                (false, _) => FollowedConnections::None,
+            },
+            additions: changed + settings.amount().saturating_sub(planned),
+        })
+    }
 }
 
 /// Reads what rtnetlink knows of the interface of an end, which is enough where the interface
