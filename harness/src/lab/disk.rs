@@ -108,8 +108,8 @@ impl DiskServer {
     }
 
     fn without_device(&self, error: std::io::Error) -> LabError {
-        self.unfit(UnfitVolume::NoDevice {
-            volume: self.volume.clone(),
+        self.unfit(|volume| UnfitVolume::NoDevice {
+            volume,
             host: why_no_fuse(),
             error,
         })
@@ -147,16 +147,12 @@ impl DiskServer {
         }
         let (id, seed) = self.next_seed();
         let fault = Tree::of(fault)
-            .map_err(|error| {
-                let volume = self.volume.clone();
-                self.unfit(UnfitVolume::FaultWithoutForm { volume, error })
-            })?
+            .map_err(|error| self.unfit(|volume| UnfitVolume::FaultWithoutForm { volume, error }))?
             .to_json();
         match self.talk(&DiskCommand::Begin { id, seed, fault }, None) {
             // No file fits the pattern of the fault yet. A schedule may wait for such a file.
             Ok(DiskReply::Refused(why)) => {
-                let volume = self.volume.clone();
-                Err(self.unfit(UnfitVolume::NothingToBreak { volume, why }))
+                Err(self.unfit(|volume| UnfitVolume::NothingToBreak { volume, why }))
             }
             Ok(_) => Ok(id),
             Err(errno) => Err(self.unheard(errno)),
@@ -215,8 +211,7 @@ impl DiskServer {
     fn ask(&self, command: &DiskCommand, along: Option<&OwnedFd>) -> Result<DiskReply> {
         match self.talk(command, along) {
             Ok(DiskReply::Refused(why)) => {
-                let volume = self.volume.clone();
-                Err(self.unfit(UnfitVolume::RefusedByServer { volume, why }))
+                Err(self.unfit(|volume| UnfitVolume::RefusedByServer { volume, why }))
             }
             Ok(reply) => Ok(reply),
             Err(errno) => Err(self.unheard(errno)),
@@ -241,7 +236,9 @@ impl DiskServer {
         LabError::refused(what, errno).about_node(&self.node)
     }
 
-    fn unfit(&self, reason: UnfitVolume) -> LabError {
+    /// Makes the error of a reason that names the volume.
+    fn unfit(&self, reason: impl FnOnce(String) -> UnfitVolume) -> LabError {
+        let reason = reason(self.volume.clone());
         LabError::unfit(Subject::Node(self.node.clone()), reason)
     }
 }
