@@ -1,9 +1,10 @@
 //! The bytes of one file, as programs see them and as they are durable.
 
-use super::call::SeekTarget;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use super::call::SeekTarget;
 
 /// Bytes of a block: a page of memory, and the block size of most filesystems.
 pub const BLOCK: usize = 4096;

@@ -63,24 +63,9 @@ pub(super) enum RolesAllowed {
 
 impl RolesAllowed {
     fn in_fault(fault: &Fault) -> Self {
-        match fault {
-            Fault::Partition { .. } | Fault::Sever { .. } => Self::WithSides,
-            Fault::Cut { .. }
-            | Fault::Flap { .. }
-            | Fault::Degrade { .. }
-            | Fault::Pause { .. }
-            | Fault::KillProcesses { .. }
-            | Fault::Crash { .. }
-            | Fault::Dns { .. }
-            | Fault::Clock { .. }
-            | Fault::Disk { .. }
-            | Fault::Restart { .. }
-            | Fault::KillProgram { .. }
-            | Fault::PauseProgram { .. }
-            | Fault::Slow { .. }
-            | Fault::Descriptors { .. }
-            | Fault::Memory { .. }
-            | Fault::Action { .. } => Self::Named,
+        match fault.clone().parted_mut() {
+            Some(_) => Self::WithSides,
+            None => Self::Named,
         }
     }
 }

@@ -41,5 +41,6 @@ pub use error::{ScheduleError, ScheduleErrorKind};
 pub use fault::Fault;
 pub use idle::IdleFault;
 pub use nemesis::{Nemesis, Split};
+pub use parts::PartedNodes;
 pub use refs::{ANY, LinkRef, NodeRef, means_link};
 pub use schedule::{Schedule, ScheduledFault};

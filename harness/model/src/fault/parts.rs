@@ -17,6 +17,14 @@ pub(super) enum NodeNeed<'f> {
     NameServer,
 }
 
+/// The sets of nodes that a fault parts.
+pub enum PartedNodes<'f> {
+    /// The two sides of a partition.
+    Sides(&'f mut Vec<NodeRef>, &'f mut Vec<NodeRef>),
+    /// Pairs, each of which is parted by itself.
+    Pairs(&'f mut Vec<[NodeRef; 2]>),
+}
+
 impl Fault {
     /// Returns the nodes that the fault is about, as it names them.
     pub fn nodes(&self) -> Vec<NodeRef> {
@@ -40,10 +48,10 @@ impl Fault {
 
     /// Returns whether the fault names a node or a link by its id.
     pub fn has_id(&self) -> bool {
-        let mut nodes = self.nodes().into_iter();
-        let mut links = self.links().into_iter();
-        nodes.any(|node| matches!(node, NodeRef::Id(_)))
-            || links.any(|link| matches!(link, LinkRef::Id(_)))
+        self.names_any(
+            |node| matches!(node, NodeRef::Id(_)),
+            |link| matches!(link, LinkRef::Id(_)),
+        )
     }
 
     /// Returns whether the fault names a role, which is looked up when the fault begins.
@@ -59,10 +67,49 @@ impl Fault {
 
     /// Returns whether the fault names a role other than these.
     fn has_role_but(&self, others: &[NodeRef]) -> bool {
-        let mut nodes = self.nodes().into_iter();
-        let mut links = self.links().into_iter();
-        nodes.any(|node| matches!(node, NodeRef::Role { .. }) && !others.contains(&node))
-            || links.any(|link| matches!(link, LinkRef::Role { .. }))
+        self.names_any(
+            |node| matches!(node, NodeRef::Role { .. }) && !others.contains(node),
+            |link| matches!(link, LinkRef::Role { .. }),
+        )
+    }
+
+    fn names_any(
+        &self,
+        is_node: impl Fn(&NodeRef) -> bool,
+        is_link: impl Fn(&LinkRef) -> bool,
+    ) -> bool {
+        let mut copy = self.clone();
+        let (nodes, links) = copy.parts_mut();
+        nodes.iter().any(|it| is_node(it)) || links.iter().any(|it| is_link(it))
+    }
+
+    /// Returns the sets of nodes that the fault parts. All other faults are about one node, link or
+    /// program each.
+    pub fn parted_mut(&mut self) -> Option<PartedNodes<'_>> {
+        match self {
+            Self::Partition {
+                left,
+                right,
+                one_way: _,
+            } => Some(PartedNodes::Sides(left, right)),
+            Self::Sever { pairs } => Some(PartedNodes::Pairs(pairs)),
+            Self::Cut { .. }
+            | Self::Flap { .. }
+            | Self::Degrade { .. }
+            | Self::Pause { .. }
+            | Self::KillProcesses { .. }
+            | Self::Crash { .. }
+            | Self::Dns { .. }
+            | Self::Clock { .. }
+            | Self::Disk { .. }
+            | Self::Restart { .. }
+            | Self::KillProgram { .. }
+            | Self::PauseProgram { .. }
+            | Self::Slow { .. }
+            | Self::Descriptors { .. }
+            | Self::Memory { .. }
+            | Self::Action { .. } => None,
+        }
     }
 
     /// Returns the places at which the fault names nodes.

@@ -4,7 +4,7 @@ use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::faults::inject::would_change_nothing;
 use crate::lab::faults::view::{LabView, unknown};
 use crate::lab::unfit::UnfitLab;
-use crate::model::fault::{Fault, LinkRef, NodeRef};
+use crate::model::fault::{Fault, LinkRef, NodeRef, PartedNodes};
 
 impl LabView {
     /// Returns the fault with names in the places of roles.
@@ -23,15 +23,9 @@ impl LabView {
     }
 
     fn with_names(&self, mut fault: Fault) -> Result<Fault> {
-        match &mut fault {
-            Fault::Partition {
-                left,
-                right,
-                one_way: _,
-            } => {
-                (*left, *right) = self.sides(left, right)?;
-            }
-            Fault::Sever { pairs } => {
+        match fault.parted_mut() {
+            Some(PartedNodes::Sides(left, right)) => (*left, *right) = self.sides(left, right)?,
+            Some(PartedNodes::Pairs(pairs)) => {
                 let mut resolved = Vec::new();
                 for [a, b] in &*pairs {
                     let (a, b) = (self.named_nodes(a, &[])?, self.named_nodes(b, &[])?);
@@ -42,26 +36,11 @@ impl LabView {
                 }
                 *pairs = resolved;
             }
-            other @ (Fault::Cut { .. }
-            | Fault::Flap { .. }
-            | Fault::Degrade { .. }
-            | Fault::Pause { .. }
-            | Fault::KillProcesses { .. }
-            | Fault::Crash { .. }
-            | Fault::Dns { .. }
-            | Fault::Clock { .. }
-            | Fault::Disk { .. }
-            | Fault::Restart { .. }
-            | Fault::KillProgram { .. }
-            | Fault::PauseProgram { .. }
-            | Fault::Slow { .. }
-            | Fault::Descriptors { .. }
-            | Fault::Memory { .. }
-            | Fault::Action { .. }) => {
-                for node in other.nodes_mut() {
+            None => {
+                for node in fault.nodes_mut() {
                     *node = self.one_node(node)?;
                 }
-                for link in other.links_mut() {
+                for link in fault.links_mut() {
                     *link = self.one_link(link)?;
                 }
             }

@@ -1,12 +1,11 @@
 //! Draws the schedule of a nemesis from a seed.
 
-use super::super::check::RolesAllowed;
 use std::time::Duration;
 
 use super::dice::FaultDice;
 use super::nemesis::{Candidate, Choice, IfNone, Nemesis};
 use super::values::{clock_fault, disk_fault, dns_fault, scarcity};
-use crate::fault::check::Targets;
+use crate::fault::check::{RolesAllowed, Targets};
 use crate::fault::error::{ChoiceObstacle, NodeLack, ProblemOwner, ScheduleError, ScheduleProblem};
 use crate::fault::fault::Fault;
 use crate::fault::parts::NodeNeed;
