@@ -167,17 +167,20 @@ impl FilterConversation {
         self.replace(netns, table, |batch| add_rules(batch, table, rules))
     }
 
-    /// Returns the counters of a table that [`replace_rules`](Self::replace_rules) made, by label,
-    /// in the order of rules.
+    /// Returns the counters of tables that [`replace_rules`](Self::replace_rules) made, by label,
+    /// in the order of tables and rules.
     ///
     /// # Errors
     /// The kernel refused to list the rules.
     pub fn rule_counters(
         &mut self,
         netns: BorrowedFd<'_>,
-        name: &str,
+        names: &[&str],
     ) -> Result<Vec<RuleCounter>, NetlinkError> {
-        let found = self.netlink(netns, name)?.counters(table(name))?;
+        let mut found = Vec::new();
+        for name in names {
+            found.extend(self.netlink(netns, name)?.counters(table(name))?);
+        }
         let mut sums: Vec<RuleCounter> = Vec::new();
         // A rule without a label is not one of ours.
         let labelled = found

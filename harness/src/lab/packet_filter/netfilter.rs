@@ -55,9 +55,7 @@ pub(crate) fn counters(
     filter: &mut FilterConversation,
     netns: BorrowedFd<'_>,
 ) -> Result<Vec<RuleCounter>, NetlinkError> {
-    let mut counters = filter.rule_counters(netns, TABLE)?;
-    counters.extend(filter.rule_counters(netns, LEASED_HAIRPINS)?);
-    Ok(counters)
+    filter.rule_counters(netns, &[TABLE, LEASED_HAIRPINS])
 }
 
 /// Returns the rules that hairpins need at addresses of uplinks, by the index of the uplink, which
