@@ -321,7 +321,7 @@ impl MessageChannel {
     }
 }
 
-/// Most descriptors that come with an order to run a trial.
+/// Number of descriptors for which no memory is allocated.
 const FEW: usize = 2;
 
 /// A message, and what came with the message.

@@ -10,7 +10,7 @@ use crate::probe::throwaway::{beside, map_from_outside, user_namespace};
 use crate::sandbox::ids::Ids;
 use crate::sandbox::paths::Paths;
 use crate::sandbox::refused::Refused;
-use crate::sandbox::subordinate::{Nothing, Subordinate};
+use crate::sandbox::subordinate::{NoSubordinateIds, Subordinate};
 
 /// Finds out whether this machine offers subordinate ids and idmapped mounts.
 pub(super) fn findings(machine: &Machine, without: Option<&Finding>) -> Vec<Finding> {
@@ -27,7 +27,7 @@ fn subordinate(machine: &Machine, without: Option<&Finding>) -> Finding {
         return Finding::ok(SUBORDINATE, evidence);
     }
     match (Subordinate::of_this_user(), without) {
-        (Err(Nothing { file, user }), _) => {
+        (Err(NoSubordinateIds { file, user }), _) => {
             let evidence = Evidence::read(file, format!("nothing for {user}"));
             Finding::degraded(SUBORDINATE, evidence)
                 .lost(LOST_RANGE)

@@ -18,8 +18,8 @@
 //! };
 //! radio.validate()?;
 //!
-//! let bursts = Some(GilbertElliott::of(Percent(2.0), 8.0));
-//! let tunnel = Impairment { bursts, ..preset::lte().down };
+//! let loss_bursts = Some(GilbertElliott::of(Percent(2.0), 8.0));
+//! let tunnel = Impairment { loss_bursts, ..preset::lte().down };
 //! tunnel.validate()?;
 //!
 //! let error = Impairment { loss: Percent(130.0), ..Impairment::NONE }.validate().unwrap_err();
@@ -35,8 +35,8 @@
 //! In this order, which is that of the kernel's netem:
 //!
 //! 1. It is dropped if it is larger than `mtu` allows.
-//! 2. It may be duplicated; it may be lost (`loss`, `bursts`, `lose_every`, a trace's loss). One
-//!    that is both passes once.
+//! 2. It may be duplicated; it may be lost (`loss`, `loss_bursts`, `lose_every`, a trace's loss).
+//!    One that is both passes once.
 //! 3. It may be corrupted: one bit is flipped.
 //! 4. It is dropped if `queue` is full. The queue is everything that the link holds: what waits for
 //!    the rate, and what is under way.

@@ -30,7 +30,7 @@ pub(crate) enum FailureReason {
     /// The thread that traces a program panicked.
     TracerPanicked,
     /// Some threads of a program did not stop. The program came to the point at this call.
-    ThreadsRunOn { at: String },
+    ThreadsStillRunning { at: String },
     /// A program is to run as a user whom its node lacks, and no user namespace can be made.
     NoSuchUser {
         uid: u32,
@@ -79,7 +79,7 @@ impl FailureReason {
     pub(crate) fn kind(&self) -> LabErrorKind {
         match self {
             Self::Caused { kind, .. } => *kind,
-            Self::NoLease { .. } | Self::NoIpv6 { .. } | Self::ThreadsRunOn { .. } => {
+            Self::NoLease { .. } | Self::NoIpv6 { .. } | Self::ThreadsStillRunning { .. } => {
                 LabErrorKind::TimedOut
             }
             // The kernel refused by an errno that says nothing of users (ENOSPC).
@@ -100,7 +100,7 @@ impl FailureReason {
             Self::NoLease { .. }
             | Self::NoIpv6 { .. }
             | Self::TracerPanicked
-            | Self::ThreadsRunOn { .. }
+            | Self::ThreadsStillRunning { .. }
             | Self::NoSuchUser { .. }
             | Self::ZeroByte(_)
             | Self::OtherImpairment { .. }
@@ -123,7 +123,7 @@ impl fmt::Display for FailureReason {
             ),
             Self::NoIpv6 { missing, limit } => write!(f, "{missing} within {limit:?}"),
             Self::TracerPanicked => f.write_str("the thread that traces it has panicked"),
-            Self::ThreadsRunOn { at } => write!(f, "some of its threads do not, at {at}"),
+            Self::ThreadsStillRunning { at } => write!(f, "some of its threads do not, at {at}"),
             Self::NoSuchUser {
                 uid,
                 gid,

@@ -402,7 +402,7 @@ impl Lab {
             stack.refresh(plan);
         }
         for stack in &self.stacks {
-            stack.tell_leases();
+            stack.announce_leases();
         }
         let removed = self.removed_links();
         for node in &self.nodes {
@@ -421,7 +421,7 @@ impl Lab {
             ..
         } = self;
         for (number, (stack, planned)) in stacks.iter().zip(&plan.stacks).enumerate() {
-            let asked = planned.netfilter.as_ref();
+            let asked = planned.own.netfilter.as_ref();
             let owner = planned.owner;
             if firewalls.get(&owner).is_some_and(|it| it.fits(asked)) {
                 continue;

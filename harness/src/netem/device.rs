@@ -106,7 +106,7 @@ impl NetemDevice {
         let below = self.netlink.qdisc(device, QdiscPosition::BELOW_ROOT)?;
         let cause = estimate::main_cause(&self.impairment);
         // The kernel's counter has 32 bits and wraps around.
-        self.lost.of(cause).packets += u64::from(all.drops.wrapping_sub(self.drops));
+        self.lost.by_mut(cause).packets += u64::from(all.drops.wrapping_sub(self.drops));
         self.drops = all.drops;
         let queued = Traffic {
             packets: all.queued_packets.into(),

@@ -16,7 +16,7 @@ pub(super) fn main_cause(impairment: &Impairment) -> Cause {
         delay: _,
         jitter: _,
         loss,
-        bursts,
+        loss_bursts,
         lose_every: _,
         duplicate: _,
         reorder: _,
@@ -29,7 +29,7 @@ pub(super) fn main_cause(impairment: &Impairment) -> Cause {
     } = impairment;
     if *loss != Percent::ZERO {
         Cause::Loss
-    } else if bursts.is_some() {
+    } else if loss_bursts.is_some() {
         Cause::Burst
     } else {
         Cause::Queue
@@ -73,7 +73,7 @@ fn share_out(bytes: u64, lost: &mut Lost) {
     let packets = lost.total().packets;
     let mut left = bytes;
     for cause in Cause::ALL {
-        let of = lost.of(cause);
+        let of = lost.by_mut(cause);
         of.bytes = if of.packets == packets {
             bytes
         } else {

@@ -25,8 +25,8 @@
 //! # One packet at a time
 //!
 //! Whatever sends *into* the link must be told to send packets one by one, by
-//! [`Batch::set_largest_batch`](crate::kernel::netlink::Batch::set_largest_batch): otherwise one
-//! decision of netem is about 45 packets.
+//! [`Batch::set_gso_max_segments`](crate::kernel::netlink::Batch::set_gso_max_segments): otherwise
+//! one decision of netem is about 45 packets.
 
 mod compare;
 mod device;

@@ -36,7 +36,7 @@ impl DisciplineOptions {
             delay,
             jitter,
             loss,
-            bursts,
+            loss_bursts,
             lose_every: _, // `find_unsupported` refuses this and the other two.
             duplicate,
             reorder,
@@ -71,11 +71,11 @@ impl DisciplineOptions {
             latency: delay.as_nanos() as i64,
             jitter: jitter.spread().as_nanos() as i64,
             limit: limit_of(*queue),
-            loss: match bursts {
+            loss: match loss_bursts {
                 None => parts(loss.fraction()),
                 Some(_) => 0,
             },
-            bursts: bursts.map(|bursts| bursts_with(bursts, *loss)),
+            bursts: loss_bursts.map(|bursts| bursts_with(bursts, *loss)),
             duplicate: parts(duplicate.fraction()),
             reorder: parts(percent.fraction()),
             // A gap of zero is what switches netem's reordering off (netem_enqueue).

@@ -26,7 +26,7 @@ fn rich() -> Impairment {
         delay: 50 * MS,
         jitter: Jitter::normal(5 * MS),
         loss: Percent(10.0),
-        bursts: Some(GilbertElliott {
+        loss_bursts: Some(GilbertElliott {
             p: Percent(1.0),
             r: Percent(25.0),
             loss_in_bad: Percent(80.0),
@@ -222,8 +222,8 @@ fn cable() -> [Netns; 2] {
         near: VethEnd::new(DEVICE),
         far,
     });
-    batch.set_largest_batch(DEVICE, 1);
-    batch.give_no_addresses(DEVICE);
+    batch.set_gso_max_segments(DEVICE, 1);
+    batch.disable_address_generation(DEVICE);
     batch.add_address(DEVICE, [10, 0, 0, 1].into(), 24);
     batch.set_up(DEVICE);
     batch.add_neighbour(&NeighbourRequest {

@@ -51,7 +51,7 @@ pub(crate) fn find_unsupported(impairment: &Impairment, mtu: u32) -> Option<Unsu
         delay: _,
         jitter,
         loss: _,
-        bursts: _,
+        loss_bursts: _,
         lose_every,
         duplicate: _,
         reorder,

@@ -64,8 +64,8 @@ fn wait_for_hits_by(
                 limit,
                 wanted,
                 came: state.hits,
-                others: state.passed_by,
-                last_others: state.bystanders.iter().cloned().collect(),
+                others: state.unpicked,
+                last_others: state.recent_unpicked.iter().cloned().collect(),
             });
             return Err(failure.into());
         }

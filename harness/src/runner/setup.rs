@@ -128,7 +128,9 @@ impl Setup {
             }
             setup.add(outer, single);
         }
-        setup.host = settings.into_inner().and_then(|found| found.shown_through);
+        setup.host = settings
+            .into_inner()
+            .and_then(|found| found.unchangeable_settings);
         Ok(setup)
     }
 

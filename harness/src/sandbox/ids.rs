@@ -66,7 +66,7 @@ impl Ids {
 
     /// Returns whether root of a trial has the id of this process's root, by which files of the
     /// kernel let the host's root in.
-    pub(crate) fn keep_root(self) -> bool {
+    pub(crate) fn root_is_hosts_root(self) -> bool {
         match self {
             Ids::One { uid, .. } => uid == 0,
             Ids::Subordinate(_) => false,

@@ -25,7 +25,7 @@ pub(crate) struct HostSettings {
     /// Corrections for new network namespaces, where that shows on the host.
     pub(crate) corrections: Option<Corrections>,
     /// Settings that trials and nodes cannot change, as `name = value`, if there is something.
-    pub(crate) shown_through: Option<String>,
+    pub(crate) unchangeable_settings: Option<String>,
 }
 
 impl HostSettings {
@@ -33,7 +33,7 @@ impl HostSettings {
     pub(crate) fn read() -> Self {
         Self {
             corrections: Corrections::of_host(),
-            shown_through: shown_through(),
+            unchangeable_settings: unchangeable_settings(),
         }
     }
 }
@@ -184,7 +184,7 @@ pub(crate) fn unchangeable() -> Vec<Unchangeable> {
         .collect()
 }
 
-fn shown_through() -> Option<String> {
+fn unchangeable_settings() -> Option<String> {
     let settings = unchangeable();
     let shown: Vec<String> = settings
         .iter()

@@ -26,9 +26,9 @@ pub(crate) struct Subordinate {
     pub(crate) count: u32,
 }
 
-/// Nothing belongs to a user.
+/// A user to whom no range of ids belongs.
 #[derive(Debug)]
-pub(crate) struct Nothing {
+pub(crate) struct NoSubordinateIds {
     /// Path of the file that has no line for the user.
     pub(crate) file: &'static str,
     /// Name of the user, or the user's id where it has no name.
@@ -40,7 +40,7 @@ impl Subordinate {
     ///
     /// # Errors
     /// One of the files has no line for the user.
-    pub(crate) fn of_this_user() -> Result<Subordinate, Nothing> {
+    pub(crate) fn of_this_user() -> Result<Subordinate, NoSubordinateIds> {
         let (uid, gid) = (geteuid(), getegid());
         let name = || name_of(uid);
         let mut known = None;
@@ -53,7 +53,7 @@ impl Subordinate {
             } else {
                 known.get_or_insert_with(name).as_deref()
             };
-            range(&text, user, &uid.to_string()).ok_or_else(|| Nothing {
+            range(&text, user, &uid.to_string()).ok_or_else(|| NoSubordinateIds {
                 file,
                 user: user.map_or_else(|| uid.to_string(), str::to_owned),
             })

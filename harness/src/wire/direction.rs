@@ -159,9 +159,9 @@ impl WireDirection {
         let channel = &mut self.channel;
         self.sender.send(to, &frames[..count], |at, was_sent| {
             if was_sent {
-                channel.deliver(traffic[at]);
+                channel.count_delivered(traffic[at]);
             } else {
-                channel.lose(Cause::Overrun, traffic[at]);
+                channel.count_lost(Cause::Overrun, traffic[at]);
             }
         });
     }
@@ -184,7 +184,7 @@ impl WireDirection {
                 if let Some(segments) = Segments::of(slot.buffer.whole())
                     && channel.pass(now, segments.traffic()).is_some()
                 {
-                    channel.deliver(segments.traffic());
+                    channel.count_delivered(segments.traffic());
                 }
                 slot.buffer.clear();
             }
@@ -207,7 +207,7 @@ impl WireDirection {
                     Arrival::Drop => {}
                     Arrival::Answer(frame) => answers.push(frame),
                 }
-                channel.deliver(packet.traffic);
+                channel.count_delivered(packet.traffic);
                 false
             });
         })
@@ -289,7 +289,7 @@ impl WireDirection {
         }
         // Listeners are told of the frame as it was sent, so the bit is flipped after that.
         if let Some((byte, mask)) = flip {
-            self.channel.spoil(frame.len());
+            self.channel.count_corrupted(frame.len());
             bytes[VNET_HEADER + byte] ^= mask;
         }
         let flipped = flip.map(|(byte, _)| byte);
@@ -427,12 +427,12 @@ impl WireDirection {
                     }
                 };
                 if was_sent {
-                    channel.deliver(packet.traffic);
+                    channel.count_delivered(packet.traffic);
                     // A worker's head start may deliver a packet before it is due: not late.
                     lateness.add(now.saturating_sub(packet.due), packet.traffic.packets);
                     notify(FrameFate::Delivered);
                 } else {
-                    channel.lose(Cause::Overrun, packet.traffic);
+                    channel.count_lost(Cause::Overrun, packet.traffic);
                     notify(FrameFate::DroppedLate(&Cause::Overrun));
                 }
             });
@@ -440,7 +440,7 @@ impl WireDirection {
 
     fn drop_batch(&mut self, observers: &Observers, now: u64) {
         for packet in &self.batch {
-            self.channel.lose(Cause::Cut, packet.traffic);
+            self.channel.count_lost(Cause::Cut, packet.traffic);
             let fate = FrameFate::DroppedLate(&Cause::Cut);
             let remark = packet.alterations.remark();
             self.notify(observers, now, packet.frame(), fate, remark);

@@ -32,6 +32,7 @@ impl Wire {
             name,
             seed,
             impairments,
+            cut,
             spin,
             nat,
         } = spec;
@@ -43,7 +44,11 @@ impl Wire {
             let channel = Channel::new(impairment, splitmix(&mut seeds));
             // What leaves the router is translated when it is received, below.
             let arriving = nat.clone().filter(|_| direction == Direction::BToA);
-            WireDirection::new(direction, channel, arriving)
+            let mut made = WireDirection::new(direction, channel, arriving);
+            if cut[direction.index()] {
+                made.cut();
+            }
+            made
         });
         Self {
             observers: Observers::new(Arc::clone(name), rules),
@@ -92,7 +97,7 @@ impl Wire {
         // thread of ours has seen them.
         let lost = self.ports[direction.index()].take_lost();
         let channel = self.direction_mut(direction).channel_mut();
-        channel.overrun(lost);
+        channel.count_overrun(lost);
         channel.counters()
     }
 

@@ -13,6 +13,8 @@ pub(crate) struct WireSpec {
     pub(crate) seed: u64,
     /// Validated impairments, by the index of the direction.
     pub(crate) impairments: [Impairment; 2],
+    /// Whether a direction is cut from the first frame on, by the index of the direction.
+    pub(crate) cut: [bool; 2],
     /// Whether the worker busy-waits for the last part of a wait. Packets then come out at more
     /// exact times, and a core is busy while packets are in flight.
     pub(crate) spin: bool,

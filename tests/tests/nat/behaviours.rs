@@ -307,7 +307,7 @@ fn a_nat_is_read_from_toml() -> TestResult {
         let node = topology.find(name).expect("a node");
         let plan = topology
             .plan()
-            .map(|plan| plan.stack(node).netfilter.clone());
+            .map(|plan| plan.stack(node).own.netfilter.clone());
         plan.ok()
             .flatten()
             .and_then(|it| it.router)

@@ -1,10 +1,12 @@
 //! Faults last as long as their guards.
 
+use std::any::Any;
 use std::io::ErrorKind;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use snowglobe::impair::Cause;
 use snowglobe::prelude::*;
-use snowglobe::topology::{Engine, NodeId};
+use snowglobe::topology::{Engine, LinkId, NodeId};
 
 use crate::{EARLY, MS, Pair, one_way};
 
@@ -241,6 +243,75 @@ fn a_partition_outlives_a_change_of_carrier() -> TestResult {
     assert!(is_deaf(&b, &a)? && is_deaf(&a, &b)?);
     split.heal()?;
     assert!(one_way(&a, &b, 3)? >= 5 * MS - EARLY);
+    Ok(())
+}
+
+/// Sends datagrams both ways as fast as the machine can while `change` runs, and returns how many
+/// arrived.
+fn arrive_during(
+    [a, b]: &[UdpSocket; 2],
+    change: impl FnOnce() -> TestResult,
+) -> TestResult<usize> {
+    let (sent, done) = (AtomicUsize::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for socket in [a, b] {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let _ = socket.send(b"hello");
+                    sent.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        while sent.load(Ordering::Relaxed) < 100 {
+            std::thread::yield_now();
+        }
+        let changed = change();
+        done.store(true, Ordering::Relaxed);
+        changed
+    })?;
+    let mut arrived = 0;
+    for socket in [a, b] {
+        socket.set_nonblocking(true)?;
+        while socket.recv(&mut [0; 16]).is_ok() {
+            arrived += 1;
+        }
+    }
+    Ok(arrived)
+}
+
+#[snowglobe::test(timeout = "120s")]
+fn no_frame_passes_a_fault_while_the_carrier_changes() -> TestResult {
+    let faults: [fn(&Lab, [NodeId; 2], LinkId) -> TestResult<Box<dyn Any>>; 2] = [
+        |lab, _, link| Ok(Box::new(lab[link].cut()?)),
+        |lab, [a, b], _| Ok(Box::new(lab.partition(&[a], &[b])?)),
+    ];
+    for (number, fault) in faults.into_iter().enumerate() {
+        for at_switch in [false, true] {
+            let mut topology = Topology::new();
+            let nodes = [topology.node("alice"), topology.node("bob")];
+            let link = if at_switch {
+                let lan = topology.switch("lan");
+                topology.plug(nodes[1], lan);
+                topology.plug(nodes[0], lan)
+            } else {
+                topology.link(nodes[0], nodes[1])
+            };
+            let lab = topology.start()?;
+            let bind = |id: NodeId| lab[id].run(|| UdpSocket::bind((lab[id].ip(), 5000)));
+            let sockets = [bind(nodes[0])?, bind(nodes[1])?];
+            sockets[0].connect(sockets[1].local_addr()?)?;
+            sockets[1].connect(sockets[0].local_addr()?)?;
+            assert!(hears(&sockets[0], &sockets[1])? && hears(&sockets[1], &sockets[0])?);
+            let guard = fault(&lab, nodes, link)?;
+            let arrived = arrive_during(&sockets, || {
+                lab[link].impair(Impairment::delayed(Duration::from_micros(100)))?;
+                Ok(())
+            })?;
+            assert_eq!(arrived, 0, "fault {number}, at a switch: {at_switch}");
+            drop(guard);
+            assert!(hears(&sockets[0], &sockets[1])? && hears(&sockets[1], &sockets[0])?);
+        }
+    }
     Ok(())
 }
 

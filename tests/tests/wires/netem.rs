@@ -29,6 +29,26 @@ fn counters(pair: &Pair) -> TestResult<Counters> {
 }
 
 #[snowglobe::test(requires(netem, tbf))]
+fn what_a_cut_dropped_does_not_count_for_the_next_carrier() -> TestResult {
+    let pair = Pair::new(LinkSpec::new())?;
+    assert_eq!(pair.link().carrier(), Carrier::Veth);
+    let [a, b] = pair.sockets()?;
+    let cut = pair.link().cut()?;
+    for _ in 0..5 {
+        a.send(b"lost")?;
+    }
+    cut.heal()?;
+    pair.link().impair(Impairment::delayed(MS))?;
+    assert_eq!(pair.link().carrier(), Carrier::Netem);
+    a.send(b"hello")?;
+    b.recv(&mut [0; 8])?;
+    let counters = counters(&pair)?;
+    assert_eq!(counters.lost.by(Cause::Cut).packets, 0, "{counters:?}");
+    assert!(counters.delivered.packets > 0, "{counters:?}");
+    Ok(())
+}
+
+#[snowglobe::test(requires(netem, tbf))]
 fn each_direction_has_its_own_delay() -> TestResult {
     let spec = LinkSpec::from(Impairment::delayed(100 * MS))
         .impair_one_way(Direction::BToA, Impairment::delayed(10 * MS));
@@ -65,7 +85,7 @@ fn each_direction_loses_its_own_share() -> TestResult {
 fn bursts_are_as_long_as_the_model_says() -> TestResult {
     const COUNT: u32 = 4_000;
     let pair = pair(Impairment {
-        bursts: Some(GilbertElliott::of(Percent(10.0), 5.0)),
+        loss_bursts: Some(GilbertElliott::of(Percent(10.0), 5.0)),
         ..Impairment::NONE
     })?;
     let arrived = sent(&pair, Direction::AToB, COUNT, 64)?;

@@ -44,7 +44,7 @@ pub(super) const LOAD_HALF: u32 = libc::BPF_LD | libc::BPF_H | libc::BPF_ABS;
 pub(super) const IS: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
 pub(super) const TAKE: u32 = libc::BPF_RET | libc::BPF_K;
 
-/// Takes the frames that [`crate::nft::FilterConversation::carry_between`] leaves.
+/// Takes the frames that [`crate::nft::FilterConversation::forward_between`] leaves.
 pub(super) fn beside_a_shortcut() -> [libc::sock_filter; 6] {
     const IS_MORE: u32 = libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K;
     // What the kernel knows of a frame is at offsets below zero (filter.txt of the kernel's

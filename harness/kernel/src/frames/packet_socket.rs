@@ -46,7 +46,7 @@ impl PacketSocket {
 
     /// Opens one end of a wire as [`for_wire`](Self::for_wire) does, beside a shortcut: the socket
     /// receives the frames that the kernel does not
-    /// [carry](crate::nft::FilterConversation::carry_between).
+    /// [carry](crate::nft::FilterConversation::forward_between).
     ///
     /// # Errors
     /// The call that the kernel refused.

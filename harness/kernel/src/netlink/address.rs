@@ -210,7 +210,7 @@ impl Batch {
 
     /// Makes the kernel take the neighbours of an interface for reachable until they say otherwise,
     /// and ask for none again.
-    pub fn trust_neighbours(&mut self, device: Device<'_>) {
+    pub fn keep_neighbours_reachable(&mut self, device: Device<'_>) {
         const RTM_SETNEIGHTBL: u16 = 67;
         const NDTA_NAME: u16 = 1;
         const NDTA_PARMS: u16 = 6;

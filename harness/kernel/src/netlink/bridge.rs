@@ -150,7 +150,7 @@ impl Batch {
         message.kind("bridge", data);
         self.create("create the bridge", bridge.device, &message);
         // This is asked before the bridge is up: afterwards the kernel has already made an address.
-        self.give_no_addresses(bridge.device);
+        self.disable_address_generation(bridge.device);
         self.add_address(bridge.device, bridge.link_local().into(), 64);
     }
 
@@ -171,7 +171,7 @@ impl Batch {
         let mut message = LinkRequest::named(device);
         message.kind("bridge", data);
         self.create("create the repeater", device, &message);
-        self.give_no_addresses(device);
+        self.disable_address_generation(device);
     }
 
     /// Brings a bridge up and, with a querier, makes it listen for memberships. Its ports must

@@ -4,17 +4,17 @@
 //! queueing disciplines. Few of these have a meaning here. So the kernel's own messages are kept as
 //! they are, without what only the kernel may say, and sent back.
 
-mod abroad;
 mod amount;
 mod filters;
 mod generation;
 mod htb;
 mod next_hops;
 mod routes;
+mod upper;
 
 use filters::{is_made_with_its_filter, take_back_state};
 use htb::take_back_version;
-use next_hops::{NHA_RES_GROUP, is_group_of, next_hop, next_hop_id, what_is_asked_of_buckets};
+use next_hops::{NHA_RES_GROUP, bucket_request, is_group_of, next_hop, next_hop_id};
 use routes::{expiry, route};
 
 use super::batch::Batch;
@@ -281,7 +281,7 @@ impl Netlink {
         settings: &CarriedSettings,
     ) -> Result<Vec<NetlinkError>, NetlinkError> {
         let mut batch = Batch::new();
-        batch.give_no_addresses(device);
+        batch.disable_address_generation(device);
         let mut link = encoding::words(&[0, device.index, 0, 0]);
         link.extend(&settings.link.0);
         batch.push("restore", device.name, RTM_NEWLINK, 0, &link);
@@ -379,7 +379,7 @@ fn stripped(kind: &CarriedKind, whole: &[u8]) -> Vec<u8> {
     for (number, value) in numbered(attributes).filter(|(number, _)| keep(*number)) {
         match (kind.get == NEXT_HOP.get, number) {
             (true, NHA_RES_GROUP) => {
-                let (kind, asked) = what_is_asked_of_buckets(value);
+                let (kind, asked) = bucket_request(value);
                 encoding::attribute(&mut kept, kind, &asked.0);
             }
             _ => encoding::attribute(&mut kept, number, value),

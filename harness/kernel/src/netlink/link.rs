@@ -86,7 +86,7 @@ impl Batch {
     /// Each node on a bridge hears the address detection of all others, so that their cost grows
     /// with the square of the nodes: 9.7 s of processor time for 1,000 nodes instead of 1.4 s
     /// (measured for this project, 2026-08).
-    pub fn give_no_addresses(&mut self, device: Device<'_>) {
+    pub fn disable_address_generation(&mut self, device: Device<'_>) {
         const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
         const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
         let mode = Attributes::new().with(IFLA_INET6_ADDR_GEN_MODE, &[IN6_ADDR_GEN_MODE_NONE]);
@@ -199,7 +199,7 @@ impl Batch {
     /// Sockets and other devices make super-frames of up to 64 KB (GSO). The kernel cuts them to
     /// this number before the device has them. A device in front of something that must see each
     /// packet by itself needs 1.
-    pub fn set_largest_batch(&mut self, device: Device<'_>, packets: u16) {
+    pub fn set_gso_max_segments(&mut self, device: Device<'_>, packets: u16) {
         const IFLA_GSO_MAX_SEGS: u16 = 40;
         let packets = Attributes::new().number(IFLA_GSO_MAX_SEGS, packets.into());
         self.change("limit the batches of", device, packets);

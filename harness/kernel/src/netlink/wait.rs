@@ -51,7 +51,7 @@ impl Batch {
     ///
     /// Otherwise the watcher may wait for up to a second with a link that is not urgent: one that
     /// has the same index as its other end, or no other end (link_watch.c, linkwatch_urgent_event).
-    pub fn look_at(&mut self, device: Device<'_>) {
+    pub fn sync_link_watch(&mut self, device: Device<'_>) {
         let message = LinkRequest::of(device).bytes();
         self.push("look at", device.name, RTM_GETLINK, 0, &message);
         // The answer describes the link at length: 128 answers overflow a queue of the usual size
@@ -71,7 +71,7 @@ impl Netlink {
         deadline: Instant,
     ) -> Result<(), NetlinkError> {
         // The nudge comes before the subscription: its answer would be one more message to read.
-        self.nudge(devices)?;
+        self.sync_link_watches(devices)?;
         let condition = LinksUp::new(libc::AF_UNSPEC as u8, devices);
         self.wait_for("bring into operation", RTNLGRP_LINK, condition, deadline)
     }
@@ -96,7 +96,7 @@ impl Netlink {
     ///
     /// # Errors
     /// The deadline passed, with the missing addresses; or the kernel refused.
-    pub fn wait_until_heard(
+    pub fn wait_until_addresses_usable(
         &mut self,
         device: Device<'_>,
         addresses: &[Ipv6Addr],
@@ -114,10 +114,10 @@ impl Netlink {
         )
     }
 
-    fn nudge(&mut self, devices: &[Device<'_>]) -> Result<(), NetlinkError> {
+    fn sync_link_watches(&mut self, devices: &[Device<'_>]) -> Result<(), NetlinkError> {
         let mut batch = Batch::new();
         for device in devices {
-            batch.look_at(*device);
+            batch.sync_link_watch(*device);
         }
         self.execute(batch)
     }

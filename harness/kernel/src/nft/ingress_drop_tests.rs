@@ -1,5 +1,5 @@
-//! IngressDrop cables, seen by datagrams: what is sent during a cut never arrives, what is sent
-//! after it does.
+//! Cuts of cables, observed by datagrams: one that is sent during a cut never arrives, one that is
+//! sent after the cut does.
 //!
 //! A datagram may wait in the kernel for a while before the receiving device has it, so a cut is
 //! only healed when it has counted what it had to drop.

@@ -1,4 +1,4 @@
-//! What a process is about that makes a system call: its network, and the filesystem of a file.
+//! What the arguments of a process's system call refer to: its network, the filesystem of a file.
 
 use std::fs;
 use std::os::fd::AsRawFd;

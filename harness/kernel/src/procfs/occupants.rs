@@ -1,4 +1,4 @@
-//! Whether anybody is left who could still do something in a node.
+//! Whether any process is left that could still do something in a network namespace.
 //!
 //! Waits end early where nobody is left. So what cannot be read counts as somebody: a test that has
 //! used up its descriptors (`EMFILE`) waits for its daemon all the same.

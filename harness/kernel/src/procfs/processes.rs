@@ -81,7 +81,8 @@ pub(super) fn parse(pid: i32, status: &str, cmdline: &[u8]) -> Option<ProcessEnt
                 .collect(),
         },
         state: state(field("State")?).to_owned(),
-        // Real, effective, saved, filesystem: what it may do is the second.
+        // The real, effective, saved and filesystem ids (proc_pid_status(5)). Most checks of
+        // permissions use the second.
         uid: field("Uid")?.split_whitespace().nth(1)?.parse().ok()?,
     })
 }

@@ -85,7 +85,7 @@ pub(super) fn all_stats() -> impl Iterator<Item = io::Result<Stat>> {
     all_pids().filter_map(|pid| pid.and_then(Stat::try_read).transpose())
 }
 
-/// Returns the ids of all processes, or the error for which the list ends.
+/// Returns the ids of all processes, or the error with which the list ends.
 pub(super) fn all_pids() -> impl Iterator<Item = io::Result<i32>> {
     let (entries, refused) = match fs::read_dir("/proc") {
         Ok(entries) => (Some(entries), None),

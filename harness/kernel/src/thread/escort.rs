@@ -96,8 +96,9 @@ pub(crate) fn escorted_into(
 
 /// Returns the network namespace in which the escort waits.
 ///
-/// The one in which it was started belongs to a user namespace in which it has no rights, so that
-/// it cannot come back; and one in which it had stayed would live as long as the thread.
+/// The network namespace in which the escort was started belongs to a user namespace in which the
+/// escort has no rights, so that it cannot come back there. A namespace of a node in which the
+/// escort stayed would live as long as the thread.
 fn lobby_of(lobby: &OnceCell<Netns>) -> crate::Result<&Netns> {
     if let Some(lobby) = lobby.get() {
         return Ok(lobby);

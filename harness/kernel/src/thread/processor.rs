@@ -8,15 +8,15 @@ use crate::procfs::process_table::processor_of;
 /// A restriction of the calling thread to the processor of another thread. A drop of this value
 /// restores the affinity from before (`sched_setaffinity(2)`).
 #[derive(Default)]
-pub struct ProcessorCompany {
+pub struct PinnedAffinity {
     /// The affinity from before, and the only processor of the calling thread now.
     kept: Option<(CpuSet, usize)>,
 }
 
-impl ProcessorCompany {
+impl PinnedAffinity {
     /// Moves the calling thread to the processor on which the thread `id` has run last. The thread
     /// stays where it is if the kernel does not tell, or does not permit it.
-    pub fn join(&mut self, id: i32) {
+    pub fn pin_to(&mut self, id: i32) {
         let Some(processor) = processor_of(id) else {
             return;
         };
@@ -35,7 +35,7 @@ impl ProcessorCompany {
     }
 }
 
-impl Drop for ProcessorCompany {
+impl Drop for PinnedAffinity {
     fn drop(&mut self) {
         if let Some((before, _)) = self.kept {
             // Processors that are gone are left out by the kernel (sched_setaffinity(2), NOTES).
@@ -61,11 +61,11 @@ mod tests {
                 .count()
         };
         let before = count();
-        let mut company = ProcessorCompany::default();
-        company.join(this);
+        let mut affinity = PinnedAffinity::default();
+        affinity.pin_to(this);
         assert_eq!(count(), 1);
-        company.join(this);
-        drop(company);
+        affinity.pin_to(this);
+        drop(affinity);
         assert_eq!(count(), before);
     }
 }

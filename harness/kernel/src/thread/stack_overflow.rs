@@ -20,8 +20,8 @@ static TELL: OnceLock<fn()> = OnceLock::new();
 /// Disposition of `SIGSEGV` before ours: the one of std, or the default.
 static PREVIOUS: OnceLock<libc::sigaction> = OnceLock::new();
 
-/// Makes this process and its copies call `tell` on the thread whose stack overflows, before what
-/// happened until now. The first call counts.
+/// Makes this process and its copies call `tell` on the thread whose stack overflows, before the
+/// handler that was installed until now. Only the first call of this function has an effect.
 ///
 /// `tell` runs in a signal handler, perhaps in the midst of an allocation. So the handler must call
 /// only what is safe there (`signal-safety(7)`).
@@ -69,8 +69,8 @@ extern "C" fn on_fault(number: i32, info: *mut libc::siginfo_t, context: *mut li
             tell();
         }
         match PREVIOUS.get() {
-            // Called, and not restored for the fault to come again: after a signal of kill(2)
-            // nothing would come again.
+            // The previous handler is called, and not installed again so that the fault reaches it
+            // the next time: a signal of kill(2) comes only once.
             Some(previous) if previous.sa_flags & libc::SA_SIGINFO != 0 => {
                 let handler: extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) =
                     std::mem::transmute(previous.sa_sigaction);

@@ -158,7 +158,7 @@ pub fn show_as(name: &str) {
     }
 }
 
-/// Names the calling thread as [`shown_as`] has returned.
+/// Gives the calling thread the name that [`shown_as`] returned.
 #[inline]
 pub fn show_as_before(name: &CStr) {
     let _ = nix::sys::prctl::set_name(name);

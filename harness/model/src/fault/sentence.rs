@@ -105,7 +105,7 @@ fn harm(worse: &Impairment) -> String {
         rate,
         // The line would be too long with these, or other fields already say most of it.
         jitter: _,
-        bursts: _,
+        loss_bursts: _,
         lose_every: _,
         burst: _,
         queue: _,

@@ -42,7 +42,7 @@ impl Impairment {
             delay: self.delay.saturating_add(other.delay),
             jitter: wider(&self.jitter, &other.jitter),
             loss: either(self.loss, other.loss),
-            bursts: other.bursts.or(self.bursts),
+            loss_bursts: other.loss_bursts.or(self.loss_bursts),
             lose_every: other.lose_every.or(self.lose_every),
             duplicate: either(self.duplicate, other.duplicate),
             reorder: if other.reorder.is_none() {

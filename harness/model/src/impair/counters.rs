@@ -149,7 +149,7 @@ impl Lost {
     }
 
     /// Returns the counter of one cause, to change it.
-    pub fn of(&mut self, cause: Cause) -> &mut Traffic {
+    pub fn by_mut(&mut self, cause: Cause) -> &mut Traffic {
         match cause {
             Cause::Loss => &mut self.loss,
             Cause::Burst => &mut self.burst,

@@ -43,7 +43,7 @@ use super::trace::Trace;
 /// delay = "25ms"
 /// jitter = "normal 3ms"                                 # or "3ms": uniform
 /// loss = "5%"
-/// bursts = { p = "0.1%", r = "25%" }
+/// loss_bursts = { p = "0.1%", r = "25%" }
 /// lose_every = 100
 /// duplicate = "1%"
 /// corrupt = "0.1%"
@@ -71,9 +71,9 @@ pub struct Impairment {
     pub loss: Percent,
     /// Loss in bursts, in addition to `loss`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub bursts: Option<GilbertElliott>,
+    pub loss_bursts: Option<GilbertElliott>,
     /// Drops every n-th packet of each flow: 3 drops the third, the sixth, and so on. This loss is
-    /// in addition to `loss` and `bursts`. The kernel's netem does not offer such a loss.
+    /// in addition to `loss` and `loss_bursts`. The kernel's netem does not offer such a loss.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lose_every: Option<u32>,
     /// Share of packets that are sent twice. As in netem, a packet that chance would also lose is
@@ -124,7 +124,7 @@ impl Impairment {
         delay: Duration::ZERO,
         jitter: Jitter::NONE,
         loss: Percent::ZERO,
-        bursts: None,
+        loss_bursts: None,
         lose_every: None,
         duplicate: Percent::ZERO,
         reorder: Reorder::NONE,

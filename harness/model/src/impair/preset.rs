@@ -60,7 +60,7 @@ pub fn wifi() -> Impairment {
     Impairment {
         delay: ms(3),
         jitter: Jitter::pareto(ms(1)),
-        bursts: Some(GilbertElliott::of(Percent(0.2), 3.0)),
+        loss_bursts: Some(GilbertElliott::of(Percent(0.2), 3.0)),
         rate: Some(Rate::mbit(60)),
         ..Impairment::NONE
     }
@@ -73,7 +73,7 @@ pub fn lossy_cafe() -> Impairment {
         delay: ms(15),
         jitter: Jitter::pareto(ms(10)),
         loss: Percent(1.0),
-        bursts: Some(GilbertElliott::of(Percent(2.0), 5.0)),
+        loss_bursts: Some(GilbertElliott::of(Percent(2.0), 5.0)),
         duplicate: Percent(0.1),
         rate: Some(Rate::mbit(6)),
         queue: QueueLimit::packets(200),
@@ -145,7 +145,7 @@ pub fn satellite() -> Asymmetric {
     let down = Impairment {
         delay: ms(300),
         jitter: Jitter::normal(ms(5)),
-        bursts: Some(GilbertElliott::of(Percent(0.5), 4.0)),
+        loss_bursts: Some(GilbertElliott::of(Percent(0.5), 4.0)),
         rate: Some(Rate::mbit(50)),
         queue: QueueLimit::packets(2500),
         ..Impairment::NONE
@@ -164,7 +164,7 @@ pub fn low_orbit() -> Asymmetric {
     let down = Impairment {
         delay: ms(20),
         jitter: Jitter::normal(ms(5)),
-        bursts: Some(GilbertElliott::of(Percent(0.5), 6.0)),
+        loss_bursts: Some(GilbertElliott::of(Percent(0.5), 6.0)),
         rate: Some(Rate::mbit(150)),
         queue: QueueLimit::packets(1500),
         ..Impairment::NONE

@@ -51,7 +51,7 @@ impl Impairment {
             delay,
             jitter,
             loss,
-            bursts,
+            loss_bursts,
             lose_every,
             duplicate,
             reorder,
@@ -65,7 +65,7 @@ impl Impairment {
         validate_share("loss", *loss)?;
         validate_share("duplicate", *duplicate)?;
         validate_share("corrupt", *corrupt)?;
-        if let Some(bursts) = bursts {
+        if let Some(bursts) = loss_bursts {
             bursts.validate()?;
         }
         if let Some(0) = lose_every {
@@ -171,10 +171,10 @@ impl GilbertElliott {
             loss_in_bad,
             loss_in_good,
         } = *self;
-        validate_share("bursts: p", p)?;
-        validate_share("bursts: r", r)?;
-        validate_share("bursts: loss_in_bad", loss_in_bad)?;
-        validate_share("bursts: loss_in_good", loss_in_good)?;
+        validate_share("loss_bursts: p", p)?;
+        validate_share("loss_bursts: r", r)?;
+        validate_share("loss_bursts: loss_in_bad", loss_in_bad)?;
+        validate_share("loss_bursts: loss_in_good", loss_in_good)?;
         if p != Percent::ZERO && r == Percent::ZERO {
             return Err(ValueProblem::EndlessBurst.into());
         }

@@ -25,7 +25,7 @@ use crate::plan::routing::realms::{
 };
 use crate::plan::routing::route::{RouteMap, RoutedStacks};
 use crate::plan::stack::{
-    Address, InterfacePlan, NeighbourPlan, NetfilterPlan, RoutePlan, StackPlan,
+    Address, InterfacePlan, NeighbourPlan, NetfilterPlan, OwnSettings, RoutePlan, StackPlan,
 };
 use crate::plan::switches::{CROWD, switches};
 use crate::plan::sysctls::sysctls;
@@ -198,12 +198,14 @@ fn stacks(
             hostname: owner_name(topology, stack.owner).into(),
             own_hosts: hosts::own(network(topology, stack.owner)),
             near_names: Vec::new(),
-            sysctls,
             autoconfigures: autoconfigures(topology, stack.owner),
-            packet_filter: network(topology, stack.owner).drop_inbound.clone(),
-            netfilter: netfilter(network(topology, stack.owner), &interfaces, clat),
-            source_rules: Vec::new(),
-            diversions: Vec::new(),
+            own: OwnSettings {
+                sysctls,
+                packet_filter: network(topology, stack.owner).drop_inbound.clone(),
+                netfilter: netfilter(network(topology, stack.owner), &interfaces, clat),
+                source_rules: Vec::new(),
+                diversions: Vec::new(),
+            },
             interfaces,
         });
     }

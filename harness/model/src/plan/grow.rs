@@ -61,7 +61,7 @@ impl Plan {
             let now = cable.link.and_then(|link| grown.cables.get(link.index()));
             now.is_some_and(|now| {
                 let nat = now.translates() || cable.translates();
-                grown.shows(now, nat) == self.shows(cable, nat)
+                grown.comparable_cable(now, nat) == self.comparable_cable(cable, nat)
             })
         };
         let mut still = self.cables.iter().filter(|cable| cable.link != moved);
@@ -98,7 +98,7 @@ impl Plan {
     ///
     /// `nat` tells that a NAT works on the wire of the cable, or did: it comes and goes while the
     /// link is in use, and the wire with it.
-    fn shows(&self, cable: &CablePlan, nat: bool) -> (CablePlan, [Option<Owner>; 2]) {
+    fn comparable_cable(&self, cable: &CablePlan, nat: bool) -> (CablePlan, [Option<Owner>; 2]) {
         let mut cable = cable.clone();
         cable.nat = None;
         cable.prefixes = None;

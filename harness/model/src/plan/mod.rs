@@ -52,8 +52,8 @@ pub use plan::{
     Plan, SegmentPlan, SwitchPlan,
 };
 pub use stack::{
-    Address, Diversion, InterfacePlan, NearName, NeighbourPlan, NetfilterPlan, RoutePlan,
-    SourceRule, StackPlan, Sysctl,
+    Address, Diversion, InterfacePlan, NearName, NeighbourPlan, NetfilterPlan, OwnSettings,
+    RoutePlan, SourceRule, StackPlan, Sysctl,
 };
 pub use stack_op::{StackDiff, StackOp, diff};
 

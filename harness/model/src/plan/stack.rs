@@ -22,10 +22,19 @@ pub struct StackPlan {
     pub own_hosts: String,
     /// Names that stand for another address here than in the lines that all stacks share.
     pub near_names: Vec<NearName>,
-    /// Sysctls to write before there is an interface.
-    pub sysctls: Vec<Sysctl>,
     /// Whether the kernel makes the IPv6 addresses of what routers advertise.
     pub autoconfigures: bool,
+    /// Settings of the stack as a whole.
+    pub own: OwnSettings,
+    /// The interfaces, without `lo`.
+    pub interfaces: Vec<InterfacePlan>,
+}
+
+/// Settings of a stack that belong to none of its interfaces.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OwnSettings {
+    /// Sysctls to write before there is an interface.
+    pub sysctls: Vec<Sysctl>,
     /// Ports at which the stack drops what comes from outside.
     pub packet_filter: PacketFilter,
     /// The work of the kernel's packet filter in the stack.
@@ -34,8 +43,6 @@ pub struct StackPlan {
     pub source_rules: Vec<SourceRule>,
     /// Packets to addresses of the stack that leave by an uplink all the same.
     pub diversions: Vec<Diversion>,
-    /// The interfaces, without `lo`.
-    pub interfaces: Vec<InterfacePlan>,
 }
 
 /// An interface of a stack, with everything that is given to it.
@@ -215,7 +222,7 @@ impl StackPlan {
 
     /// Returns whether a sysctl of the whole stack is set to a value.
     pub fn sets(&self, path: &str, value: &str) -> bool {
-        let mut sysctls = self.sysctls.iter();
+        let mut sysctls = self.own.sysctls.iter();
         sysctls.any(|it| it.path == path && it.value == value)
     }
 

@@ -10,8 +10,8 @@ use std::collections::HashSet;
 
 use super::id::InterfaceId;
 use super::stack::{
-    Address, Diversion, InterfacePlan, NeighbourPlan, NetfilterPlan, RoutePlan, SourceRule,
-    StackPlan, Sysctl,
+    Address, Diversion, InterfacePlan, NeighbourPlan, NetfilterPlan, OwnSettings, RoutePlan,
+    SourceRule, StackPlan, Sysctl,
 };
 use crate::order::sort_by_key;
 use crate::topology::node::PacketFilter;
@@ -45,7 +45,7 @@ pub enum StackOp<'p> {
     /// A route over an interface.
     Route(InterfaceId, &'p RoutePlan),
     /// IPv4 packets to groups and to everybody leave by the interface where the sender names none.
-    Groups(InterfaceId),
+    GroupRoutes(InterfaceId),
     /// A value of an interface.
     InterfaceSysctl(InterfaceId, &'p Sysctl),
 }
@@ -67,7 +67,7 @@ impl<'p> StackOp<'p> {
             | Self::KnownNeighbours(interface)
             | Self::Neighbour(interface, _)
             | Self::Route(interface, _)
-            | Self::Groups(interface)
+            | Self::GroupRoutes(interface)
             | Self::InterfaceSysctl(interface, _) => Some(interface),
         }
     }
@@ -80,7 +80,7 @@ impl<'p> StackOp<'p> {
             Self::Address(_, address) => address.ip.is_ipv6(),
             // fib_disable_ip removes the routes over the interface (net/ipv4/fib_frontend.c), and
             // neigh_ifdown the neighbours behind it (net/core/neighbour.c).
-            Self::Up(_) | Self::Neighbour(..) | Self::Route(..) | Self::Groups(_) => true,
+            Self::Up(_) | Self::Neighbour(..) | Self::Route(..) | Self::GroupRoutes(_) => true,
             Self::Sysctl(_)
             | Self::PacketFilter(_)
             | Self::Netfilter(_)
@@ -107,7 +107,7 @@ impl<'p> StackOp<'p> {
             | Self::KnownNeighbours(_)
             | Self::Neighbour(..)
             | Self::Route(..)
-            | Self::Groups(_)
+            | Self::GroupRoutes(_)
             | Self::InterfaceSysctl(..) => false,
         }
     }
@@ -127,7 +127,7 @@ impl<'p> StackOp<'p> {
             | Self::KnownNeighbours(_)
             | Self::Neighbour(..)
             | Self::Route(..)
-            | Self::Groups(_) => false,
+            | Self::GroupRoutes(_) => false,
         }
     }
 
@@ -148,7 +148,7 @@ impl<'p> StackOp<'p> {
             | Self::Address(..)
             | Self::Neighbour(..)
             | Self::Route(..)
-            | Self::Groups(_) => false,
+            | Self::GroupRoutes(_) => false,
         }
     }
 
@@ -163,16 +163,16 @@ impl<'p> StackOp<'p> {
             Self::Up(_) => 3,
             Self::Address(..) => 4,
             Self::KnownNeighbours(_) | Self::Neighbour(..) => 5,
-            Self::Route(..) | Self::Groups(_) | Self::SourceRule(_) | Self::Diversion(_) => 6,
+            Self::Route(..) | Self::GroupRoutes(_) | Self::SourceRule(_) | Self::Diversion(_) => 6,
             Self::InterfaceSysctl(..) => 7,
         }
     }
 }
 
 impl StackPlan {
-    /// Returns everything that the stack is to have, in the order in which the lab gives it.
+    /// Returns everything that the stack is to have, in the order in which the lab gives them.
     pub fn ops(&self) -> Vec<StackOp<'_>> {
-        let mut ops: Vec<StackOp<'_>> = self.own_ops().collect();
+        let mut ops: Vec<StackOp<'_>> = self.own.ops().collect();
         for interface in self.interface_ids() {
             self.push_interface_ops(interface, &mut ops);
         }
@@ -180,35 +180,7 @@ impl StackPlan {
         ops
     }
 
-    /// Returns what the stack as a whole is to have.
-    pub fn own_ops(&self) -> impl Iterator<Item = StackOp<'_>> {
-        let Self {
-            owner: _,
-            autoconfigures: _,
-            hostname: _,
-            own_hosts: _,
-            near_names: _,
-            sysctls,
-            packet_filter,
-            netfilter,
-            source_rules,
-            diversions,
-            interfaces: _,
-        } = self;
-        let filter = (!packet_filter.is_empty()).then_some(StackOp::PacketFilter(packet_filter));
-        let rules = source_rules.iter().map(StackOp::SourceRule);
-        let diversions = diversions.iter().map(StackOp::Diversion);
-        let netfilter = netfilter.iter().map(StackOp::Netfilter);
-        sysctls
-            .iter()
-            .map(StackOp::Sysctl)
-            .chain(filter)
-            .chain(netfilter)
-            .chain(rules)
-            .chain(diversions)
-    }
-
-    /// Returns what some interfaces are to have, in the order in which the lab gives it.
+    /// Returns what some interfaces are to have, in the order in which the lab gives them.
     pub fn interface_ops(&self, interfaces: &[InterfaceId]) -> Vec<StackOp<'_>> {
         let mut ops = Vec::new();
         for interface in interfaces {
@@ -223,8 +195,32 @@ impl StackPlan {
     }
 }
 
+impl OwnSettings {
+    /// Returns what the stack as a whole is to have.
+    pub fn ops(&self) -> impl Iterator<Item = StackOp<'_>> {
+        let Self {
+            sysctls,
+            packet_filter,
+            netfilter,
+            source_rules,
+            diversions,
+        } = self;
+        let filter = (!packet_filter.is_empty()).then_some(StackOp::PacketFilter(packet_filter));
+        let rules = source_rules.iter().map(StackOp::SourceRule);
+        let diversions = diversions.iter().map(StackOp::Diversion);
+        let netfilter = netfilter.iter().map(StackOp::Netfilter);
+        sysctls
+            .iter()
+            .map(StackOp::Sysctl)
+            .chain(filter)
+            .chain(netfilter)
+            .chain(rules)
+            .chain(diversions)
+    }
+}
+
 impl InterfacePlan {
-    /// Returns everything that the interface is to have, in the order in which the lab gives it.
+    /// Returns everything that the interface is to have, in the order in which the lab gives them.
     pub fn ops(&self, id: InterfaceId) -> Vec<StackOp<'_>> {
         let mut ops = Vec::new();
         self.push_ops(id, &mut ops);
@@ -261,7 +257,7 @@ impl InterfacePlan {
         ops.extend((!neighbours.is_empty()).then_some(StackOp::KnownNeighbours(id)));
         ops.extend(neighbours.iter().map(|entry| StackOp::Neighbour(id, entry)));
         ops.extend(routes.iter().map(|route| StackOp::Route(id, route)));
-        ops.extend(groups.then_some(StackOp::Groups(id)));
+        ops.extend(groups.then_some(StackOp::GroupRoutes(id)));
         ops.extend(
             sysctls
                 .iter()
@@ -273,9 +269,9 @@ impl InterfacePlan {
 /// Settings that a stack loses and gains from one plan to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StackDiff<'p> {
-    /// Settings that the stack loses, in the order in which the lab takes it away.
+    /// Settings that the stack loses, in the order in which the lab takes them away.
     pub removed: Vec<StackOp<'p>>,
-    /// Settings that the stack gains, in the order in which the lab gives it.
+    /// Settings that the stack gains, in the order in which the lab gives them.
     pub added: Vec<StackOp<'p>>,
 }
 
@@ -329,7 +325,7 @@ fn lost_with_addresses<'p>(
         loses_all.remove(&id);
     }
     let goes = |op: &StackOp<'_>| {
-        if let StackOp::Groups(id) = op {
+        if let StackOp::GroupRoutes(id) = op {
             return Some(*id);
         }
         let StackOp::Route(id, route) = op else {

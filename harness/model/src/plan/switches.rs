@@ -28,7 +28,7 @@ pub(crate) const CROWD: usize = 250;
 /// a switch that floods sends each of them over every link. Where programs carry the links, as
 /// wires do, 200 links are 240,000 frames: packets with a delay of 5 ms came up to 60 ms late. With
 /// 100 links they came at most 1 ms late (measured on 2 cores, 2026-11-30).
-pub(crate) const EMULATED_CROWD: usize = 100;
+pub(crate) const MOST_EMULATED_WITHOUT_SNOOPING: usize = 100;
 
 /// The next free port of each switch.
 pub(crate) struct Sockets {
@@ -80,7 +80,7 @@ pub(crate) fn switches(topology: &Topology, kept: Option<&Kept<'_>>) -> (Vec<Swi
             let enough = 1 + bridge_of(counts[id.index()].saturating_sub(1));
             let count = kept.map_or(enough, |kept| kept.bridges(id, enough));
             let crowded = counts[id.index()] > CROWD;
-            let quiet = crowded || emulated[id.index()] > EMULATED_CROWD;
+            let quiet = crowded || emulated[id.index()] > MOST_EMULATED_WITHOUT_SNOOPING;
             // Bridges that run keep what they do, and those that are added to a switch do the same.
             let groups = kept.and_then(|kept| kept.groups(id));
             let groups = groups.unwrap_or_else(|| match (topology[id].snooping, quiet) {

@@ -102,8 +102,9 @@ impl RuleBook {
     /// Returns the ruling on a frame, or nothing if the frame passes. `now` is in nanoseconds of
     /// CLOCK_MONOTONIC.
     ///
-    /// All rules see all packets, so that each counts for itself. The oldest rule that picks the
-    /// packet, and does not let it pass, decides.
+    /// Each rule counts for itself the packets that match it. The oldest rule that picks the
+    /// packet, and does not let it pass, decides, and is the only one of those rules that counts a
+    /// hit.
     pub fn judge(&self, direction: Direction, frame: &[u8], now: u64) -> Option<Ruling> {
         if self.is_empty() {
             return None;
@@ -118,7 +119,7 @@ impl RuleBook {
         };
         let mut ruling = None;
         for rule in rules.iter() {
-            if !rule.sees(&view) {
+            if !rule.match_and_count(&view) {
                 continue;
             }
             if rule.verdict.only_counts() {
@@ -279,9 +280,9 @@ pub struct RuleState {
     /// held any more.
     over: bool,
     /// Number of packets that the rule saw and did not pick.
-    pub passed_by: u64,
+    pub unpicked: u64,
     /// Last packets that the rule saw and did not pick.
-    pub bystanders: VecDeque<Packet>,
+    pub recent_unpicked: VecDeque<Packet>,
     /// Message of the panic that ended the rule, if a closure of the match panicked.
     pub panic: Option<String>,
 }
@@ -289,7 +290,7 @@ pub struct RuleState {
 /// Number of picked packets that a rule remembers.
 const EVENTS: usize = 1000;
 /// Number of packets that were not waited for and that a message shows.
-const BYSTANDERS: usize = 10;
+const RECENT_UNPICKED: usize = 10;
 
 impl Rule {
     /// Locks the state of the rule.
@@ -305,11 +306,11 @@ impl Rule {
         }
     }
 
-    /// Returns whether the rule picks this packet.
+    /// Returns whether the rule picks this packet, and counts the packet among those that match.
     ///
     /// A closure that panics fails the trial, which the panic hook sees to, and ends this rule. The
     /// wire goes on.
-    fn sees(&self, view: &PacketView<'_>) -> bool {
+    fn match_and_count(&self, view: &PacketView<'_>) -> bool {
         if self.state().panic.is_some() {
             return false;
         }
@@ -327,8 +328,8 @@ impl Rule {
         };
         if !picked {
             let mut state = self.state();
-            state.passed_by += 1;
-            remember(&mut state.bystanders, BYSTANDERS, view);
+            state.unpicked += 1;
+            remember(&mut state.recent_unpicked, RECENT_UNPICKED, view);
         }
         picked
     }

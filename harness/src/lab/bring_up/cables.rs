@@ -73,7 +73,7 @@ impl NetworkBuilder<'_> {
         });
         // This is asked before the port is up: the kernel would give a link-local address, and
         // detect duplicates, at each port.
-        self.batch.give_no_addresses(ends[port].device);
+        self.batch.disable_address_generation(ends[port].device);
         self.batch.set_up(ends[port].device);
         Ok(())
     }
@@ -94,7 +94,7 @@ impl NetworkBuilder<'_> {
         // is its peer.
         self.batch.set_master(ends[1].device, masters[1]);
         for end in ends {
-            self.batch.give_no_addresses(end.device);
+            self.batch.disable_address_generation(end.device);
             self.batch.set_up(end.device);
             // Whole bridges are behind a trunk, and their memberships are not entered here: all
             // multicast frames go over it.

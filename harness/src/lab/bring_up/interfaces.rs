@@ -9,7 +9,7 @@ use crate::lab::bring_up::builder::{NetworkBuilder, bridge_request};
 use crate::lab::bring_up::new_parts::NewParts;
 use crate::lab::error::Result;
 use crate::lab::stack::device::{bridge_device, end_device, interface_device, ipv6_addresses};
-use crate::lab::stack::settings::{Others, StackRequests};
+use crate::lab::stack::settings::{DeferredRequests, StackRequests};
 use crate::model::side::Side;
 use crate::topology::plan::{
     BridgeInterface, CablePlan, InterfaceId, InterfacePlan, NetnsId, StackId, StackOp, StackPlan,
@@ -37,17 +37,17 @@ impl<'a> NetworkBuilder<'a> {
                 requests.give(op);
             }
         }
-        let others = requests.others();
+        let deferred = requests.deferred();
         // The kernel's link watcher may wait for a second where packets do not go straight to the
         // other end.
         for id in interfaces.iter().copied() {
             if plan[plan[stack][id].link].emulation.is_some() {
-                self.batch.look_at(device(id));
+                self.batch.sync_link_watch(device(id));
             }
         }
         self.execute_in_stack(stack)?;
         let mut filter = FilterConversation::default();
-        others.finish(self.stack_netns(stack)?, &mut filter, &self.whose(stack))
+        deferred.finish(self.stack_netns(stack)?, &mut filter, &self.whose(stack))
     }
 
     /// Makes what a stack has from what it had. Interfaces that are `elsewhere` are left out: those
@@ -57,7 +57,7 @@ impl<'a> NetworkBuilder<'a> {
         stack: StackId,
         before: &'a StackPlan,
         elsewhere: &impl Fn(InterfaceId) -> bool,
-    ) -> Others<'a> {
+    ) -> DeferredRequests<'a> {
         let plan = self.plan();
         // Only the difference is asked for, so that addresses that stay are never gone.
         let changes = diff(before, &plan[stack]);
@@ -76,7 +76,7 @@ impl<'a> NetworkBuilder<'a> {
         for op in changes.added.into_iter().filter(here) {
             requests.give(op);
         }
-        requests.others()
+        requests.deferred()
     }
 
     /// Waits until packets pass all that was made. `touched` are the stacks with new interfaces,
@@ -128,7 +128,7 @@ impl<'a> NetworkBuilder<'a> {
             // the address (RFC 4291, 2.7.1). The kernel does that in a work item of its own.
             let addresses = ipv6_addresses(&self.plan()[stack][*interface]);
             netlink
-                .wait_until_heard(
+                .wait_until_addresses_usable(
                     interface_device(&self.plan()[stack][*interface]),
                     &addresses,
                     deadline,

@@ -31,7 +31,7 @@ pub(crate) fn for_pod(topology: &Topology, plan: &Plan, stack: StackId) -> NodeR
         name,
         hostname: Some(planned.hostname.clone()),
         own_pids: share_pid,
-        sysctls: sysctls(&planned.sysctls),
+        sysctls: sysctls(&planned.own.sysctls),
         ..NodeRequest::default()
     }
 }
@@ -93,7 +93,7 @@ pub(crate) fn for_node(
         sysctls: if in_pod {
             Vec::new()
         } else {
-            sysctls(&stack.sysctls)
+            sysctls(&stack.own.sysctls)
         },
         etc: Some(dir.names_of(plan, node, layers)?),
         mounts,

@@ -66,7 +66,7 @@ impl Lab {
         let node = &self[id];
         node.programs().report_surprises();
         // Futures in the node would meet a network that is gone.
-        node.stop_runtime();
+        node.end_threads();
         node.programs().expect_all();
         // The interfaces of a container belong to its pod, and stay with the others.
         let alone = self.topology().pod_of(id).is_none();

@@ -28,7 +28,7 @@ impl Drop for Lab {
         for node in self.all_nodes() {
             node.programs().report_surprises();
             // Futures end before the programs: a future that talks to one would fail.
-            node.stop_runtime();
+            node.end_threads();
         }
         // All programs are asked at once, so that their time to end runs at the same time.
         let nodes: Vec<&Node> = self.all_nodes().iter().map(Arc::as_ref).collect();

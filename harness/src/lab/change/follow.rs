@@ -51,7 +51,12 @@ impl Change {
             if lab.stack(id).netns().is_none() {
                 continue;
             }
-            for sysctl in stack.sysctls.iter().filter(|it| !old.sysctls.contains(it)) {
+            for sysctl in stack
+                .own
+                .sysctls
+                .iter()
+                .filter(|it| !old.own.sysctls.contains(it))
+            {
                 // The value before is for the case that a later step fails.
                 if let Some(value) = sysctls::read(lab, id, &sysctl.path) {
                     let path = sysctl.path.clone();
@@ -80,7 +85,7 @@ impl Change {
         let failed = lab.restore(before);
         for node in &failed.nodes {
             node.programs().expect_all();
-            node.stop_runtime();
+            node.end_threads();
             node.kill();
         }
         delete_new(lab, &failed, &new);

@@ -95,7 +95,7 @@ impl LabView {
             return Err(unknown("role", node, names.iter().map(String::as_str)));
         };
         if ids.is_empty() {
-            let reason = UnfitLab::RoleOfNobody(node.clone());
+            let reason = UnfitLab::VacantRole(node.clone());
             return Err(LabError::unfit(Subject::Lab, reason));
         }
         let nodes = ids.iter().map(|id| self.nodes.get(id.index()));

@@ -56,7 +56,7 @@ impl LinkEnds {
     /// Takes an interface of a node down and up again. The kernel gives up all that it has made of
     /// the advertisements of routers, and looks for one again (net/ipv6/addrconf.c, addrconf_ifdown
     /// and addrconf_dad_completed).
-    pub(crate) fn bounce(&self, side: Side) -> Result<()> {
+    pub(crate) fn set_down_and_up(&self, side: Side) -> Result<()> {
         let mut batch = Batch::new();
         batch.set_down(self.device(side));
         self.execute(side, batch)?;

@@ -12,7 +12,7 @@ use crate::impair::{Counters, Direction};
 use crate::kernel::netlink::Batch;
 use crate::lab::error::{LabError, Result};
 use crate::lab::link::carrier::active::ActiveCarrier;
-use crate::lab::link::carrier::inner_end::{self, InnerEnd};
+use crate::lab::link::carrier::wire_interface::{self, WireInterface};
 use crate::lab::link::counters::counters;
 use crate::lab::link::cuts::FilterCounts;
 use crate::lab::link::ends::LinkEnds;
@@ -159,14 +159,14 @@ impl<'a> WithoutShortcut<'a> {
                 }
                 ActiveCarrier::PacketSocket { namespace, .. }
                 | ActiveCarrier::Netem { namespace, .. } => {
-                    let inner = InnerEnd::new(ends, side);
+                    let inner = WireInterface::inner_end(ends, side);
                     let mut batch = Batch::new();
                     if on {
                         batch.set_up(inner.device());
                     } else {
                         batch.set_down(inner.device());
                     }
-                    inner_end::execute(ends, namespace, batch)?;
+                    wire_interface::execute(ends, namespace, batch)?;
                 }
             }
         }

@@ -4,7 +4,7 @@ use crate::impair::{Cause, Counters, Direction, Traffic};
 use crate::lab::error::{LabError, Result};
 use crate::lab::link::carrier::active::ActiveCarrier;
 use crate::lab::link::carrier::attach::entered;
-use crate::lab::link::carrier::inner_end::refused;
+use crate::lab::link::carrier::wire_interface::refused;
 use crate::lab::link::cuts::FilterCounts;
 use crate::lab::link::ends::LinkEnds;
 use crate::model::side::Side;
@@ -61,7 +61,7 @@ pub(crate) fn counters(
     delivered.packets = delivered.packets.saturating_sub(behind.packets);
     delivered.bytes = delivered.bytes.saturating_sub(behind.bytes);
     for dropped in [before, behind] {
-        *counters.lost.of(Cause::Cut) += dropped;
+        *counters.lost.by_mut(Cause::Cut) += dropped;
     }
     Ok(counters)
 }

@@ -4,7 +4,7 @@
 //! drop frames: at the receiving interface, for what arrives during the cut, and where netem delays
 //! packets also in front of netem, for what is sent during the cut and would arrive after it.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use crate::impair::{Direction, Traffic};
 use crate::kernel::netlink::NetlinkError;
@@ -12,7 +12,8 @@ use crate::kernel::nft::IngressDrop;
 use crate::lab::error::Result;
 use crate::lab::link::carried_link::WithoutShortcut;
 use crate::lab::link::carrier::active::ActiveCarrier;
-use crate::lab::link::carrier::inner_end::InnerEnd;
+use crate::lab::link::carrier::wire_interface::WireInterface;
+use crate::lab::link::ends::LinkEnds;
 
 /// The cuts of a link, each by direction.
 #[derive(Debug, Default)]
@@ -25,7 +26,7 @@ pub(crate) struct Cuts {
 
 /// The filters that cut one direction.
 #[derive(Debug, Default)]
-struct FilterPair {
+pub(crate) struct FilterPair {
     before: CutFilter,
     behind: CutFilter,
 }
@@ -85,9 +86,14 @@ impl Cuts {
         Ok(())
     }
 
-    /// Returns whether a direction is cut.
+    /// Returns whether at least one direction is cut.
     pub(crate) fn any(&self) -> bool {
         self.wanted != [0; 2]
+    }
+
+    /// Returns whether a direction is cut.
+    pub(crate) fn is_cut(&self, direction: Direction) -> bool {
+        self.wanted[direction.index()] > 0
     }
 
     /// Counts one guard less, and heals the direction after the last.
@@ -107,11 +113,27 @@ impl Cuts {
         removed.map_err(|e| carried.ends().link_refused(e))
     }
 
-    /// Cuts all directions again that are to be cut, after the link has got another carrier.
+    /// Cuts all directions again that are to be cut, after interfaces of the link have moved to
+    /// other namespaces.
     pub(crate) fn reapply(&mut self, carried: &WithoutShortcut<'_>) -> Result<()> {
         for direction in Direction::BOTH {
-            if self.wanted[direction.index()] > 0 {
+            if self.is_cut(direction) {
                 self.apply(direction, carried)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts all directions again that are to be cut, around a netem through which no frame passes
+    /// yet.
+    pub(crate) fn attach_around_netem(
+        &mut self,
+        ends: &LinkEnds,
+        namespace: &OwnedFd,
+    ) -> Result<()> {
+        for direction in Direction::BOTH {
+            if self.is_cut(direction) {
+                self.attach(direction, ends, Some(namespace))?;
             }
         }
         Ok(())
@@ -119,17 +141,31 @@ impl Cuts {
 
     fn apply(&mut self, direction: Direction, carried: &WithoutShortcut<'_>) -> Result<()> {
         let ends = carried.ends();
-        let before = match carried.active() {
-            ActiveCarrier::Nobody => return Ok(()),
+        match carried.active() {
+            ActiveCarrier::Nobody => Ok(()),
             ActiveCarrier::Tap { wire } | ActiveCarrier::PacketSocket { wire, .. } => {
                 wire.cut(direction);
-                return Ok(());
+                Ok(())
             }
-            ActiveCarrier::Veth => None,
-            ActiveCarrier::Netem { namespace, .. } => {
+            ActiveCarrier::Veth => self.attach(direction, ends, None),
+            ActiveCarrier::Netem { namespace, .. } => self.attach(direction, ends, Some(namespace)),
+        }
+    }
+
+    /// Attaches the filters that cut a direction. With netem, `netem` is the namespace of the inner
+    /// ends.
+    fn attach(
+        &mut self,
+        direction: Direction,
+        ends: &LinkEnds,
+        netem: Option<&OwnedFd>,
+    ) -> Result<()> {
+        let before = match netem {
+            None => None,
+            Some(namespace) => {
                 // The cut is in front of netem: a packet that is sent during the cut must not
                 // arrive after it, by its delay.
-                let enters = InnerEnd::new(ends, direction.sender());
+                let enters = WireInterface::inner_end(ends, direction.sender());
                 let made = IngressDrop::make(namespace.as_fd(), enters.device());
                 Some(made.map_err(|e| ends.link_refused(e))?)
             }
@@ -146,7 +182,13 @@ impl Cuts {
         Ok(())
     }
 
-    /// Takes the filters away from interfaces that are about to be deleted, and keeps their counts.
+    /// Gives up the filters and their counts with a carrier that is about to be replaced. The
+    /// filters drop frames as long as the caller keeps them, at interfaces that stay.
+    pub(crate) fn give_up_filters(&mut self) -> [FilterPair; 2] {
+        std::mem::take(&mut self.filters)
+    }
+
+    /// Takes the filters away from interfaces that are about to move, and keeps their counts.
     pub(crate) fn detach(&mut self) {
         for filters in &mut self.filters {
             // A filter that cannot be removed goes with its interface.

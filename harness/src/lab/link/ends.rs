@@ -15,7 +15,7 @@ use crate::kernel::netlink::{Batch, Device, Netlink, NetlinkError, VethEnd};
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::link::nat_place::NatPlace;
 use crate::lab::stack::device::{bridge_device, end_device, ipv6_addresses};
-use crate::lab::stack::settings::{Others, StackRequests};
+use crate::lab::stack::settings::{DeferredRequests, StackRequests};
 use crate::lab::stack::stack::Stack;
 use crate::lab::unfit::UnfitLink;
 use crate::model::side::Side;
@@ -35,7 +35,7 @@ pub(crate) struct LinkEnds {
     cable: CablePlan,
     ends: [End; 2],
     spare: Arc<SparePort>,
-    /// Place of the router's NAT at the first end; empty where the kernel translates, or nobody.
+    /// Place for a NAT of ours at the first end; nothing where a port of a switch is there.
     nat: Option<NatPlace>,
 }
 
@@ -321,25 +321,25 @@ impl LinkEnds {
                 for op in ops.filter(|op| op.is_lost_when_down()) {
                     requests.give(op);
                 }
-                rest = Some((stack, requests.others()));
+                rest = Some((stack, requests.deferred()));
             }
         }
         // The link watcher of the kernel may wait for a second otherwise, as the other end is not a
         // veth of this link (net/core/link_watch.c, linkwatch_urgent_event).
-        batch.look_at(self.device(side));
+        batch.sync_link_watch(self.device(side));
         self.execute(side, batch)?;
         match rest {
-            Some((stack, others)) => self.finish(side, stack, others),
+            Some((stack, deferred)) => self.finish(side, stack, deferred),
             None => Ok(()),
         }
     }
 
     /// Carries out the rest of the requests for the interface of an end in a stack.
-    fn finish(&self, side: Side, stack: &Stack, others: Others<'_>) -> Result<()> {
+    fn finish(&self, side: Side, stack: &Stack, deferred: DeferredRequests<'_>) -> Result<()> {
         match stack.netns() {
             Some(netns) => {
                 let mut filter = stack.packet_filter().lock();
-                others.finish(netns.as_fd(), &mut filter, &self.whose(side))
+                deferred.finish(netns.as_fd(), &mut filter, &self.whose(side))
             }
             None => Ok(()),
         }
@@ -359,10 +359,10 @@ impl LinkEnds {
         for op in ops.filter(|op| !op.is_set_at_creation()) {
             requests.give(op);
         }
-        let others = requests.others();
-        batch.look_at(self.device(side));
+        let deferred = requests.deferred();
+        batch.sync_link_watch(self.device(side));
         self.execute(side, batch)?;
-        self.finish(side, stack, others)
+        self.finish(side, stack, deferred)
     }
 
     /// Moves the interface of an end in a stack to another namespace, as it was planned and down.
@@ -453,7 +453,11 @@ impl LinkEnds {
                         .wait_until_up(&[device], deadline)
                         .map_err(explain)?;
                     netlink
-                        .wait_until_heard(device, &ipv6_addresses(&end.interface), deadline)
+                        .wait_until_addresses_usable(
+                            device,
+                            &ipv6_addresses(&end.interface),
+                            deadline,
+                        )
                         .map_err(explain)?;
                 }
             }
@@ -486,7 +490,7 @@ impl LinkEnds {
             })
             .collect();
         netlink
-            .wait_until_heard(device, &v6, deadline)
+            .wait_until_addresses_usable(device, &v6, deadline)
             .map_err(explain)
     }
 }

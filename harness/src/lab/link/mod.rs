@@ -2,8 +2,8 @@
 //!
 //! A test calls methods of `Link` (`link`, `impair`, `observe`). These lock the `LinkState`
 //! (`state`), which compares what is asked for with what the present carrier can do. Where that is
-//! not enough, `change_carrier` replaces the carrier, by the parts in `carrier/`, whose front page
-//! has the order of the steps.
+//! not enough, `carrier::change` replaces the carrier; the front page of `carrier/` has the order
+//! of the steps.
 //!
 //! A *carrier* is the mechanism that carries the packets of a link. The kernel uses the word for
 //! something else: whether an interface sees a cable. Code calls that `lower_up`, as the flag
@@ -17,7 +17,6 @@
 //! | `impair` | impairments and counters of a link |
 //! | `observe` | captures, recordings, rules and expectations |
 //! | `state` | what was asked for, and what is in force |
-//! | `change_carrier` | another carrier for a link that is in use |
 //! | `carrier/` | what carries the packets, and how carriers change |
 //! | `carried_link` | the ends with the carrier, and the access to the carrier |
 //! | `ends` | the two ends, and the settings of their interfaces |
@@ -31,7 +30,6 @@
 pub(crate) mod announce;
 pub(crate) mod carried_link;
 pub(crate) mod carrier;
-pub(crate) mod change_carrier;
 pub(crate) mod counters;
 pub(crate) mod cuts;
 pub(crate) mod ends;

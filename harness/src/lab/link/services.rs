@@ -10,7 +10,8 @@ use crate::lab::stack::namespace::new_namespace;
 use crate::lab::stack::power::PluggedCable;
 use crate::trial::patience::Patience;
 
-/// The wire namespace of one lab, its events and the limit of waits. Clones share all three.
+/// The wire namespace of one lab, its events, the limit of waits, and its cables. Clones share all
+/// of them.
 #[derive(Clone, Debug)]
 pub(crate) struct LinkServices {
     wire_namespace: Arc<WireNamespace>,
@@ -75,7 +76,7 @@ impl WireNamespace {
             None => {
                 // One namespace for all links of the lab: each costs 0.4 to 0.5 ms (measured for
                 // this project, 2026-08).
-                let namespace = Arc::new(new_namespace("the middles of links")?);
+                let namespace = Arc::new(new_namespace("the wire namespace of the lab")?);
                 Ok(Arc::clone(made.insert(namespace)))
             }
         }

@@ -105,7 +105,7 @@ impl LinkState {
         self.services.patience().clone()
     }
 
-    fn removed(&self) -> LabError {
+    fn removed_error(&self) -> LabError {
         LabError::removed(self.ends().subject())
     }
 
@@ -114,7 +114,7 @@ impl LinkState {
     pub(crate) fn require_wire(&mut self, feature: &'static str) -> Result<&WireHandle> {
         match self.carrier() {
             Carrier::Tap | Carrier::PacketSocket => {}
-            Carrier::Nobody => return Err(self.removed()),
+            Carrier::Nobody => return Err(self.removed_error()),
             Carrier::Veth | Carrier::Netem => {
                 if self.engine == Engine::Netem {
                     let reason = UnfitLink::NetemOnly { feature };
@@ -273,7 +273,7 @@ impl LinkState {
     /// Counts one more guard that wants a direction cut.
     pub(crate) fn cut(&mut self, direction: Direction) -> Result<()> {
         if self.is_removed() {
-            return Err(self.removed());
+            return Err(self.removed_error());
         }
         self.cuts.cut(direction, &self.carried.without_shortcut()?)
     }

@@ -197,7 +197,7 @@ impl Node {
     fn end_all_processes(&self, what: &str) -> Result<()> {
         // The runtime ends before the processes: the runtime's thread holds the mount namespace,
         // and its futures would see files and peers vanish.
-        self.stop_runtime();
+        self.end_threads();
         self.programs().expect_all();
         if !self.request().own_pids {
             // A container that shares the PID namespace of its pod does not take the others with
@@ -226,7 +226,7 @@ impl Node {
         }
         let _coming_back = self.begin_restart();
         self.programs().report_surprises();
-        self.stop_runtime();
+        self.end_threads();
         // A server gets, as at the end of a lab, the time to write its data.
         end_programs(&[self]);
         // The labels of the new programs count from the beginning again.
@@ -292,7 +292,7 @@ impl Node {
     }
 
     /// Ends the runtime of the futures that were spawned in the node, and the node's services.
-    pub(crate) fn stop_runtime(&self) {
+    pub(crate) fn end_threads(&self) {
         // Sockets of a service would keep its port for as long as its thread lives.
         self.service_threads().end();
         #[cfg(feature = "tokio")]

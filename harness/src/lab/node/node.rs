@@ -1,7 +1,8 @@
-//! A node of a running lab, as a test sees it: names, addresses, captures, waits.
+//! A node of a running lab, as a test sees it: names, addresses, captures.
 //!
 //! The other files of the folder hold what a node does: `life` stops and starts its processes,
-//! `visit` takes threads and futures of the test into it, `command` runs programs.
+//! `visit` takes threads of the test into it, `futures` does so with futures, `command` runs
+//! programs, `waits` has the waits.
 
 use std::ffi::CString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

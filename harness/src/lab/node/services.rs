@@ -8,7 +8,8 @@ use crate::lab::node::visitors::Visitors;
 use crate::lab::process::output_reader::OutputReader;
 use crate::trial::patience::Patience;
 
-/// The threads of one lab for its nodes, and the limit of waits. Clones share both.
+/// The threads of one lab for its nodes, its events, and the limit of waits. Clones share all of
+/// them.
 #[derive(Clone, Debug)]
 pub(crate) struct NodeServices {
     output_reader: Arc<OutputReader>,

@@ -3,7 +3,7 @@
 //!
 //! A waiting thread is at home, in the test's own namespaces. So it holds nothing of a node that
 //! crashes or is removed meanwhile. A thread is used again only where a new thread would be the
-//! same: see [`Traits`].
+//! same: see [`ThreadTraits`].
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::os::fd::{BorrowedFd, OwnedFd};

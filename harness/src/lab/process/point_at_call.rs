@@ -110,7 +110,7 @@ fn follow(mut watch: CallWatch, label: &str, arrival: &PointArrival) {
                 let stopped = match watch.stop_all(limit) {
                     true => Ok(at),
                     false => {
-                        let why = FailureReason::ThreadsRunOn { at };
+                        let why = FailureReason::ThreadsStillRunning { at };
                         let what = format!("stop all threads of `{label}`");
                         Err(LabError::failed(what, why))
                     }

@@ -58,7 +58,7 @@ impl Lab {
     /// # Errors
     /// The node is no router, or does not translate.
     pub fn nat(&self, router: NodeId) -> Result<RouterNat<'_>> {
-        let netfilter = self.plan().stack(router).netfilter.as_ref();
+        let netfilter = self.plan().stack(router).own.netfilter.as_ref();
         let settings = netfilter.and_then(|netfilter| netfilter.router.as_ref());
         match settings.and_then(|settings| settings.nat.as_ref()) {
             Some(spec) => Ok(RouterNat {

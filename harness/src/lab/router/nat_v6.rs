@@ -45,7 +45,7 @@ impl Lab {
     /// The node is no router, or leaves IPv6 addresses as they are.
     pub fn nat_v6(&self, router: NodeId) -> Result<RouterNatV6<'_>> {
         // The plan has the settings of every router that does more than forward.
-        let netfilter = self.plan().stack(router).netfilter.as_ref();
+        let netfilter = self.plan().stack(router).own.netfilter.as_ref();
         let settings = netfilter.and_then(|netfilter| netfilter.router.as_ref());
         let spec = settings.map(|settings| &settings.nat_v6);
         match spec.and_then(|spec| Some((spec, spec.carried_by()?))) {

@@ -12,7 +12,7 @@ use crate::topology::plan::{InterfacePlan, NodePlan, Plan};
 
 /// Returns the site of a node; nothing for a node that does not translate.
 fn site_of(lab: &Lab, plan: &Plan, planned: &NodePlan, node: &Node) -> Option<LeaseSite> {
-    let netfilter = plan[planned.stack].netfilter.as_ref()?;
+    let netfilter = plan[planned.stack].own.netfilter.as_ref()?;
     let nat = netfilter.router.as_ref()?.nat.as_ref()?;
     let interfaces = &plan[planned.stack].interfaces;
     // A host has one external address: that of the first uplink.

@@ -23,7 +23,8 @@ pub(crate) struct InterfaceState {
     features: Option<Features>,
 }
 
-/// Things that an interface which was made anew needs or lacks.
+/// Sockets that keep the multicast memberships of an interface that was made anew, and settings
+/// that the interface lacks.
 #[derive(Debug)]
 pub(crate) struct Restored {
     /// Sockets that are members of the groups in which sockets of the node are.
@@ -54,7 +55,7 @@ impl InterfaceState {
         };
         let features = netlink.features(name_now);
         let read = || (sysctls::of_interface(&name), groups(device.index));
-        let (sysctls, groups) = Netns::visit(netns, read).map_err(enter)?;
+        let (sysctls, groups) = Netns::visit(netns, read).map_err(enter_error)?;
         Ok(Self {
             settings,
             sysctls,
@@ -104,7 +105,7 @@ impl InterfaceState {
                 .filter_map(|group| member_of(*group, index).ok())
                 .collect()
         };
-        let members = Netns::visit(netns, join).map_err(enter)?;
+        let members = Netns::visit(netns, join).map_err(enter_error)?;
         Ok(Restored { members, refused })
     }
 
@@ -134,11 +135,11 @@ impl InterfaceState {
     /// Writes the sysctls that are due and have other values.
     fn write(&self, netns: BorrowedFd<'_>, is_due: fn(&str) -> bool) -> Result<()> {
         let due = self.sysctls.iter().filter(move |(path, _)| is_due(path));
-        Netns::visit(netns, || write_changed(due)).map_err(enter)
+        Netns::visit(netns, || write_changed(due)).map_err(enter_error)
     }
 }
 
-fn enter(errno: crate::kernel::errno::Errno) -> LabError {
+fn enter_error(errno: crate::kernel::errno::Errno) -> LabError {
     LabError::refused("enter the network namespace of a node", errno)
 }
 

@@ -11,15 +11,15 @@ use crate::kernel::netlink::{NeighbourTable, Netlink, SharedTable};
 use crate::trial::running;
 
 /// Returns the tables as the first lab of the trial has found them.
-fn at_first() -> &'static [SharedTable] {
+fn initial_tables() -> &'static [SharedTable] {
     static AT_FIRST: OnceLock<Vec<SharedTable>> = OnceLock::new();
     AT_FIRST.get_or_init(|| {
         running::suspect(overflow);
-        now()
+        read_tables()
     })
 }
 
-fn now() -> Vec<SharedTable> {
+fn read_tables() -> Vec<SharedTable> {
     // A kernel that does not tell is left alone.
     let tables = Netlink::open().and_then(|mut netlink| netlink.neighbour_tables());
     tables.unwrap_or_default()
@@ -27,7 +27,7 @@ fn now() -> Vec<SharedTable> {
 
 /// Returns the tables for which the host has other parameters than the kernel's own.
 pub(crate) fn with_other_parameters() -> impl Iterator<Item = NeighbourTable> {
-    let tables = at_first().iter();
+    let tables = initial_tables().iter();
     tables
         .filter(|it| it.defaults != it.table.own_parameters())
         .map(|it| it.table)
@@ -36,10 +36,14 @@ pub(crate) fn with_other_parameters() -> impl Iterator<Item = NeighbourTable> {
 /// Returns a sentence if a table had no room for a neighbour since the first lab began.
 fn overflow() -> Option<String> {
     let refusals = |table: &SharedTable| {
-        let first = at_first().iter().find(|first| first.table == table.table);
+        let first = initial_tables()
+            .iter()
+            .find(|first| first.table == table.table);
         first.map_or(0, |first| table.refusals.saturating_sub(first.refusals))
     };
-    let found = now().into_iter().find(|table| refusals(table) > 0)?;
+    let found = read_tables()
+        .into_iter()
+        .find(|table| refusals(table) > 0)?;
     let family = match found.table {
         NeighbourTable::Arp => "ipv4",
         NeighbourTable::Ndisc => "ipv6",

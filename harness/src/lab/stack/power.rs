@@ -20,7 +20,7 @@ use crate::kernel::fd::refer_to;
 use crate::kernel::netlink::{Batch, Device, Netlink};
 use crate::kernel::nft::FilterConversation;
 use crate::lab::error::{LabError, Result};
-use crate::lab::stack::settings::finish_own;
+use crate::lab::stack::settings::give_own_again;
 use crate::lab::stack::stack::Stack;
 
 /// A cable, as the stacks at its ends know it.
@@ -123,7 +123,7 @@ impl Stack {
         refer_to(self.descriptor(), fresh.as_fd())
             .map_err(|e| LabError::refused(format!("start {whose}"), e))?;
         *self.packet_filter().lock() = FilterConversation::default();
-        finish_own(&self.own_settings(), fresh.as_fd(), whose)?;
+        give_own_again(&self.own_settings(), fresh.as_fd(), whose)?;
         self.powered().store(true, Ordering::Release);
         let given = cables.iter().try_for_each(|cable| cable.power_on(self));
         match &given {

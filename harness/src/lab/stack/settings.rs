@@ -15,24 +15,24 @@ use crate::lab::packet_filter::netfilter;
 use crate::lab::stack::neighbour_tables;
 use crate::model::topology::node::PacketFilter;
 use crate::topology::plan::{
-    Diversion, InterfaceId, NeighbourPlan, NetfilterPlan, Plan, RoutePlan, SourceRule, StackId,
-    StackOp, StackPlan, Sysctl,
+    Diversion, InterfaceId, NeighbourPlan, NetfilterPlan, OwnSettings, Plan, RoutePlan, SourceRule,
+    StackId, StackOp, Sysctl,
 };
 
 /// Requests that give a stack its settings, or take them away.
 ///
 /// Most are messages to rtnetlink and go into a batch. The others are carried out by
-/// [`finish`](Self::finish), when that batch was executed.
+/// [`DeferredRequests::finish`], when that batch was executed.
 pub(crate) struct StackRequests<'b, 'p, D> {
     batch: &'b mut Batch,
     /// Finds the device of an interface.
     device: D,
-    others: Others<'p>,
+    deferred: DeferredRequests<'p>,
 }
 
 /// Requests that are no messages to rtnetlink.
 #[derive(Default)]
-pub(crate) struct Others<'p> {
+pub(crate) struct DeferredRequests<'p> {
     sysctls: Vec<&'p Sysctl>,
     /// The packet filter that the stack is to have from now on, if that changes.
     filter: Option<PacketFilter>,
@@ -49,7 +49,7 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
         Self {
             batch,
             device,
-            others: Others::default(),
+            deferred: DeferredRequests::default(),
         }
     }
 
@@ -58,20 +58,20 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
         let Self {
             batch,
             device,
-            others,
+            deferred,
         } = self;
         match op {
             StackOp::Sysctl(sysctl) | StackOp::InterfaceSysctl(_, sysctl) => {
-                others.sysctls.push(sysctl);
+                deferred.sysctls.push(sysctl);
             }
-            StackOp::PacketFilter(filter) => others.filter = Some(filter.clone()),
-            StackOp::SourceRule(rule) => others.source_rules[1].push(*rule),
-            StackOp::Diversion(it) => others.diversions[1].push(it.clone()),
-            StackOp::Netfilter(planned) => others.netfilter[1] = Some(planned.clone()),
+            StackOp::PacketFilter(filter) => deferred.filter = Some(filter.clone()),
+            StackOp::SourceRule(rule) => deferred.source_rules[1].push(*rule),
+            StackOp::Diversion(it) => deferred.diversions[1].push(it.clone()),
+            StackOp::Netfilter(planned) => deferred.netfilter[1] = Some(planned.clone()),
             StackOp::Up(id) => {
                 // Addresses that the kernel gives by itself would appear as soon as the interface
                 // is up.
-                batch.give_no_addresses(device(id));
+                batch.disable_address_generation(device(id));
                 for table in neighbour_tables::with_other_parameters() {
                     let own = table.own_parameters();
                     batch.set_neighbour_parameters(device(id), table, &own);
@@ -84,10 +84,10 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
             StackOp::Address(id, address) => {
                 batch.add_address(device(id), address.ip, address.prefix);
             }
-            StackOp::KnownNeighbours(id) => batch.trust_neighbours(device(id)),
+            StackOp::KnownNeighbours(id) => batch.keep_neighbours_reachable(device(id)),
             StackOp::Neighbour(id, entry) => batch.add_neighbour(&neighbour(device(id), entry)),
             StackOp::Route(id, planned) => batch.add_route(&route(device(id), planned)),
-            StackOp::Groups(id) => batch.add_group_routes(device(id)),
+            StackOp::GroupRoutes(id) => batch.add_group_routes(device(id)),
         }
     }
 
@@ -98,17 +98,17 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
         let Self {
             batch,
             device,
-            others,
+            deferred,
         } = self;
         match op {
             StackOp::Sysctl(_)
             | StackOp::InterfaceSysctl(..)
             | StackOp::KnownNeighbours(_)
             | StackOp::Mtu(..) => {}
-            StackOp::PacketFilter(_) => others.filter = Some(PacketFilter::default()),
-            StackOp::SourceRule(rule) => others.source_rules[0].push(*rule),
-            StackOp::Diversion(it) => others.diversions[0].push(it.clone()),
-            StackOp::Netfilter(planned) => others.netfilter[0] = Some(planned.clone()),
+            StackOp::PacketFilter(_) => deferred.filter = Some(PacketFilter::default()),
+            StackOp::SourceRule(rule) => deferred.source_rules[0].push(*rule),
+            StackOp::Diversion(it) => deferred.diversions[0].push(it.clone()),
+            StackOp::Netfilter(planned) => deferred.netfilter[0] = Some(planned.clone()),
             StackOp::Up(id) => batch.set_down(device(id)),
             StackOp::Altname(id, name) => batch.delete_altname(device(id), name),
             StackOp::Address(id, address) => {
@@ -116,17 +116,17 @@ impl<'b, 'p, D: Fn(InterfaceId) -> Device<'p>> StackRequests<'b, 'p, D> {
             }
             StackOp::Neighbour(id, entry) => batch.delete_neighbour(&neighbour(device(id), entry)),
             StackOp::Route(id, planned) => batch.delete_route(&route(device(id), planned)),
-            StackOp::Groups(id) => batch.delete_group_routes(device(id)),
+            StackOp::GroupRoutes(id) => batch.delete_group_routes(device(id)),
         }
     }
 
     /// Returns the requests that are to be carried out when the batch was executed.
-    pub(crate) fn others(self) -> Others<'p> {
-        self.others
+    pub(crate) fn deferred(self) -> DeferredRequests<'p> {
+        self.deferred
     }
 }
 
-impl Others<'_> {
+impl DeferredRequests<'_> {
     /// Carries the requests out in the network namespace of a stack.
     pub(crate) fn finish(
         self,
@@ -182,10 +182,32 @@ impl Others<'_> {
 
 /// Gives a new stack what is its own, besides what it was made with.
 pub(crate) fn give_own(plan: &Plan, stack: StackId, netns: BorrowedFd<'_>) -> Result<()> {
-    let mut ops = plan[stack]
-        .own_ops()
-        .filter(|op| !op.is_set_at_creation())
-        .peekable();
+    let ops = plan[stack].own.ops();
+    give(
+        ops.filter(|op| !op.is_set_at_creation()),
+        netns,
+        &plan.whose(stack),
+    )
+}
+
+/// Gives a namespace that was made for a running node what belongs to none of its interfaces.
+pub(crate) fn give_own_again(own: &OwnSettings, netns: BorrowedFd<'_>, whose: &str) -> Result<()> {
+    // Other sysctls than those of the network belong to namespaces that only a process of the node
+    // can write to, and that process writes them when it is made.
+    let is_of_network = |op: &StackOp<'_>| match op {
+        StackOp::Sysctl(sysctl) => sysctl.path.starts_with("net/"),
+        _ => true,
+    };
+    give(own.ops().filter(is_of_network), netns, whose)
+}
+
+/// Gives a namespace settings that belong to none of its interfaces.
+fn give<'p>(
+    ops: impl Iterator<Item = StackOp<'p>>,
+    netns: BorrowedFd<'_>,
+    whose: &str,
+) -> Result<()> {
+    let mut ops = ops.peekable();
     // Most stacks have nothing of their own, and are to cost no conversation.
     if ops.peek().is_none() {
         return Ok(());
@@ -193,77 +215,15 @@ pub(crate) fn give_own(plan: &Plan, stack: StackId, netns: BorrowedFd<'_>) -> Re
     let mut batch = Batch::new();
     let no_interface = |_| unreachable!("an operation of the stack as a whole names no interface");
     let mut requests = StackRequests::new(&mut batch, no_interface);
-    for op in ops {
-        requests.give(op);
-    }
-    let others = requests.others();
+    ops.for_each(|op| requests.give(op));
+    let deferred = requests.deferred();
     if !batch.is_empty() {
         Netlink::open_in(netns)
             .and_then(|mut netlink| netlink.execute(batch))
-            .map_err(|e| LabError::network(plan.whose(stack), e))?;
+            .map_err(|e| LabError::network(whose, e))?;
     }
     // What is new has nothing to delete.
-    let mut filter = FilterConversation::default();
-    others.finish(netns, &mut filter, &plan.whose(stack))
-}
-
-/// Settings of a stack that belong to none of its interfaces.
-#[derive(Clone, Debug)]
-pub(crate) struct OwnSettings {
-    sysctls: Vec<Sysctl>,
-    filter: PacketFilter,
-    netfilter: Option<NetfilterPlan>,
-    source_rules: Vec<SourceRule>,
-    diversions: Vec<Diversion>,
-}
-
-impl OwnSettings {
-    pub(crate) fn of(plan: &StackPlan) -> Self {
-        let StackPlan {
-            owner: _,
-            hostname: _,
-            own_hosts: _,
-            near_names: _,
-            autoconfigures: _,
-            interfaces: _,
-            sysctls,
-            packet_filter,
-            netfilter,
-            source_rules,
-            diversions,
-        } = plan;
-        Self {
-            sysctls: sysctls.clone(),
-            filter: packet_filter.clone(),
-            netfilter: netfilter.clone(),
-            source_rules: source_rules.clone(),
-            diversions: diversions.clone(),
-        }
-    }
-}
-
-/// Gives a namespace that was made for a running node what belongs to none of its interfaces.
-pub(crate) fn finish_own(own: &OwnSettings, netns: BorrowedFd<'_>, whose: &str) -> Result<()> {
-    let OwnSettings {
-        sysctls,
-        filter,
-        netfilter,
-        source_rules,
-        diversions,
-    } = own;
-    let others = Others {
-        // Other sysctls than those of the network belong to namespaces that only a process of the
-        // node can write to, and that process writes them when it is made.
-        sysctls: sysctls
-            .iter()
-            .filter(|it| it.path.starts_with("net/"))
-            .collect(),
-        filter: (!filter.is_empty()).then(|| filter.clone()),
-        netfilter: [None, netfilter.clone()],
-        source_rules: [Vec::new(), source_rules.clone()],
-        diversions: [Vec::new(), diversions.clone()],
-    };
-    others.finish(netns, &mut FilterConversation::default(), whose)
+    deferred.finish(netns, &mut FilterConversation::default(), whose)
 }
 
 /// Returns the request for a planned neighbour.

@@ -20,11 +20,10 @@ use crate::lab::first_process::FirstProcessHandle;
 use crate::lab::stack::ingress_filter::{IngressFilter, IngressFilters};
 use crate::lab::stack::monitors::{Monitor, Monitors};
 use crate::lab::stack::power::PluggedCable;
-use crate::lab::stack::settings::OwnSettings;
 use crate::model::order::sort_by_key;
 use crate::model::packet::FrameSource;
 use crate::topology::Owner;
-use crate::topology::plan::{Plan, StackId, StackPlan};
+use crate::topology::plan::{OwnSettings, Plan, StackId, StackPlan};
 
 /// A network stack.
 #[derive(Debug)]
@@ -46,7 +45,7 @@ pub(crate) struct Stack {
     /// The addresses that DHCP has given, by the index of the interface.
     leased: SharedLock<BTreeMap<u32, Ipv4Addr>>,
     /// The clients of the stack, which know what servers have given to its interfaces.
-    keepers: Lock<Vec<Weak<dyn GivenKeeper>>>,
+    keepers: Lock<Vec<Weak<dyn AddressClient>>>,
     /// Whether the kernel makes the IPv6 addresses of what routers advertise.
     autoconfigures: bool,
     removed: AtomicBool,
@@ -56,7 +55,7 @@ pub(crate) struct Stack {
 }
 
 /// A client of servers, which knows what the interfaces of a stack have been given.
-pub(crate) trait GivenKeeper: Debug + Send + Sync {
+pub(crate) trait AddressClient: Debug + Send + Sync {
     /// Gives an interface that is up again its addresses and routes: the kernel has taken them when
     /// it went down.
     fn give_back(&self, index: u32);
@@ -67,7 +66,7 @@ impl Stack {
         Self {
             owner: plan.owner,
             netns,
-            own: SharedLock::new(OwnSettings::of(plan)),
+            own: SharedLock::new(plan.own.clone()),
             powered: AtomicBool::new(true),
             cables: Lock::default(),
             pod,
@@ -163,7 +162,7 @@ impl Stack {
     }
 
     /// Tells the NATs of the stack the addresses that its uplinks have been given.
-    pub(crate) fn tell_leases(self: &Arc<Self>) {
+    pub(crate) fn announce_leases(self: &Arc<Self>) {
         let leased = self.leased.read().clone();
         let all = |cable: Arc<dyn PluggedCable>| {
             for (index, address) in &leased {
@@ -176,7 +175,7 @@ impl Stack {
     }
 
     /// Notes who gives the stack back what it has been given by servers.
-    pub(crate) fn keep_given(&self, keeper: Weak<dyn GivenKeeper>) {
+    pub(crate) fn add_client(&self, keeper: Weak<dyn AddressClient>) {
         self.keepers.lock().push(keeper);
     }
 
@@ -191,7 +190,7 @@ impl Stack {
     pub(crate) fn refresh(&self, plan: &StackPlan) {
         *self.primary.write() = plan.primary().collect();
         *self.asking.write() = asking(plan);
-        *self.own.write() = OwnSettings::of(plan);
+        *self.own.write() = plan.own.clone();
     }
 
     /// Returns what the stack is to have that belongs to none of its interfaces.

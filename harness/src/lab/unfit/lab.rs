@@ -25,7 +25,7 @@ pub(crate) enum UnfitLab {
     /// The node with a role has several links, or none.
     NotOneLink { node: String },
     /// No node has the role at present.
-    RoleOfNobody(NodeRef),
+    VacantRole(NodeRef),
     /// Several nodes have the role, or none, of a fault that is about one.
     NotOneNode { role: NodeRef, nodes: usize },
     /// One side of a partition has no node.
@@ -59,7 +59,7 @@ impl UnfitSubject for UnfitLab {
         match self {
             Self::Unknown { .. } | Self::UnknownAction(_) => LabErrorKind::NotFound,
             // The node that had the role may be down, so that a schedule leaves the fault out.
-            Self::RoleOfNobody(_) => LabErrorKind::Crashed,
+            Self::VacantRole(_) => LabErrorKind::Crashed,
             Self::SeveralLinks(_)
             | Self::NotOneLink { .. }
             | Self::NotOneNode { .. }
@@ -86,7 +86,7 @@ impl fmt::Display for UnfitLab {
             Self::NotOneLink { node } => {
                 write!(f, "has not one link of node `{node}`, but several or none")
             }
-            Self::RoleOfNobody(role) => {
+            Self::VacantRole(role) => {
                 write!(f, "has no node with the role {role} at present")
             }
             Self::NotOneNode { role, nodes } => write!(

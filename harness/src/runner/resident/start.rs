@@ -179,7 +179,7 @@ fn make(start: &TrialStart) -> Option<()> {
     let facts = ResidentFacts {
         isolation: describe_isolation(outer.ids),
         notes: outer.notes,
-        host: found.shown_through,
+        host: found.unchangeable_settings,
     };
     outer.channel.send_whole_with(&facts.encode(), &[]).ok()?;
     let mut answer = [0; READY.len()];

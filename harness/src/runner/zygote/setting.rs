@@ -113,7 +113,7 @@ impl Setting {
             numbers: RunNumbers::divide(end, body::supervisor_pid(), trials),
             number_counter: NumberCounter::open().ok(),
             working_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
-            guards_host: may_guard_host && ids.keep_root(),
+            guards_host: may_guard_host && ids.root_is_hosts_root(),
             hosts: std::fs::read("/etc/hosts").ok(),
             plain: plain_views(),
             // The upper part of the stack is the zygote's while the init uses the lower part.

@@ -32,8 +32,8 @@ use crate::sandbox::refused::{Doing, NewProcess, Refused, SetupStep};
 /// Starts the process that makes nodes for a body in the user namespace `users`.
 pub(crate) fn start(factory: &Factory<'_>, users: &OwnedFd) -> crate::kernel::Result<Pid> {
     let (told, tell) = pipe()?;
-    // A process in between: the limit on user namespaces is lowered again from within the body's,
-    // by whoever has not gone further.
+    // The process in between stays in the body's user namespace, and lowers the limit on user
+    // namespaces there again.
     match process::fork()? {
         ForkResult::Child => process::never_return(|| begin(factory, users, tell)),
         ForkResult::Parent { child } => {

@@ -18,7 +18,7 @@ use crate::kernel::process::signal::{Signal, kill};
 use crate::kernel::process::{become_subreaper, die_with_parent};
 
 use super::clock::NodeClock;
-use super::stop_patience::StopPatience;
+use super::stop_polling::StopPolling;
 use super::{launch, mounts, visitor_mounts};
 use crate::Isolation;
 use crate::kernel::errno::errno;
@@ -51,7 +51,8 @@ pub(super) struct Origin<'a> {
     pub(super) joined: Option<&'a OwnedFd>,
     /// Number of the first program in a PID namespace of the node's own.
     pub(super) first_number: u32,
-    /// Whether the lab has no right to copy the trial's mounts, and cannot send its `/proc`.
+    /// User namespace of the process that makes nodes. Outside of the trial's user namespace,
+    /// nobody can copy the trial's mounts, and the lab cannot send the trial's `/proc`.
     pub(super) place: FactoryPlace,
 }
 
@@ -317,16 +318,16 @@ impl FirstProcess<'_> {
     fn reap(&mut self) {
         // Signals are not queued (signal(7)): one SIGCHLD may stand for many ends.
         while self.signals.next().is_some() {}
-        let mut patience = StopPatience::default();
+        let mut polling = StopPolling::default();
         loop {
             let (pid, status) = match process::reap() {
                 Reaped::One(pid, status) => (pid, status),
                 Reaped::Stopped(id, code) => {
                     self.clock.handle_stop(id, code);
-                    patience.renew(id);
+                    polling.renew(id);
                     continue;
                 }
-                Reaped::NoneYet if patience.looks_again() => continue,
+                Reaped::NoneYet if polling.looks_again() => continue,
                 Reaped::NoneYet | Reaped::Childless => break,
             };
             self.orphans_asked.remove(&pid);

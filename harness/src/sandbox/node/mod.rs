@@ -13,7 +13,7 @@
 //! | `mounts` | the files that a node finds |
 //! | `mount_points` | directories and files for mounts to lie on |
 //! | `clock` | the time of day that the programs of a node see |
-//! | `stop_patience` | how long the first process polls for the next stop of a program |
+//! | `stop_polling` | how long the first process polls for the next stop of a program |
 //! | `launch` | the start of a program |
 //! | `user_namespaces` | user namespaces where the trial may make none |
 //! | `visitor_mounts` | the files that code of the test finds in the node |
@@ -25,6 +25,6 @@ mod first_process;
 mod launch;
 mod mount_points;
 mod mounts;
-mod stop_patience;
+mod stop_polling;
 mod user_namespaces;
 mod visitor_mounts;

@@ -82,7 +82,8 @@ pub(crate) struct BesideKept {
     pub(crate) corrections: Option<Corrections>,
     /// Things that could not be had, in a sentence each.
     pub(crate) notes: Vec<String>,
-    /// Channel to the keeper, who stays as long as the channel is open, and at whose end it ends.
+    /// Channel to the keeper. The keeper stays while this end is open, and this process ends when
+    /// the keeper's end closes.
     pub(crate) keeper: MessageChannel,
     /// A procfs in which the process and its children have numbers. The one of the sandbox shows
     /// those who are in the sandbox.
@@ -212,13 +213,13 @@ impl Keeper {
         let made = make(ids, wanted, 0, read, inside).ok()?;
         let HostSettings {
             corrections,
-            shown_through,
+            unchangeable_settings,
         } = settings.into_inner().unwrap_or_default();
         let facts = KeptFacts {
             fewer_ids: made.ids != ids,
             notes: made.notes,
             corrections: corrections.as_ref().map(Corrections::to_writes),
-            shown_through,
+            unchangeable_settings,
         };
         made.channel.send_whole_with(&facts.encode(), &[]).ok()
     }
@@ -240,7 +241,7 @@ impl Keeper {
         let ids = ids_within(&facts, ids);
         let settings = HostSettings {
             corrections: facts.corrections.map(Corrections::from_writes),
-            shown_through: facts.shown_through,
+            unchangeable_settings: facts.unchangeable_settings,
         };
         let corrections = settings.corrections.clone();
         let (first, channel) = fork_settled(&process, wanted.namespaces(), ids, |theirs| {

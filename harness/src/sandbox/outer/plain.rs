@@ -1,9 +1,9 @@
 //! Directories of the host with their true owners, for bodies that are ordinary users.
 //!
 //! Root's mount tree shows the files of the host's root as those of the trial's. The body of an
-//! ordinary user is the trial's root by another name, so it would own the host's `/etc/shadow`.
-//! Where nothing lies that whoever runs the tests needs, such a body sees copies that are not
-//! id-mapped, in which the files of the host's root belong to nobody.
+//! ordinary user is the trial's root by another name, so it would own the host's `/etc/shadow`. In
+//! directories that hold nothing which the user who runs the tests needs, such a body sees copies
+//! that are not id-mapped, in which the files of the host's root belong to nobody.
 
 use std::fs;
 use std::os::fd::AsFd;

@@ -69,14 +69,14 @@ pub(crate) struct KeptFacts {
     /// Files and what new network namespaces have written there, where that shows on the host.
     pub(crate) corrections: Option<Vec<(String, String)>>,
     /// Settings of the host that trials cannot change, if there are unusual ones.
-    pub(crate) shown_through: Option<String>,
+    pub(crate) unchangeable_settings: Option<String>,
 }
 
 codec_struct!(KeptFacts {
     fewer_ids,
     notes,
     corrections,
-    shown_through,
+    unchangeable_settings,
 });
 
 impl EdgeMessage for KeptFacts {
@@ -105,7 +105,7 @@ mod tests {
             fewer_ids: true,
             notes: vec!["one id".into()],
             corrections: Some(vec![("net/a".into(), "1".into())]),
-            shown_through: None,
+            unchangeable_settings: None,
         });
         let namespaces = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET;
         let steps = [

@@ -91,11 +91,11 @@ pub(super) fn report_stop(body: Pid, is_stopped: &Cell<bool>, channel: &MessageC
     }
 }
 
-/// Reports by what the body is stopped, if it is.
+/// Reports the signal that has stopped the body, if the body is stopped.
 ///
 /// The kernel continues the body before the supervisor, since it sends a signal to the members of a
-/// group from the youngest to the oldest. So the answer to a supervisor that goes on is not of the
-/// time before.
+/// group from the youngest to the oldest. So the answer to a supervisor that goes on
+/// describes the body as it is after SIGCONT.
 pub(super) fn confirm_stop(body: Pid, channel: &MessageChannel) {
     if let Some(number) = process::stop_of_child(body.as_raw()) {
         // The signal that has stopped the group is answered by this, and waits for nobody here. It

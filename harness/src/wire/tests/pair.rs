@@ -67,6 +67,7 @@ impl Pair {
             name: "alice–bob".into(),
             seed: 1,
             impairments,
+            cut: [false; 2],
             spin: false,
             // Each wire of a node has such a NAT.
             nat: Some(UplinkNat::new(UplinkTranslators::default())),
@@ -159,7 +160,7 @@ fn packet(netns: &Netns, middle: &Netns, node: usize) -> WirePort {
             ..VethEnd::new(ETH0)
         },
     });
-    batch.give_no_addresses(near);
+    batch.disable_address_generation(near);
     batch.set_up(near);
     netlink.execute(batch).expect("a cable");
     WirePort::Packet(PacketSocket::for_wire(middle.as_fd(), near.index).expect("a socket"))
@@ -169,7 +170,7 @@ fn furnish(netns: &Netns, node: usize) {
     let mut netlink = Netlink::open_in(netns.as_fd()).expect("netlink");
     let mut batch = Batch::new();
     batch.set_mac(ETH0, mac(node));
-    batch.give_no_addresses(ETH0);
+    batch.disable_address_generation(ETH0);
     batch.set_up(ETH0);
     batch.add_address(ETH0, address(node).into(), 24);
     batch.add_neighbour(&NeighbourRequest {

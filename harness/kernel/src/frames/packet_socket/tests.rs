@@ -34,12 +34,12 @@ fn cable() -> (Netns, Netns) {
             ..VethEnd::new(ALICE)
         },
     });
-    batch.give_no_addresses(MIDDLE);
+    batch.disable_address_generation(MIDDLE);
     batch.set_up(MIDDLE);
     netlink.execute(batch).expect("a cable");
     let mut netlink = Netlink::open_in(alice.as_fd()).expect("netlink");
     let mut batch = Batch::new();
-    batch.give_no_addresses(ALICE);
+    batch.disable_address_generation(ALICE);
     batch.set_up(ALICE);
     batch.add_address(ALICE, ALICE_IP.into(), 24);
     batch.add_neighbour(&NeighbourRequest {

@@ -34,7 +34,7 @@ fn bring_up(netns: &Netns, node: u8) {
     let mut netlink = Netlink::open_in(netns.as_fd()).expect("netlink");
     let mut batch = Batch::new();
     batch.set_mac(ETH0, [2, 0, 0, 0, 0, node]);
-    batch.give_no_addresses(ETH0);
+    batch.disable_address_generation(ETH0);
     batch.set_up(ETH0);
     batch.add_address(ETH0, Ipv4Addr::new(10, 0, 0, node).into(), 24);
     batch.add_neighbour(&NeighbourRequest {

@@ -64,7 +64,7 @@ pub(super) fn next_hop(whole: &mut [u8], index: u32) -> bool {
 /// Returns the settings of the buckets of a resilient group that a program can request, as an
 /// attribute: their number and their two timers. The time for which the group has been unbalanced
 /// is no part of a request (net/ipv4/nexthop.c, rtm_nh_res_policy_new).
-pub(super) fn what_is_asked_of_buckets(told: &[u8]) -> (u16, Attributes) {
+pub(super) fn bucket_request(told: &[u8]) -> (u16, Attributes) {
     // The kernel insists on this flag, where a list in a list is newer than Linux 5.2
     // (lib/nlattr.c, __nla_validate_parse).
     const NLA_F_NESTED: u16 = 0x8000;

@@ -59,7 +59,7 @@ pub(crate) fn link_local(node: u8) -> Ipv6Addr {
 
 pub(crate) fn address(batch: &mut Batch, node: u8) {
     batch.set_up(Device::LOOPBACK);
-    batch.give_no_addresses(ETH0);
+    batch.disable_address_generation(ETH0);
     batch.set_up(ETH0);
     batch.add_address(ETH0, v4(node), 24);
     batch.add_address(ETH0, v6(node).into(), 64);
@@ -110,7 +110,7 @@ pub(crate) fn pair() -> [(Netns, Netlink); 2] {
     for (node, netlink) in [(1, &mut near), (2, &mut far)] {
         netlink.wait_until_up(&[ETH0], soon()).expect("up");
         netlink
-            .wait_until_heard(ETH0, &[v6(node), link_local(node)], soon())
+            .wait_until_addresses_usable(ETH0, &[v6(node), link_local(node)], soon())
             .expect("heard");
     }
     [(alice, near), (bob, far)]
@@ -135,7 +135,7 @@ pub(crate) fn star() -> (Netlink, Vec<Netns>) {
                 ..VethEnd::new(ETH0)
             },
         });
-        batch.give_no_addresses(port);
+        batch.disable_address_generation(port);
         batch.set_up(port);
     }
     hub.execute_reusing(&mut batch).expect("cables");
@@ -144,7 +144,7 @@ pub(crate) fn star() -> (Netlink, Vec<Netns>) {
         address(&mut batch, at);
         inside.execute_reusing(&mut batch).expect("addresses");
         inside
-            .wait_until_heard(ETH0, &[v6(at), link_local(at)], soon())
+            .wait_until_addresses_usable(ETH0, &[v6(at), link_local(at)], soon())
             .expect("heard");
     }
     batch.start_bridge(&BRIDGE);

@@ -113,13 +113,13 @@ fn the_crate_reads_our_cables() {
 #[test]
 fn the_crate_reads_our_changes_of_links() {
     let mut batch = Batch::new();
-    batch.give_no_addresses(ETH0);
+    batch.disable_address_generation(ETH0);
     batch.set_up(ETH0);
     batch.set_down(ETH0);
     batch.set_carrier(ETH0, true);
     batch.set_master(ETH0, Some(9));
     batch.set_mtu(ETH0, 1300);
-    batch.set_largest_batch(ETH0, 1);
+    batch.set_gso_max_segments(ETH0, 1);
     batch.set_mac(ETH0, [2, 3, 4, 5, 6, 7]);
     batch.add_altname(ETH0, "uplink-of-the-whole-laboratory");
     batch.delete_altname(ETH0, "uplink");

@@ -57,7 +57,7 @@ impl FilterConversation {
     ///
     /// # Errors
     /// The kernel cannot forward frames by rules (`CONFIG_NFT_FWD_NETDEV`), or refused them.
-    pub fn carry_between(
+    pub fn forward_between(
         &mut self,
         netns: BorrowedFd<'_>,
         table: &str,
@@ -109,8 +109,8 @@ impl Batch {
         self.replace_qdisc(device, QdiscPosition::ROOT, Qdisc::Fifo(LONGEST_QUEUE));
     }
 
-    /// Leaves the frames that come to `device` to the kernel, of which the host with the address
-    /// `host` is the receiver.
+    /// Lets the kernel carry the frames that arrive at `device` for the host with the address
+    /// `host`.
     pub fn take_shortcut(&mut self, device: Device<'_>, host: [u8; 6]) {
         self.set_mac(device, host);
         self.set_broadcast(device, [0xff; 6]);

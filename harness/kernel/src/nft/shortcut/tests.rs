@@ -37,7 +37,7 @@ fn host(middle: &mut Netlink, node: u8) -> Netns {
             ..VethEnd::new(ETH0)
         },
     });
-    batch.give_no_addresses(inner);
+    batch.disable_address_generation(inner);
     batch.count_packets(inner);
     batch.set_up(inner);
     middle.execute(batch).expect("a cable");
@@ -66,7 +66,7 @@ fn a_frame_is_carried_or_received_and_counts_once() {
             .wait_until_up(&INNER, soon())
             .expect("inner ends up");
         FilterConversation::default()
-            .carry_between(middle.as_fd(), "shortcut", INNER)
+            .forward_between(middle.as_fd(), "shortcut", INNER)
             .expect("rules that forward");
         let sockets = INNER.map(|inner| {
             PacketSocket::beside_shortcut(middle.as_fd(), inner.index).expect("a socket")

@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::process::clone::has_one_thread_by_links;
 use crate::process::exit_now;
 
-/// Functions by which work for the end comes to be: registered, or with a library that the program
-/// loads later.
+/// Functions by which a program registers work for its end, or loads a library that may register
+/// such work.
 const REGISTER: [&CStr; 5] = [
     c"atexit",
     c"__cxa_atexit",

@@ -74,14 +74,14 @@ impl Odds {
             delay,
             jitter,
             loss,
-            bursts,
+            loss_bursts,
             lose_every,
             duplicate,
             reorder,
             corrupt,
             rate: _,  // `Bottleneck::of`
             burst: _, // `Bottleneck::of`
-            queue: _, // `Held::new`
+            queue: _, // `HeldPackets::new`
             mtu,
             trace: _, // `Conditions::of` and `Bottleneck::of`
         } = impairment;
@@ -90,7 +90,7 @@ impl Odds {
             duplicate: Threshold::of(*duplicate),
             reorder: Threshold::of(reorder.percent),
             delay: delay.as_nanos() as u64,
-            bursts: bursts.map(Bursts::of),
+            bursts: loss_bursts.map(Bursts::of),
             every: *lose_every,
             correlation: Threshold::of(reorder.correlation),
             gap: reorder.gap.max(1),

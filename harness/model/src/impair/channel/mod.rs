@@ -161,7 +161,7 @@ impl Channel {
     /// cut.
     pub fn refuse(&mut self, cause: Cause, length: usize) {
         self.counters.sent += Traffic::frame(length);
-        self.lose(cause, Traffic::frame(length));
+        self.count_lost(cause, Traffic::frame(length));
     }
 
     /// Counts a packet that was [kept back](Channel::keep_back) and is dropped now.
@@ -175,24 +175,24 @@ impl Channel {
     }
 
     /// Counts packets that have come out at the other end.
-    pub fn deliver(&mut self, packets: Traffic) {
+    pub fn count_delivered(&mut self, packets: Traffic) {
         self.counters.delivered += packets;
     }
 
     /// Counts packets that did not come out, though they were under way or kept back.
-    pub fn lose(&mut self, cause: Cause, packets: Traffic) {
-        *self.counters.lost.of(cause) += packets;
+    pub fn count_lost(&mut self, cause: Cause, packets: Traffic) {
+        *self.counters.lost.by_mut(cause) += packets;
     }
 
     /// Counts packets that nobody had time to look at, and whose lengths are not known.
-    pub fn overrun(&mut self, packets: u64) {
+    pub fn count_overrun(&mut self, packets: u64) {
         let packets = Traffic { packets, bytes: 0 };
         self.counters.sent += packets;
-        self.lose(Cause::Overrun, packets);
+        self.count_lost(Cause::Overrun, packets);
     }
 
-    /// Counts a packet that a rule has spoiled.
-    pub fn spoil(&mut self, length: usize) {
+    /// Counts a packet in which a rule has flipped a bit.
+    pub fn count_corrupted(&mut self, length: usize) {
         self.counters.corrupted += Traffic::frame(length);
     }
 
@@ -269,7 +269,7 @@ impl Channel {
     }
 
     fn dropped(&mut self, cause: Cause, length: usize) -> Fate {
-        self.lose(cause, Traffic::frame(length));
+        self.count_lost(cause, Traffic::frame(length));
         Fate {
             cause: Some(cause),
             ..Fate::default()
@@ -293,7 +293,7 @@ impl Channel {
             Some(cause) => Err(cause),
             None => self.send(now, turn, overtakes, length).ok_or(Cause::Queue),
         };
-        sent.map_err(|cause| self.lose(cause, Traffic::frame(length)))
+        sent.map_err(|cause| self.count_lost(cause, Traffic::frame(length)))
             .ok()
     }
 
@@ -312,7 +312,7 @@ impl Channel {
         };
         let flip = self.odds.flip(turn, length);
         if flip.is_some() {
-            self.spoil(length);
+            self.count_corrupted(length);
         }
         Some(self.under_way(due, flip, Traffic::frame(length)))
     }

@@ -88,7 +88,7 @@ impl ValueProblem {
             | Self::BurstTooSmall { .. } => "burst",
             Self::QueueOfNothing | Self::QueueTooSmall { .. } => "queue",
             Self::MtuTooSmall { .. } => "mtu",
-            Self::EndlessBurst => "bursts",
+            Self::EndlessBurst => "loss_bursts",
         }
     }
 }
@@ -160,7 +160,7 @@ impl fmt::Display for ValueProblem {
                 "mtu of {mtu} is less than IPv4 allows: give at least {least}"
             ),
             Self::EndlessBurst => f.write_str(
-                "bursts: r of 0 %: the first burst would never end; give how often it ends, as in \
+                "loss_bursts: r of 0 %: the first burst would never end; give how often it ends, as in \
                  `r = \"25%\"` for bursts of 4 packets",
             ),
         }

@@ -76,7 +76,7 @@ fn bursts_follow_the_model() {
     const N: usize = 200_000;
     let (share, length) = (2.0, 5.0);
     let impairment = Impairment {
-        bursts: Some(GilbertElliott::of(Percent(share), length)),
+        loss_bursts: Some(GilbertElliott::of(Percent(share), length)),
         ..Impairment::NONE
     };
     let fates = lost(&impairment, 3, N);
@@ -117,7 +117,7 @@ fn losses_within_bursts_have_their_own_chance() {
         loss_in_good: Percent(0.5),
     };
     let impairment = Impairment {
-        bursts: Some(model),
+        loss_bursts: Some(model),
         ..Impairment::NONE
     };
     let expected = 1.0 / 11.0 * 0.5 + 10.0 / 11.0 * 0.005;

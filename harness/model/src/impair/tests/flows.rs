@@ -14,7 +14,7 @@ fn wild() -> Impairment {
     Impairment {
         jitter: Jitter::normal(Duration::from_millis(2)),
         loss: Percent(5.0),
-        bursts: Some(GilbertElliott::of(Percent(3.0), 4.0)),
+        loss_bursts: Some(GilbertElliott::of(Percent(3.0), 4.0)),
         lose_every: Some(50),
         duplicate: Percent(5.0),
         reorder: Reorder {
@@ -89,7 +89,7 @@ fn the_books_balance_at_every_moment() {
         let length = 60 + splitmix(&mut dice) % 1455;
         under_way.retain(|(due, length)| {
             if *due <= now {
-                channel.deliver(Traffic::frame(*length as usize));
+                channel.count_delivered(Traffic::frame(*length as usize));
             }
             *due > now
         });

@@ -141,10 +141,10 @@ fn add(stack: &mut StackPlan, found: HandRoute) {
         metric,
     } = found;
     let table = from.map(|from| {
-        let known = stack.source_rules.iter().find(|rule| rule.from == from);
+        let known = stack.own.source_rules.iter().find(|rule| rule.from == from);
         known.map(|rule| rule.table).unwrap_or_else(|| {
-            let table = FIRST_TABLE + stack.source_rules.len() as u32;
-            stack.source_rules.push(SourceRule { from, table });
+            let table = FIRST_TABLE + stack.own.source_rules.len() as u32;
+            stack.own.source_rules.push(SourceRule { from, table });
             table
         })
     });

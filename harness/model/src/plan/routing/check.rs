@@ -13,7 +13,7 @@ use crate::plan::wiring::{Attachment, Wiring};
 use crate::topology::error::{Problems, Site, TopologyError, TopologySubject};
 use crate::topology::id::Owner;
 use crate::topology::link::Engine;
-use crate::topology::problem::{ForwardToNobody, LedInside, NamedPart, RouterProblem};
+use crate::topology::problem::{LedInside, NamedPart, RouterProblem, UnreachableForward};
 use crate::topology::router::RouterSettings;
 use crate::topology::subnet::Subnet;
 use crate::topology::value::{Routing, Topology};
@@ -243,13 +243,13 @@ pub(crate) fn check_forwards(topology: &Topology, plan: &Plan, problems: &mut Pr
             }
             let (router, subject) = named_with_subject(topology, stack.owner);
             let behind = networks_of(stack).filter(|(it, _)| !it.uplink);
-            let forward = ForwardToNobody {
+            let forward = UnreachableForward {
                 router,
                 led,
                 behind: behind.map(|(_, network)| network).collect(),
             };
             let site = Site::new(subject, "nat");
-            problems.add(site, || RouterProblem::ForwardToNobody(forward));
+            problems.add(site, || RouterProblem::UnreachableForward(forward));
         }
     }
 }

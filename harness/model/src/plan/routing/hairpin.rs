@@ -32,7 +32,7 @@ impl StackPlan {
     /// Returns the diversion of packets to an address that DHCP gives to an uplink, if the NAT
     /// hairpins on the wire. The plan has those of the addresses that it knows.
     pub fn diversion_of_lease(&self, address: Ipv4Addr) -> Option<Diversion> {
-        let router = self.netfilter.as_ref()?.router.as_ref()?;
+        let router = self.own.netfilter.as_ref()?.router.as_ref()?;
         let diversion = || Diversion {
             address,
             interfaces: behind(self),
@@ -85,7 +85,7 @@ fn divert(stack: &mut StackPlan) {
     if diversions.is_empty() && !leased {
         return;
     }
-    stack.diversions = diversions;
+    stack.own.diversions = diversions;
     for (path, value) in [
         // What comes back has an address of the router as its source, which the kernel takes for
         // forged without this (net/ipv4/fib_frontend.c, fib_validate_source).
@@ -95,7 +95,7 @@ fn divert(stack: &mut StackPlan) {
         // ip_forward).
         ("net/ipv4/ip_early_demux", "0"),
     ] {
-        stack.sysctls.push(Sysctl {
+        stack.own.sysctls.push(Sysctl {
             path: path.into(),
             value: value.into(),
         });

@@ -76,7 +76,7 @@ fn routes_go_before_addresses_and_come_after_them() {
     let interface = &mut stack.interfaces[0];
     (interface.routes, interface.addresses) = (Vec::new(), Vec::new());
     // The routes of groups are lost with the last address as well.
-    let is_route = |op: &StackOp<'_>| matches!(op, StackOp::Route(..) | StackOp::Groups(_));
+    let is_route = |op: &StackOp<'_>| matches!(op, StackOp::Route(..) | StackOp::GroupRoutes(_));
     let kinds = |ops: &[StackOp<'_>]| -> Vec<bool> { ops.iter().map(is_route).collect() };
     let lost = kinds(&diff(&before, &stack).removed);
     assert!(lost[0] && lost.is_sorted_by(|a, b| a >= b), "{lost:?}");
@@ -96,18 +96,18 @@ fn values_are_replaced_and_filters_are_taken_away() {
     topology.link(topology.find("a").unwrap(), node);
     let before = topology.plan().unwrap().stacks[0].clone();
     let mut after = before.clone();
-    after.packet_filter = Default::default();
-    after.sysctls[0].value = "0".into();
+    after.own.packet_filter = Default::default();
+    after.own.sysctls[0].value = "0".into();
     after.interfaces[0].mtu = 9000;
     let changes = diff(&before, &after);
     assert_eq!(
         changes.removed,
-        [StackOp::PacketFilter(&before.packet_filter)]
+        [StackOp::PacketFilter(&before.own.packet_filter)]
     );
     assert_eq!(
         changes.added,
         [
-            StackOp::Sysctl(&after.sysctls[0]),
+            StackOp::Sysctl(&after.own.sysctls[0]),
             StackOp::Mtu(InterfaceId::new(0), 9000)
         ]
     );

@@ -140,7 +140,7 @@ fn ops_come_in_an_order_that_works() {
                 StackOp::Address(..) => 3,
                 StackOp::KnownNeighbours(_) | StackOp::Neighbour(..) => 4,
                 StackOp::Route(..)
-                | StackOp::Groups(_)
+                | StackOp::GroupRoutes(_)
                 | StackOp::SourceRule(_)
                 | StackOp::Diversion(_) => 5,
                 StackOp::InterfaceSysctl(..) => 6,
@@ -316,7 +316,7 @@ fn sysctls_of_an_interface_wait_for_it() {
     topology.link(a, b);
     let plan = topology.plan().unwrap();
     let stack = plan.stack(a);
-    assert_eq!(stack.sysctls[0].path, "net/ipv4/tcp_retries2");
+    assert_eq!(stack.own.sysctls[0].path, "net/ipv4/tcp_retries2");
     assert_eq!(
         stack.interfaces[0].sysctls[0].path,
         "net/ipv4/conf/eth0/arp_ignore"

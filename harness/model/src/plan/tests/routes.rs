@@ -30,6 +30,7 @@ fn walk(plan: &Plan, from: usize, to: IpAddr) -> Result<Vec<usize>, Vec<usize>> 
         let stack = &plan.stacks[at];
         if path.len() > 1
             && !stack
+                .own
                 .sysctls
                 .iter()
                 .any(|sysctl| sysctl.path == "net/ipv4/ip_forward")
@@ -151,6 +152,7 @@ fn routing_can_be_switched_off() {
     );
     assert!(plan.stacks.iter().all(|stack| {
         stack
+            .own
             .sysctls
             .iter()
             .all(|sysctl| !sysctl.path.contains("forward"))

@@ -53,7 +53,7 @@ pub(crate) use name::NameProblem;
 pub(crate) use part::{LinkEnd, LinkLabel, NamedPart, PartKind};
 pub(crate) use prefix::{AdvertiseProblem, DelegationProblem};
 pub(crate) use region::RegionProblem;
-pub(crate) use router::{ForwardToNobody, LedInside, RouteMistake, RouterProblem};
+pub(crate) use router::{LedInside, RouteMistake, RouterProblem, UnreachableForward};
 pub use size::RAISE_OPEN_FILES;
 pub(crate) use size::{MachineLimit, SizeProblem};
 pub(crate) use stack::{FirewallMistake, RuleMistake, SettingOfPod, StackProblem, SysctlMistake};

@@ -76,7 +76,7 @@ pub(crate) enum RouterProblem {
         link: LinkLabel,
     },
     /// A port is forwarded to an address that no host behind the router can have.
-    ForwardToNobody(ForwardToNobody),
+    UnreachableForward(UnreachableForward),
     /// A route that was given by hand has a mistake.
     Route {
         part: NamedPart,
@@ -87,7 +87,7 @@ pub(crate) enum RouterProblem {
 
 /// Packets that a NAT leads to an address that no host behind the router can have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ForwardToNobody {
+pub(crate) struct UnreachableForward {
     pub(crate) router: NamedPart,
     pub(crate) led: LedInside,
     /// The networks behind the router.
@@ -142,7 +142,7 @@ impl NounProblem for RouterProblem {
             Self::Nat { .. }
             | Self::PortMapping { .. }
             | Self::PoolOutsideUplinks { .. }
-            | Self::ForwardToNobody(_) => TopologyErrorKind::Invalid,
+            | Self::UnreachableForward(_) => TopologyErrorKind::Invalid,
             Self::NatBypassed { .. } | Self::CircleOfUplinks { .. } => TopologyErrorKind::Wiring,
             Self::Route { mistake, .. } => match mistake {
                 RouteMistake::NotANetwork(_) | RouteMistake::FamiliesDiffer => {
@@ -166,7 +166,7 @@ impl NounProblem for RouterProblem {
             | Self::SameMetric { .. }
             | Self::PoolTaken { .. }
             | Self::PoolOutsideUplinks { .. }
-            | Self::ForwardToNobody(_)
+            | Self::UnreachableForward(_)
             | Self::NatBypassed { .. }
             | Self::CircleOfUplinks { .. }
             | Self::Route { .. } => None,
@@ -249,7 +249,7 @@ impl fmt::Display for RouterProblem {
                 "the NAT of {router} has `{address}` in its pool, which interface {interface} at \
                  link {link} has already; choose another"
             ),
-            Self::ForwardToNobody(forward) => write!(f, "{forward}"),
+            Self::UnreachableForward(forward) => write!(f, "{forward}"),
             Self::Route { part, to, mistake } => {
                 write!(f, "the route of {part} to {} {mistake}", show(to))
             }
@@ -257,7 +257,7 @@ impl fmt::Display for RouterProblem {
     }
 }
 
-impl fmt::Display for ForwardToNobody {
+impl fmt::Display for UnreachableForward {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             router,

@@ -34,7 +34,7 @@ pub(crate) enum ActiveCarrier {
         wire: WireHandle,
         /// Network namespace in which the inner ends are.
         namespace: Arc<OwnedFd>,
-        /// Way of the kernel beside the wire, which is taken or was taken.
+        /// The shortcut past the wire, if there was one: frames take it still, or it was left.
         shortcut: Option<Shortcut>,
     },
     /// Nothing: the link was removed, or is between two carriers.

@@ -19,8 +19,9 @@ use crate::lab::error::{LabError, Result};
 use crate::lab::failure::FailureReason;
 use crate::lab::link::carrier::active::ActiveCarrier;
 use crate::lab::link::carrier::choose::choose;
-use crate::lab::link::carrier::inner_end::{InnerEnd, execute, refused};
 use crate::lab::link::carrier::shortcut::Shortcut;
+use crate::lab::link::carrier::wire_interface::{WireInterface, execute, refused};
+use crate::lab::link::cuts::Cuts;
 use crate::lab::link::ends::LinkEnds;
 use crate::lab::link::services::WireNamespace;
 use crate::model::carrier::Carrier;
@@ -109,17 +110,20 @@ impl PendingCarrier {
         match self {
             Self::PacketSocket(namespace) => {
                 let shortcut = Shortcut::begin(ends, &namespace, impairments);
-                join_by_sockets(ends, namespace, impairments, shortcut)
+                join_by_sockets(ends, namespace, impairments, &Cuts::default(), shortcut)
             }
-            other @ (Self::Veth | Self::Tap(_) | Self::Netem(_)) => other.join(ends, impairments),
+            other @ (Self::Veth | Self::Tap(_) | Self::Netem(_)) => {
+                other.join(ends, impairments, &mut Cuts::default())
+            }
         }
     }
 
-    /// Joins the ends: from now on frames pass.
+    /// Joins the ends: from now on frames pass, but for those of directions that are cut.
     pub(crate) fn join(
         self,
         ends: &LinkEnds,
         impairments: &[Impairment; 2],
+        cuts: &mut Cuts,
     ) -> Result<ActiveCarrier> {
         match self {
             Self::Veth => Ok(ActiveCarrier::Veth),
@@ -127,11 +131,13 @@ impl PendingCarrier {
                 // The kernel queues frames at a TAP device that nobody reads. They are older than
                 // the link.
                 taps.iter().try_for_each(|tap| discard_queued(ends, tap))?;
-                let wire = start_wire(ends, taps.map(WirePort::Tap), impairments)?;
+                let wire = start_wire(ends, taps.map(WirePort::Tap), impairments, cuts)?;
                 Ok(ActiveCarrier::Tap { wire })
             }
-            Self::Netem(namespace) => join_by_repeater(ends, namespace, impairments),
-            Self::PacketSocket(namespace) => join_by_sockets(ends, namespace, impairments, None),
+            Self::Netem(namespace) => join_by_repeater(ends, namespace, impairments, cuts),
+            Self::PacketSocket(namespace) => {
+                join_by_sockets(ends, namespace, impairments, cuts, None)
+            }
         }
     }
 }
@@ -170,10 +176,10 @@ fn tap_device(ends: &LinkEnds, side: Side) -> Result<TapDevice> {
     if let Some(bridge) = &end.bridge {
         // A port needs no address. It must have none before it is up, or the kernel would begin
         // with IPv6 autoconfiguration there.
-        batch.give_no_addresses(ends.device(side));
+        batch.disable_address_generation(ends.device(side));
         batch.set_master(ends.device(side), Some(bridge.index));
         batch.set_up(ends.device(side));
-        batch.look_at(ends.device(side));
+        batch.sync_link_watch(ends.device(side));
     }
     ends.execute(side, batch)?;
     Ok(tap)
@@ -203,7 +209,7 @@ pub(crate) fn inner_veth(
     namespace: &OwnedFd,
     largest: LargestBatch,
 ) -> Result<()> {
-    let inner = InnerEnd::new(ends, side);
+    let inner = WireInterface::inner_end(ends, side);
     let end = &ends.cable().ends[side];
     // Each end is created in the namespace to which it belongs: to move an interface afterwards
     // takes 13 to 19 ms, an RCU grace period (measured for this project, 2026-08).
@@ -221,27 +227,28 @@ pub(crate) fn inner_veth(
     let mut batch = Batch::new();
     batch.add_veth(&Veth { near, far });
     match largest {
-        LargestBatch::OnePacket => batch.set_largest_batch(near.device, 1),
+        LargestBatch::OnePacket => batch.set_gso_max_segments(near.device, 1),
         LargestBatch::Unlimited => {}
     }
     if ends.is_port(side) {
-        batch.give_no_addresses(near.device);
+        batch.disable_address_generation(near.device);
         batch.set_up(near.device);
     }
     ends.execute(side, batch)?;
     // The near end in a stack has no carrier until its peer is up: veth(4). So the inner end
     // comes up first, and the stack's own interface when it gets its settings.
     let mut batch = Batch::new();
-    batch.give_no_addresses(inner.device());
+    batch.disable_address_generation(inner.device());
     batch.set_up(inner.device());
     execute(ends, namespace, batch)
 }
 
 /// Joins the inner ends by a userspace wire, with a packet socket at each.
-pub(crate) fn join_by_sockets(
+fn join_by_sockets(
     ends: &LinkEnds,
     namespace: Arc<OwnedFd>,
     impairments: &[Impairment; 2],
+    cuts: &Cuts,
     shortcut: Option<Shortcut>,
 ) -> Result<ActiveCarrier> {
     let open = match shortcut {
@@ -249,14 +256,14 @@ pub(crate) fn join_by_sockets(
         None => PacketSocket::for_wire,
     };
     let socket = |side| {
-        let index = InnerEnd::new(ends, side).index();
+        let index = WireInterface::inner_end(ends, side).index();
         let what = || format!("open a packet socket for link `{}`", ends.name());
         open(namespace.as_fd(), index)
             .map(WirePort::Packet)
             .map_err(|e| LabError::io(what(), &e).about(ends.subject()))
     };
     let ports = [socket(Side::A)?, socket(Side::B)?];
-    let wire = start_wire(ends, ports, impairments)?;
+    let wire = start_wire(ends, ports, impairments, cuts)?;
     Ok(ActiveCarrier::PacketSocket {
         wire,
         namespace,
@@ -269,12 +276,14 @@ fn start_wire(
     ends: &LinkEnds,
     ports: [WirePort; 2],
     impairments: &[Impairment; 2],
+    cuts: &Cuts,
 ) -> Result<WireHandle> {
     let name = ends.name();
     let spec = WireSpec {
         name: name.into(),
         seed: seed(ends),
         impairments: impairments.clone(),
+        cut: Direction::BOTH.map(|direction| cuts.is_cut(direction)),
         spin: false,
         nat: ends.nat().cloned(),
     };
@@ -300,24 +309,27 @@ fn join_by_repeater(
     ends: &LinkEnds,
     namespace: Arc<OwnedFd>,
     impairments: &[Impairment; 2],
+    cuts: &mut Cuts,
 ) -> Result<ActiveCarrier> {
-    let repeater = InnerEnd::repeater(ends);
+    let repeater = WireInterface::repeater(ends);
     let mut batch = Batch::new();
     batch.add_repeater(repeater.device());
     for side in Side::BOTH {
-        batch.set_master(InnerEnd::new(ends, side).device(), Some(repeater.index()));
+        batch.set_master(
+            WireInterface::inner_end(ends, side).device(),
+            Some(repeater.index()),
+        );
     }
+    execute(ends, &namespace, batch)?;
     let before = [
         entered(ends, &namespace, Direction::AToB)?,
         entered(ends, &namespace, Direction::BToA)?,
     ];
-    // The repeater comes up last: no frame passes before both ports are attached.
-    batch.set_up(repeater.device());
-    execute(ends, &namespace, batch)?;
+    cuts.attach_around_netem(ends, &namespace)?;
     let apply = |direction: Direction| {
         // A queueing discipline works where packets leave an interface (tc(8)). Packets of a
         // direction leave the wire namespace by the inner end of the side that receives them.
-        let leaves = InnerEnd::new(ends, direction.receiver());
+        let leaves = WireInterface::inner_end(ends, direction.receiver());
         let impairment = &impairments[direction.index()];
         // With one seed both directions would lose the same packets.
         let seed = seed(ends) ^ direction.index() as u64;
@@ -325,6 +337,10 @@ fn join_by_repeater(
             .map_err(|e| refused(ends, e))
     };
     let egress = Box::new([apply(Direction::AToB)?, apply(Direction::BToA)?]);
+    // The repeater comes up last: no frame passes before cuts and impairments are in force.
+    let mut batch = Batch::new();
+    batch.set_up(repeater.device());
+    execute(ends, &namespace, batch)?;
     Ok(ActiveCarrier::Netem {
         egress,
         before,
@@ -338,7 +354,7 @@ pub(crate) fn entered(
     namespace: &OwnedFd,
     direction: Direction,
 ) -> Result<Traffic> {
-    let enters = InnerEnd::new(ends, direction.sender());
+    let enters = WireInterface::inner_end(ends, direction.sender());
     let interface = Netlink::open_in(namespace.as_fd())
         .and_then(|mut netlink| netlink.interface(enters.device()))
         .map_err(|e| refused(ends, e))?;

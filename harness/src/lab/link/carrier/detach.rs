@@ -3,7 +3,7 @@
 use crate::kernel::netlink::Batch;
 use crate::lab::error::Result;
 use crate::lab::link::carrier::active::ActiveCarrier;
-use crate::lab::link::carrier::inner_end::{InnerEnd, execute};
+use crate::lab::link::carrier::wire_interface::{WireInterface, execute};
 use crate::lab::link::ends::LinkEnds;
 use crate::model::side::Side;
 
@@ -25,7 +25,7 @@ pub(crate) fn detach(ends: &LinkEnds, carrier: ActiveCarrier) -> Result<()> {
     };
     if let ActiveCarrier::Netem { namespace, .. } = &carrier {
         let mut batch = Batch::new();
-        batch.delete_link(InnerEnd::repeater(ends).device());
+        batch.delete_link(WireInterface::repeater(ends).device());
         execute(ends, namespace, batch)?;
     }
     // A wire is dropped before its interfaces are deleted: its threads would see ENETDOWN

@@ -23,7 +23,7 @@ use crate::kernel::netns::Netns;
 use crate::kernel::procfs::sysctls;
 use crate::lab::error::{LabError, Result};
 use crate::lab::link::carrier::attach::{LargestBatch, PendingCarrier, inner_veth};
-use crate::lab::link::carrier::inner_end::{InnerEnd, execute};
+use crate::lab::link::carrier::wire_interface::{WireInterface, execute};
 use crate::lab::link::ends::LinkEnds;
 use crate::lab::stack::carried::{InterfaceState, Restored};
 use crate::lab::unfit::UnfitLink;
@@ -75,8 +75,8 @@ fn find_immovable(ends: &LinkEnds, side: Side) -> Result<Vec<String>> {
         .filter(|it| it.peer == Some(index) && it.kind.as_deref() != Some("veth"));
     let tunnels = netlink.tunnels_over(index).map_err(explain)?;
     let netns = ends.require_netns(side)?;
-    let abroad = netlink.interfaces_abroad_over(netns, index);
-    let abroad = abroad
+    let elsewhere = netlink.interfaces_in_other_namespaces_over(netns, index);
+    let elsewhere = elsewhere
         .map_err(explain)?
         .into_iter()
         .map(|name| format!("interface `{name}` of another namespace on {whose}"));
@@ -84,7 +84,7 @@ fn find_immovable(ends: &LinkEnds, side: Side) -> Result<Vec<String>> {
         .map(|it| &it.name)
         .chain(&tunnels)
         .map(|name| format!("interface `{name}` on {whose}"))
-        .chain(abroad)
+        .chain(elsewhere)
         .collect();
     // Sockets of the lab's own services are bound again.
     let mut sockets = packet_sockets(ends, side)?.into_iter();
@@ -197,13 +197,40 @@ impl PacketSocketLine {
     }
 }
 
+/// What is read of the two interfaces of a cable before one of them is made anew.
+pub(crate) struct KeptSide {
+    /// Side whose interface stays.
+    pub(crate) side: Side,
+    /// Settings of the interface that stays.
+    settings: CarriedSettings,
+    /// Settings, sysctls and memberships of the other interface.
+    other: InterfaceState,
+}
+
+impl KeptSide {
+    pub(crate) fn read(ends: &LinkEnds, side: Side) -> Result<Self> {
+        let other = side.other();
+        let explain = |e| ends.refused(other, e);
+        Ok(Self {
+            side,
+            settings: settings(ends, side)?,
+            other: InterfaceState::of(ends.require_netns(other)?, ends.device(other), explain)?,
+        })
+    }
+}
+
 /// Makes the ends of a carrier for a link that was plain, and joins nothing yet.
 pub(crate) fn keep_one(
     ends: &LinkEnds,
     namespace: Arc<OwnedFd>,
-    kept: Side,
+    kept: KeptSide,
     carrier: Carrier,
 ) -> Result<(PendingCarrier, Restored)> {
+    let KeptSide {
+        side: kept,
+        settings,
+        other: state,
+    } = kept;
     let largest = match carrier {
         Carrier::Netem => LargestBatch::OnePacket,
         // A TAP device would be another interface in the node.
@@ -213,27 +240,24 @@ pub(crate) fn keep_one(
     };
     let anew = kept.other();
     let explain = |e| ends.refused(anew, e);
-    // 1. Nothing is touched before this is read.
-    let state = InterfaceState::of(ends.require_netns(anew)?, ends.device(anew), explain)?;
-    let settings = settings(ends, kept)?;
-    // 2. The kernel forgets the neighbours of an interface that loses its carrier, but for the
-    // permanent ones (net/core/neighbour.c, neigh_carrier_down).
+    // 1. The kernel forgets the neighbours of an interface that loses its carrier, but for the
+    //    permanent ones (net/core/neighbour.c, neigh_carrier_down).
     let neighbours = KeptNeighbours::of(ends, kept)?;
-    // 3. One end moves, and the other node sees its carrier go and come.
+    // 2. One end moves, and the other node sees its carrier go and come.
     move_inside(ends, &namespace, kept, &state)?;
     if largest == LargestBatch::OnePacket {
         let mut batch = Batch::new();
-        batch.set_largest_batch(ends.device(kept), 1);
+        batch.set_gso_max_segments(ends.device(kept), 1);
         ends.execute(kept, batch)?;
     }
-    // 4. The other interface is made anew.
+    // 3. The other interface is made anew.
     let device = Device {
         index: ends.device(anew).index,
         name: state.name(),
     };
     inner_veth(ends, anew, device, &namespace, largest)?;
     let mut restored = state.give_to(ends.require_netns(anew)?, device.index, explain)?;
-    // 5. An interface that a program has taken down has no carrier to wait for.
+    // 4. An interface that a program has taken down has no carrier to wait for.
     for side in Side::BOTH {
         ends.await_if_up(side)?;
     }
@@ -259,7 +283,7 @@ fn move_inside(
     state: &InterfaceState,
 ) -> Result<()> {
     let anew = kept.other();
-    let inner = InnerEnd::new(ends, kept);
+    let inner = WireInterface::inner_end(ends, kept);
     let device = ends.device(anew);
     let mut batch = Batch::new();
     // These names would come along, and are given to the interface that takes the place.
@@ -280,7 +304,7 @@ fn move_inside(
     );
     ends.execute(anew, batch)?;
     let mut batch = Batch::new();
-    batch.give_no_addresses(inner.device());
+    batch.disable_address_generation(inner.device());
     batch.set_up(inner.device());
     execute(ends, namespace, batch)
 }

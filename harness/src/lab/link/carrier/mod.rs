@@ -15,30 +15,31 @@
 //! # When the carrier of a running link changes
 //!
 //! A test asks for something that the present carrier cannot do: an impairment, a packet rule. Then
-//! `LinkState::change_carrier` (in `link::change_carrier`) does this, and the files here do the
-//! parts:
+//! `LinkState::change_carrier` (in `change`) does this, and the other files here do the parts:
 //!
 //! 1. `choose` finds the carrier: the engine asked for, what this kernel has, what netem can do. Of
 //!    a plain cable between two nodes, `keep` finds the interface that stays: the one on which
 //!    interfaces of programs or packet sockets stand, or else the one with temporary addresses,
 //!    with translated connections, or with more that was added; if both have what would be lost,
-//!    the change is refused. Monitors are off meanwhile, since their sockets do not count. A
-//!    refusal leaves the link as it was.
-//! 2. Cuts and monitors are taken from the interfaces, while these still exist: their counts and
-//!    the last frames would be lost with the interfaces.
-//! 3. `replace` replaces the carrier, in one of four ways. A plain cable at a switch is taken
-//!    apart at the switch (`splice`), and the node notices nothing; its inner ends then lie in
-//!    the hub, not in the wire namespace. Of a plain cable between two nodes one interface is
-//!    kept (`keep`), and the other is made again. From netem to packet sockets only what is
-//!    between the inner ends is replaced. Otherwise, for the cable between two switches, all is
-//!    made again: `detach` takes the old carrier away, `attach` makes the new ends, which come up
-//!    and are joined.
-//! 4. The settings that the kernel has not given to an interface that was made anew are told by an
+//!    the change is refused. The packet sockets of our own captures do not count, so these are
+//!    detached while `keep` looks. A refusal leaves the link as it was.
+//! 2. Monitors are taken from the interfaces, while these still exist: the last frames would be
+//!    lost with the interfaces. The filters of cuts stay where they are, so that no frame passes
+//!    meanwhile.
+//! 3. `replace` replaces the old carrier by the ends of the new one, in one of four ways. A plain
+//!    cable at a switch is taken apart at the switch (`splice`), and the node notices nothing; its
+//!    inner ends then lie in the hub (the namespace of all switches), not in the wire namespace. Of
+//!    a plain cable between two nodes one interface is kept (`keep`), and the other is made again.
+//!    From netem to packet sockets only what is between the inner ends is replaced. Otherwise, for
+//!    the cable between two switches, all is made again: `detach` takes the old carrier away,
+//!    `attach` makes the new ends, which come up.
+//! 4. Partitions are put on the interfaces that were made anew. Then the ends are joined, with cuts
+//!    that are in force from the first frame on, and the old filters of cuts go.
+//! 5. The settings that the kernel has not given to an interface that was made anew are told by an
 //!    event. Where a link between a node and a switch is down, the node's interface is told so
-//!    again, since the new carrier stands between it and the port that is down. Cuts are made
-//!    again, then partitions, then monitors: no capture begins before the faults are back. A frame
-//!    that is sent between the join of the new carrier and the return of a cut passes.
-//! 5. The change is recorded as an event.
+//!    again, since the new carrier stands between it and the port that is down. Monitors come
+//!    last: no capture begins before the faults are back.
+//! 6. The change is recorded as an event.
 //!
 //! A link never becomes a plain veth pair again: what stands between its ends stays when the last
 //! impairment goes. In a plain link that is in use, packet sockets stand in the place of a TAP
@@ -57,11 +58,12 @@
 //! small datagrams (redirection between two veth ends, measured for this project, 2026-08); a plain
 //! link has to reach 95 %.
 //!
-//! If step 3 fails, the link has no carrier, and is treated as one that was removed. If a later
-//! step fails, the link has its new carrier, and lacks what the error names.
+//! If step 3 or 4 fails, the link has no carrier, and is treated as one that was removed. If a
+//! later step fails, the link has its new carrier, and lacks what the error names.
 //!
 //! | file | role |
 //! |---|---|
+//! | `change` | changes the carrier of a running link, with all that is attached to the link |
 //! | `choose` | finds the carrier for an engine and impairments |
 //! | `attach` | makes the ends for a carrier, and joins them |
 //! | `detach` | takes a carrier away |
@@ -70,14 +72,15 @@
 //! | `keep` | puts a carrier into a plain cable between two nodes |
 //! | `shortcut` | the kernel's way beside a wire that has nothing to do |
 //! | `active` | a carrier at work, and what it owns |
-//! | `inner_end` | interfaces in the wire namespace, or in the hub after a splice |
+//! | `wire_interface` | interfaces in the wire namespace, or in the hub after a splice |
 
 pub(crate) mod active;
 pub(crate) mod attach;
+mod change;
 pub(crate) mod choose;
 pub(crate) mod detach;
-pub(crate) mod inner_end;
 pub(crate) mod keep;
 pub(crate) mod replace;
 pub(crate) mod shortcut;
 pub(crate) mod splice;
+pub(crate) mod wire_interface;

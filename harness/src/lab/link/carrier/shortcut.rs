@@ -24,7 +24,7 @@ use crate::kernel::netlink::{Batch, Netlink, NetlinkError};
 use crate::kernel::nft::FilterConversation;
 use crate::kernel::qdisc::QdiscPosition;
 use crate::lab::error::Result;
-use crate::lab::link::carrier::inner_end::{InnerEnd, execute};
+use crate::lab::link::carrier::wire_interface::{WireInterface, execute};
 use crate::lab::link::ends::LinkEnds;
 use crate::model::side::Side;
 
@@ -65,7 +65,7 @@ impl Shortcut {
         }
         let mut batch = Batch::new();
         for side in Side::BOTH {
-            let inner = InnerEnd::new(ends, side);
+            let inner = WireInterface::inner_end(ends, side);
             batch.leave_shortcut(inner.device(), host(ends, side));
         }
         execute(ends, namespace, batch)?;
@@ -80,7 +80,7 @@ impl Shortcut {
         namespace: &OwnedFd,
         direction: Direction,
     ) -> Traffic {
-        let leaves = InnerEnd::new(ends, direction.receiver());
+        let leaves = WireInterface::inner_end(ends, direction.receiver());
         let entry = Netlink::open_in(namespace.as_fd())
             .and_then(|mut netlink| netlink.qdisc(leaves.device(), QdiscPosition::ROOT));
         let passed = &mut self.passed[direction.index()];
@@ -109,8 +109,8 @@ fn host(ends: &LinkEnds, side: Side) -> [u8; 6] {
 }
 
 fn make(ends: &LinkEnds, namespace: &OwnedFd) -> Result<(), NetlinkError> {
-    let inner = Side::BOTH.map(|side| InnerEnd::new(ends, side));
-    let devices = inner.each_ref().map(InnerEnd::device);
+    let inner = Side::BOTH.map(|side| WireInterface::inner_end(ends, side));
+    let devices = inner.each_ref().map(WireInterface::device);
     let mut netlink = Netlink::open_in(namespace.as_fd())?;
     let mut batch = Batch::new();
     devices
@@ -118,9 +118,9 @@ fn make(ends: &LinkEnds, namespace: &OwnedFd) -> Result<(), NetlinkError> {
         .for_each(|device| batch.count_packets(*device));
     netlink.execute(batch)?;
     let table = format!("shortcut-{}", ends.link().index());
-    FilterConversation::default().carry_between(namespace.as_fd(), &table, devices)?;
-    // The shortcut opens last: until now all frames but broadcasts are those of hosts that the
-    // inner ends do not know.
+    FilterConversation::default().forward_between(namespace.as_fd(), &table, devices)?;
+    // The addresses of the hosts are set last: until then, only broadcasts match the rules, which
+    // compare the receiver of a frame with the address of the inner end.
     let mut batch = Batch::new();
     for (side, device) in Side::BOTH.into_iter().zip(devices) {
         batch.take_shortcut(device, host(ends, side));

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use crate::kernel::netlink::{Batch, Veth, VethEnd};
 use crate::lab::error::Result;
 use crate::lab::link::carrier::attach::PendingCarrier;
-use crate::lab::link::carrier::inner_end::InnerEnd;
+use crate::lab::link::carrier::wire_interface::WireInterface;
 use crate::lab::link::ends::LinkEnds;
 use crate::model::carrier::Carrier;
 use crate::model::side::Side;
@@ -40,7 +40,7 @@ pub(crate) fn splice(
     };
     let hub = Arc::clone(hub);
     let (planned, spare) = (ends.device(port), ends.spare_port());
-    let inner = InnerEnd::new(ends, port);
+    let inner = WireInterface::inner_end(ends, port);
     let end = &ends.cable().ends[port];
     let mut netlink = ends.open(port)?;
     let groups = netlink.groups_behind(planned);
@@ -59,12 +59,12 @@ pub(crate) fn splice(
             ..VethEnd::new(inner.device())
         },
     });
-    batch.give_no_addresses(spare);
-    batch.give_no_addresses(inner.device());
+    batch.disable_address_generation(spare);
+    batch.disable_address_generation(inner.device());
     batch.set_up(inner.device());
     if carrier == Carrier::Netem {
         // netem delays, loses and counts what it is handed as one packet (net/sched/sch_netem.c).
-        batch.set_largest_batch(spare, 1);
+        batch.set_gso_max_segments(spare, 1);
     }
     // 2. The ports change places. The planned one stays up, and with it the node's carrier.
     batch.set_master(planned, None);
@@ -77,7 +77,7 @@ pub(crate) fn splice(
     if carrier == Carrier::Netem {
         let node = port.other();
         let mut batch = Batch::new();
-        batch.set_largest_batch(ends.device(node), 1);
+        batch.set_gso_max_segments(ends.device(node), 1);
         ends.execute(node, batch)?;
     }
     // 3. The bridge has forgotten who is behind the port that has left. Nobody would report again

@@ -17,7 +17,7 @@ use crate::lab::services::dhcp::sockets::DhcpSockets;
 use crate::lab::services::service::{
     Service, ServicePlace, ServiceThread, ServiceWork, ThreadWaker, open_inside,
 };
-use crate::lab::stack::stack::{GivenKeeper, Stack};
+use crate::lab::stack::stack::{AddressClient, Stack};
 use crate::model::dhcp::client::{DhcpClient, Held, LeaseAction};
 use crate::model::dhcp::frame::{CLIENT_PORT, EVERYBODY, SERVER_PORT};
 use crate::model::dhcp::message::DhcpMessage;
@@ -76,7 +76,7 @@ impl DhcpClients {
             changed: Notifier::default(),
         });
         let keeper: Weak<ClientState> = Arc::downgrade(&state);
-        stack.keep_given(keeper);
+        stack.add_client(keeper);
         let waker = ThreadWaker::default();
         Self { state, waker }
     }
@@ -190,7 +190,7 @@ impl ClientState {
     }
 }
 
-impl GivenKeeper for ClientState {
+impl AddressClient for ClientState {
     fn give_back(&self, index: u32) {
         let interfaces = self.interfaces.lock();
         if let Some(own) = interfaces.get(&index) {

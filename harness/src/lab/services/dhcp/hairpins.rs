@@ -95,7 +95,10 @@ impl LeasedHairpins {
         let uplinks = uplinks.filter(|it| it.uplink);
         let leased = uplinks.filter_map(|it| Some((it.index, self.leased.get(&it.index)?)));
         let leased: Vec<(u32, &Held)> = leased.collect();
-        let netfilter = self.plan.as_ref().and_then(|plan| plan.netfilter.as_ref());
+        let netfilter = self
+            .plan
+            .as_ref()
+            .and_then(|plan| plan.own.netfilter.as_ref());
         let rules = netfilter.map(|netfilter| {
             let addresses: Vec<_> = leased
                 .iter()
@@ -145,7 +148,7 @@ fn execute(stack: &Stack, batch: Batch) -> Result<(), NetlinkError> {
 
 /// Returns whether a stack translates addresses of IPv4.
 fn translates(plan: &StackPlan) -> bool {
-    let netfilter = plan.netfilter.as_ref();
+    let netfilter = plan.own.netfilter.as_ref();
     let router = netfilter.and_then(|it| it.router.as_ref());
     router.is_some_and(|router| router.nat.is_some())
 }

@@ -16,7 +16,7 @@ use crate::lab::services::dhcp6::client;
 use crate::lab::services::dhcp6::holder::{DelegatedPrefix, add_address};
 use crate::lab::services::ndp::advertiser::Advertiser;
 use crate::lab::services::service::{Service, ServicePlace, ServiceThread, ThreadWaker};
-use crate::lab::stack::stack::{GivenKeeper, Stack};
+use crate::lab::stack::stack::{AddressClient, Stack};
 use crate::model::dhcp::AddressSource;
 use crate::model::dhcp6::delegated;
 use crate::model::dhcp6::network::link_local;
@@ -102,7 +102,7 @@ impl Dhcp6Clients {
         };
         let state = Arc::new(state);
         let keeper: Weak<Dhcp6ClientState> = Arc::downgrade(&state);
-        stack.keep_given(keeper);
+        stack.add_client(keeper);
         Some(Self {
             state,
             interfaces: Lock::new(asking(node, plan, &BTreeSet::new())),
@@ -187,7 +187,7 @@ fn asking(node: &NodePlan, plan: &Plan, removed: &BTreeSet<LinkId>) -> Vec<Askin
     plan[node.stack].asking().filter_map(own).collect()
 }
 
-impl GivenKeeper for Dhcp6ClientState {
+impl AddressClient for Dhcp6ClientState {
     fn give_back(&self, index: u32) {
         let known = self.addresses.lock().get(&index).copied();
         let Some(Ok(mut netlink)) = self.stack.netns().map(|it| Netlink::open_in(it.as_fd()))

@@ -73,8 +73,8 @@ impl TranslatorPair {
             },
         });
         // Nobody is on this link who could be asked for anything, or told.
-        batch.give_no_addresses(near);
-        batch.give_no_addresses(far);
+        batch.disable_address_generation(near);
+        batch.disable_address_generation(far);
         batch.set_up_without_arp(near);
         batch.set_up_without_arp(far);
         if let Some(address) = self.address {

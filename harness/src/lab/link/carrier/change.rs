@@ -4,8 +4,8 @@ use crate::events::EventKind;
 use crate::impair::Direction;
 use crate::lab::error::Result;
 use crate::lab::link::carrier::choose::choose;
-use crate::lab::link::carrier::keep::{bind_services_again, side_to_keep};
-use crate::lab::link::carrier::replace::{Replacement, replace_carrier};
+use crate::lab::link::carrier::keep::{KeptSide, bind_services_again, side_to_keep};
+use crate::lab::link::carrier::replace::{CarrierRequest, NewEnds, replace_carrier};
 use crate::lab::link::state::LinkState;
 use crate::lab::stack::carried::Restored;
 use crate::lab::stack::monitors::Monitor;
@@ -15,42 +15,52 @@ use crate::topology::Engine;
 
 impl LinkState {
     /// Changes the carrier to one for `engine`, and attaches again what is attached to the link.
-    /// The folder `carrier` explains the order of the steps.
-    pub(super) fn change_carrier(&mut self, engine: Engine) -> Result<()> {
+    /// The module `carrier` explains the order of the steps.
+    pub(in crate::lab::link) fn change_carrier(&mut self, engine: Engine) -> Result<()> {
         let wanted = Direction::BOTH.map(|direction| self.wanted(direction));
         let carrier = choose(self.ends(), self.services.wire_namespace(), engine, &wanted)?;
-        let kept = self.kept_side()?;
-        // The counts of cuts and the last frames for monitors are read while the interfaces exist.
-        self.cuts.detach();
+        let kept = self.choose_kept_side()?;
+        // The counts of a link begin anew with its carrier. The filters of cuts drop frames until
+        // the new carrier cuts by itself.
+        let filters = self.cuts.give_up_filters();
+        // The last frames for monitors are read while the interfaces exist.
         self.monitors.iter_mut().for_each(Monitor::detach);
         // Nobody carries the link until the new carrier is there: an error must not leave a carrier
         // that is half gone.
         let before = self.carried.take();
         let from = before.kind();
         let (ends, namespace) = (self.carried.ends(), self.services.wire_namespace());
-        let replacement = Replacement {
+        let request = CarrierRequest {
             carrier,
-            impairments: &wanted,
             is_down: self.down,
             kept,
         };
-        let replaced = replace_carrier(ends, namespace, before, &replacement)?;
-        self.carried.put(replaced.active);
-        if let Some(restored) = replaced.restored {
-            self.take_restored(restored, &replaced.made_again);
+        let NewEnds {
+            pending,
+            restored,
+            made_again,
+        } = replace_carrier(ends, namespace, before, request)?;
+        // Faults come back before the first frame passes, and before monitors, so that no capture
+        // shows a frame that a fault keeps out.
+        for side in made_again.iter().copied() {
+            if let Some(stack) = self.carried.ends().stack(side) {
+                stack.reattach_filters(self.carried.ends().device(side))?;
+            }
+        }
+        let joined = pending.join(self.carried.ends(), &wanted, &mut self.cuts)?;
+        drop(filters);
+        self.carried.put(joined);
+        if let Some(restored) = restored {
+            self.take_restored(restored, &made_again);
         }
         // At a switch, only the port of a link that is down was set down again. The new carrier
         // stands between the port and the node, which must see a pulled cable still.
         if self.down {
             self.carried.without_shortcut()?.set_node_lower_up(false)?;
         }
-        // Faults come back before monitors, so that no capture shows a frame that a fault keeps
-        // out.
-        self.cuts.reapply(&self.carried.without_shortcut()?)?;
-        for side in replaced.made_again {
+        for side in made_again {
             if let Some(stack) = self.ends().stack(side) {
                 bind_services_again(self.ends(), side)?;
-                stack.reattach_filters(self.ends().device(side))?;
                 stack.reattach_monitors(self.ends().device(side))?;
             }
         }
@@ -63,9 +73,9 @@ impl LinkState {
         Ok(())
     }
 
-    /// Returns the side whose interface stays, where the interfaces of a plain link are in two
-    /// nodes.
-    fn kept_side(&mut self) -> Result<Option<Side>> {
+    /// Chooses the interface that stays, where the interfaces of a plain link are in two nodes, and
+    /// reads what is to be there afterwards. The monitors of the other interface are off then.
+    fn choose_kept_side(&mut self) -> Result<Option<KeptSide>> {
         if self.carrier() != Carrier::Veth {
             return Ok(None);
         }
@@ -76,11 +86,13 @@ impl LinkState {
                 stack.detach_monitors(self.ends().device(side));
             }
         }
-        let kept = side_to_keep(self.ends());
-        let sides = match kept {
+        let ends = self.ends();
+        let kept = side_to_keep(ends)
+            .and_then(|side| side.map(|side| KeptSide::read(ends, side)).transpose());
+        let sides = match &kept {
             // The interface of the other side is made anew. `change_carrier` attaches the monitors
             // of that interface afterwards.
-            Ok(Some(kept)) => vec![kept],
+            Ok(Some(kept)) => vec![kept.side],
             Ok(None) | Err(_) => Side::BOTH.to_vec(),
         };
         if kept.is_err() {

@@ -20,7 +20,7 @@ impl Netlink {
     ///
     /// # Errors
     /// The kernel refused to list the namespaces.
-    pub fn interfaces_abroad_over(
+    pub fn interfaces_in_other_namespaces_over(
         &mut self,
         netns: BorrowedFd<'_>,
         index: u32,

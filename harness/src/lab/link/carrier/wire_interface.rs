@@ -1,4 +1,5 @@
-//! The inner ends of a link, in the wire namespace, or in the hub after a splice.
+//! The interfaces of a link in the wire namespace, or in the hub after a splice: both inner ends,
+//! and the repeater between them.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -9,14 +10,14 @@ use crate::model::side::Side;
 use crate::topology::plan::InterfaceSlot;
 
 /// An interface of a link that no node sees: the inner end of a veth pair, or the repeater.
-pub(crate) struct InnerEnd {
+pub(crate) struct WireInterface {
     name: String,
     index: u32,
 }
 
-impl InnerEnd {
+impl WireInterface {
     /// Names the inner end of a side. Its peer is the end in the node or at the switch.
-    pub(crate) fn new(ends: &LinkEnds, side: Side) -> Self {
+    pub(crate) fn inner_end(ends: &LinkEnds, side: Side) -> Self {
         if let Some(Device { index, name }) = ends.port_as_inner_end(side) {
             let name = name.to_owned();
             return Self { name, index };
@@ -60,6 +61,6 @@ pub(crate) fn execute(ends: &LinkEnds, namespace: &OwnedFd, batch: Batch) -> Res
 
 /// Makes the error for a request that was refused in the wire namespace.
 pub(crate) fn refused(ends: &LinkEnds, error: NetlinkError) -> LabError {
-    let whose = format!("the middle of link `{}`", ends.name());
+    let whose = format!("the wire namespace, at link `{}`", ends.name());
     LabError::network(whose, error).about(ends.subject())
 }

@@ -1,7 +1,7 @@
 //! How long, and on which processor, the first process polls for the next stop of a program that it
 //! traces.
 
-use crate::kernel::thread::processor::ProcessorCompany;
+use crate::kernel::thread::processor::PinnedAffinity;
 
 /// Time for which the first process polls for the next stop of a program that it has just answered.
 ///
@@ -10,13 +10,13 @@ use crate::kernel::thread::processor::ProcessorCompany;
 /// without them (medians of five, in turns, at a load of 20 on 2 cores, 2026-11-30). Each poll
 /// yields the processor, and after some stops the commands of the lab have their turn.
 #[derive(Default)]
-pub(super) struct StopPatience {
+pub(super) struct StopPolling {
     answered: u32,
     looks: u32,
-    company: ProcessorCompany,
+    affinity: PinnedAffinity,
 }
 
-impl StopPatience {
+impl StopPolling {
     /// Polls after one stop, of about half a microsecond each.
     const LOOKS: u32 = 40;
 
@@ -35,7 +35,7 @@ impl StopPatience {
     /// 2026-11-30; 11 us of each are work).
     pub(super) fn renew(&mut self, id: i32) {
         if self.answered % (Self::MOST / 4) == Self::APART {
-            self.company.join(id);
+            self.affinity.pin_to(id);
         }
         self.answered += 1;
         self.looks = if self.answered < Self::MOST {
