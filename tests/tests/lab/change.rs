@@ -1,9 +1,11 @@
 //! A running lab changes: routes are found again, cables move, and growth may fail.
 
 use snowglobe::Lab;
+use snowglobe::dhcp::DhcpSpec;
+use snowglobe::dns::DnsSpec;
 use snowglobe::lab::{Inspection, Node};
 use snowglobe::prelude::*;
-use snowglobe::topology::{EndSpec, NodeId, StartCommand};
+use snowglobe::topology::{EndSpec, NodeId, StartCommand, Volume};
 
 use crate::{is_cut_off, reaches};
 
@@ -252,6 +254,54 @@ fn growth_that_fails_leaves_the_lab_as_it_was() -> TestResult {
     for ip in both(&lab[late]) {
         assert!(reaches(&lab[ids[2]], ip));
     }
+    Ok(())
+}
+
+/// A running node has its mounts, programs and servers from its start. A growth that would change
+/// them is refused, and does nothing.
+#[snowglobe::test]
+fn growth_cannot_change_what_a_running_node_has_from_its_start() -> TestResult {
+    let mut lab = shape::star(2).start()?;
+    let first = lab.nodes().next().ok_or("a node")?.id();
+    type Edit = fn(NodeSpec) -> NodeSpec;
+    let edits: [(Edit, &str); 6] = [
+        (|node| node.command("true"), "its commands cannot change"),
+        (
+            |node| node.volume("/srv", Volume::named("srv")),
+            "its mounts and volumes cannot change",
+        ),
+        (|node| node.rootfs("/"), "its root filesystem cannot change"),
+        (
+            |node| node.dns(DnsSpec::new()),
+            "it cannot begin or cease to have a name server",
+        ),
+        (
+            |node| node.dhcp(DhcpSpec::new()),
+            "its DHCP server cannot come, go or change",
+        ),
+        (
+            NodeSpec::faulty_clock,
+            "it cannot get or lose a clock with faults",
+        ),
+    ];
+    for (edit, part) in edits {
+        let refused = lab.grow(|topology| {
+            let late = topology.node("late");
+            topology.plug(
+                late,
+                topology.find_switch("lan").expect("a star has a switch"),
+            );
+            topology.edit_node(first, edit);
+        });
+        let error = refused.unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+        assert!(error.to_string().contains("node `n1` runs"), "{error}");
+        assert_eq!(lab.nodes().count(), 2);
+    }
+    // What follows the topology may change: a sysctl of the network does.
+    lab.grow(|topology| topology.edit_node(first, |node| node.sysctl("net.ipv4.ip_forward", 1)))?;
+    let forwards = lab[first].run(|| std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward"))?;
+    assert_eq!(forwards.trim(), "1");
     Ok(())
 }
 

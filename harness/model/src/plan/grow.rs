@@ -14,7 +14,7 @@ use crate::side::Side;
 use crate::topology::error::{Site, TopologyError};
 use crate::topology::id::{Endpoint, LinkId, Owner, SwitchId};
 use crate::topology::link::Engine;
-use crate::topology::problem::ChangeProblem;
+use crate::topology::problem::{ChangeProblem, NodePart};
 use crate::topology::value::Topology;
 
 impl Plan {
@@ -73,22 +73,12 @@ impl Plan {
             let site = Site::new(LinkId::new(index), "ends");
             return Err(TopologyError::one(site, problem));
         }
-        let mut nodes = self.nodes.iter().zip(&grown.nodes);
-        if let Some((node, _)) = nodes.find(|(a, b)| (&a.nat64, &a.clat) != (&b.nat64, &b.clat)) {
-            let problem = ChangeProblem::Translation {
-                node: node.name.clone(),
-            };
-            let site = Site::new(node.node, "network");
-            return Err(TopologyError::one(site, problem));
-        }
-        let mut nodes = self.nodes.iter().zip(&grown.nodes);
-        let server = |node: &NodePlan| node.dhcp6.is_some();
-        if let Some((node, _)) = nodes.find(|(a, b)| server(a) != server(b)) {
-            let problem = ChangeProblem::Dhcp6 {
-                node: node.name.clone(),
-            };
-            let site = Site::new(node.node, "dhcp6");
-            return Err(TopologyError::one(site, problem));
+        for (before, after) in self.nodes.iter().zip(&grown.nodes) {
+            if let Some(part) = changed_part(before, after) {
+                let site = Site::new(before.node, part.setting());
+                let node = before.name.clone();
+                return Err(TopologyError::one(site, ChangeProblem::Node { node, part }));
+            }
         }
         Ok(grown)
     }
@@ -119,6 +109,58 @@ impl Plan {
         });
         (cable, owners)
     }
+}
+
+/// Returns something that a running node cannot change, and that differs between two plans.
+fn changed_part(before: &NodePlan, after: &NodePlan) -> Option<NodePart> {
+    let NodePlan {
+        // These say which node it is, and where it is.
+        node: _,
+        name: _,
+        stack: _,
+        share_pid,
+        rootfs,
+        users,
+        faulty_clock,
+        mounts,
+        commands,
+        dns,
+        dhcp,
+        addresses,
+        dhcp6,
+        addresses_v6,
+        advertise,
+        autoconfigure,
+        nat64,
+        clat,
+        port_mapping,
+    } = before;
+    let sources = (addresses, addresses_v6, autoconfigure);
+    let sources_after = (&after.addresses, &after.addresses_v6, &after.autoconfigure);
+    let parts = [
+        (NodePart::Pids, *share_pid == after.share_pid),
+        (NodePart::Rootfs, *rootfs == after.rootfs),
+        (NodePart::Users, *users == after.users),
+        (NodePart::Clock, *faulty_clock == after.faulty_clock),
+        (NodePart::Mounts, *mounts == after.mounts),
+        (NodePart::Commands, *commands == after.commands),
+        (
+            NodePart::Translation,
+            (nat64, clat) == (&after.nat64, &after.clat),
+        ),
+        (NodePart::Dhcp, *dhcp == after.dhcp),
+        (NodePart::AddressSource, sources == sources_after),
+        (NodePart::PortMapping, *port_mapping == after.port_mapping),
+        // What these servers serve follows the plan.
+        (NodePart::Dns, dns.is_some() == after.dns.is_some()),
+        (NodePart::Dhcp6, dhcp6.is_some() == after.dhcp6.is_some()),
+        (
+            NodePart::Advertise,
+            advertise.is_some() == after.advertise.is_some(),
+        ),
+    ];
+    let mut parts = parts.into_iter();
+    parts.find(|(_, is_same)| !is_same).map(|(part, _)| part)
 }
 
 impl Topology {

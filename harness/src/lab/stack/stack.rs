@@ -190,7 +190,17 @@ impl Stack {
     pub(crate) fn refresh(&self, plan: &StackPlan) {
         *self.primary.write() = plan.primary().collect();
         *self.asking.write() = asking(plan);
-        *self.own.write() = plan.own.clone();
+        let StackPlan {
+            owner: _,
+            hostname: _,
+            own_hosts: _,
+            near_names: _,
+            // How a node gets its addresses cannot change while the node runs.
+            autoconfigures: _,
+            own,
+            interfaces: _, // `asking` and `primary`
+        } = plan;
+        *self.own.write() = own.clone();
     }
 
     /// Returns what the stack is to have that belongs to none of its interfaces.

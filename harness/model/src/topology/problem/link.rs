@@ -199,18 +199,73 @@ impl fmt::Display for LinkProblem {
 pub(crate) enum ChangeProblem {
     /// A running lab has the link.
     Link { link: String },
-    /// A running node has a NAT64 or a client of 464XLAT, or is to get one.
-    Translation { node: String },
-    /// A running node has a DHCPv6 server, or is to get one.
-    Dhcp6 { node: String },
+    /// A running node has something that is to become another thing, to come or to go.
+    Node { node: String, part: NodePart },
+}
+
+/// A part of a node that cannot change while the node runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NodePart {
+    Pids,
+    Rootfs,
+    Users,
+    Clock,
+    Mounts,
+    Commands,
+    Translation,
+    Dhcp,
+    AddressSource,
+    PortMapping,
+    Dns,
+    Dhcp6,
+    Advertise,
+}
+
+impl NodePart {
+    /// Returns the setting of the node in a topology's text.
+    pub(crate) fn setting(self) -> &'static str {
+        match self {
+            Self::Pids => "share_pid",
+            Self::Rootfs => "rootfs",
+            Self::Users => "users",
+            Self::Clock => "faulty_clock",
+            Self::Mounts => "mounts",
+            Self::Commands => "commands",
+            Self::Translation => "network",
+            Self::Dhcp => "dhcp",
+            Self::AddressSource => "addresses",
+            Self::PortMapping => "port_mapping",
+            Self::Dns => "dns",
+            Self::Dhcp6 => "dhcp6",
+            Self::Advertise => "advertise",
+        }
+    }
+}
+
+impl fmt::Display for NodePart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pids => "its PID namespace cannot change",
+            Self::Rootfs => "its root filesystem cannot change",
+            Self::Users => "its user ids cannot change",
+            Self::Clock => "it cannot get or lose a clock with faults",
+            Self::Mounts => "its mounts and volumes cannot change",
+            Self::Commands => "its commands cannot change",
+            Self::Translation => "its NAT64 and its client of 464XLAT cannot change",
+            Self::Dhcp => "its DHCP server cannot come, go or change",
+            Self::AddressSource => "the source of its addresses cannot change",
+            Self::PortMapping => "its protocols of port mapping cannot change",
+            Self::Dns => "it cannot begin or cease to have a name server",
+            Self::Dhcp6 => "it cannot begin or cease to have a DHCPv6 server",
+            Self::Advertise => "it cannot begin or cease to advertise itself as a router",
+        })
+    }
 }
 
 impl NounProblem for ChangeProblem {
     fn kind(&self) -> TopologyErrorKind {
         match self {
-            Self::Link { .. } | Self::Translation { .. } | Self::Dhcp6 { .. } => {
-                TopologyErrorKind::InUse
-            }
+            Self::Link { .. } | Self::Node { .. } => TopologyErrorKind::InUse,
         }
     }
 }
@@ -222,15 +277,9 @@ impl fmt::Display for ChangeProblem {
                 f,
                 "link `{link}` is in use and cannot change; add another link beside it"
             ),
-            Self::Translation { node } => write!(
+            Self::Node { node, part } => write!(
                 f,
-                "node `{node}` runs, and its NAT64 and its client of 464XLAT cannot change; start \
-                 another lab with other ones"
-            ),
-            Self::Dhcp6 { node } => write!(
-                f,
-                "node `{node}` runs, and cannot begin or cease to have a DHCPv6 server; start \
-                 another lab"
+                "node `{node}` runs, and {part}; start another lab, or add another node beside it"
             ),
         }
     }

@@ -48,7 +48,7 @@ pub(crate) use document::{DocumentProblem, ReadFailure};
 use kind::NounProblem;
 pub use kind::TopologyErrorKind;
 pub(crate) use lease::LeaseProblem;
-pub(crate) use link::{ChangeProblem, LinkProblem};
+pub(crate) use link::{ChangeProblem, LinkProblem, NodePart};
 pub(crate) use name::NameProblem;
 pub(crate) use part::{LinkEnd, LinkLabel, NamedPart, PartKind};
 pub(crate) use prefix::{AdvertiseProblem, DelegationProblem};
