@@ -126,8 +126,8 @@ pub(crate) fn print(text: &str) {
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
-/// Reads the words after the name of a command. Where they ask for the help or are wrong, says so
-/// and returns the code with which this process ends; `wrong` is the one for wrong words.
+/// Reads the words after the name of a command. If they ask for the help or are wrong, prints
+/// the help or the error, and returns the exit code; `wrong` is the exit code for wrong words.
 pub(crate) fn read<T: Default>(
     name: &str,
     line: &CommandLine<T>,

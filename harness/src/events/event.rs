@@ -206,17 +206,27 @@ pub enum EventKind {
     Note(String),
 }
 
+/// Place where an event is shown to people who do not read the journal.
+pub(super) enum ShownIn {
+    /// The runner shows the event beside the verdict of the trial.
+    Verdict,
+    /// The event is a line in the output of the trial.
+    Output,
+    /// Only readers of the journal learn of the event.
+    JournalOnly,
+}
+
 impl EventKind {
-    /// Returns whether the runner shows the event beside the verdict of the trial.
-    pub(super) fn is_for_the_verdict(&self) -> bool {
+    /// Returns where the event is shown besides the journal.
+    pub(super) fn shown_in(&self) -> ShownIn {
         match self {
             Self::HostStarved { .. }
             | Self::FellBack { .. }
             | Self::PartitionLate { .. }
             | Self::CaptureKept { .. }
-            | Self::CaptureFailed { .. } => true,
-            Self::CarrierChanged { .. }
-            | Self::FaultBegan { .. }
+            | Self::CaptureFailed { .. } => ShownIn::Verdict,
+            Self::CarrierChanged { .. } | Self::ServiceFailed { .. } => ShownIn::Output,
+            Self::FaultBegan { .. }
             | Self::FaultEnded { .. }
             | Self::FaultSkipped { .. }
             | Self::ProcessStarted { .. }
@@ -225,11 +235,10 @@ impl EventKind {
             | Self::DiskLost { .. }
             | Self::PacketRuled { .. }
             | Self::FirewallDropped { .. }
-            | Self::ServiceFailed { .. }
             | Self::Leased { .. }
             | Self::LeasedV6 { .. }
             | Self::Delegated { .. }
-            | Self::Note(_) => false,
+            | Self::Note(_) => ShownIn::JournalOnly,
         }
     }
 }

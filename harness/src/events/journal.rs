@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use super::clock::since_start;
-use super::event::{Event, EventKind, FaultId};
+use super::event::{Event, EventKind, FaultId, ShownIn};
 use super::forbidden::ForbiddenTexts;
 use super::recorded;
 use crate::kernel::sync::{Lock, Notifier};
@@ -76,10 +76,12 @@ fn keep_note(text: &str) {
 
 /// Shows an event to those who do not read journals: beside the verdict, or in the trial's output.
 fn tell(kind: &EventKind) {
-    if kind.is_for_the_verdict() {
-        running::note(&kind.to_string());
-    } else if let EventKind::CarrierChanged { .. } | EventKind::ServiceFailed { .. } = kind {
-        eprintln!("{kind}");
+    match kind.shown_in() {
+        ShownIn::Verdict => {
+            running::note(&kind.to_string());
+        }
+        ShownIn::Output => eprintln!("{kind}"),
+        ShownIn::JournalOnly => {}
     }
 }
 

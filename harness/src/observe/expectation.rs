@@ -37,7 +37,7 @@ impl Expectation {
     /// # Errors
     /// No packet can ever match.
     pub(crate) fn new(book: &Arc<RuleBook>, matching: Match) -> Result<Self> {
-        // A rule that lets packets pass: rules see every packet, whatever other rules decide.
+        // The rule lets packets pass, and so sees every packet, whatever other rules decide.
         Ok(Self {
             rule: book.add(matching, Verdict::Pass)?,
             book: Arc::clone(book),

@@ -1,7 +1,7 @@
 //! Packets as values: rules about them, expectations of them, recordings and captures.
 //!
-//! A link with an impairment is carried by a userspace wire, which can be told what to do with
-//! single packets. A [`Match`] says which packets, a [`Verdict`] what becomes of them, and the
+//! A link with a rule is carried by a userspace wire, which can be told what to do with single
+//! packets. A [`Match`] says which packets, a [`Verdict`] what becomes of them, and the
 //! [`RuleGuard`] what has come of it:
 //!
 //! ```no_run

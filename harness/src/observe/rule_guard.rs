@@ -49,8 +49,8 @@ impl RuleGuard {
         })
     }
 
-    /// Returns how many packets the rule has decided about. A packet that an older rule had
-    /// already decided about is not among them.
+    /// Returns how many packets the rule has picked. A packet about which an older rule has decided
+    /// is not among them, unless the verdict of this rule is [`Verdict::Pass`].
     pub fn hits(&self) -> u64 {
         self.rule.state().hits
     }

@@ -21,7 +21,7 @@ use crate::model::packet::{FrameEvent, FrameFate, FrameSource, Listener};
 
 /// An interface to sniff, and the listener who is told of its frames.
 pub(crate) struct SniffedInterface {
-    /// Name of what the frames are said to be seen on.
+    /// Name of the link or interface that listeners are told.
     pub(crate) link: Arc<str>,
     /// Direction of frames that leave by the interface. Frames that arrive go in the other one.
     pub(crate) outgoing: Direction,

@@ -36,8 +36,8 @@ impl Conclusion {
         self.code() != 0
     }
 
-    /// Returns 0, or 101 if a trial failed, or 75 if none failed and one is inconclusive, or 128
-    /// and the number of the signal that ended the run.
+    /// Returns 128 and the number of the signal that ended the run, or else 101 if a trial failed,
+    /// or else 75 if a trial is inconclusive, or else 0.
     ///
     /// libtest too exits with 101, the code of a panic. 128 and a signal is what a shell reports.
     pub fn exit_code(&self) -> ExitCode {

@@ -27,7 +27,7 @@ pub(crate) fn print(args: &Arguments, trials: &[Trial]) -> Result<(), RunError> 
     write("the list", &text)
 }
 
-/// Writes `text`, which is `what`, to stdout.
+/// Writes `text` to stdout; `what` names the text in an error.
 ///
 /// # Errors
 /// Fails if stdout refuses the text, as on a full disk. A reader that has seen enough and gone

@@ -284,10 +284,10 @@ fn plan(args: &Arguments, trials: &[Trial]) -> RunPlan {
     }
 }
 
-/// Returns whether another harness shows what this process writes, so that nobody has asked for the
-/// output of runs to go straight through: of several runs, only one's is wanted.
+/// Returns whether another program prints what this process writes: the format is for a harness, or
+/// nextest runs each test in a process of its own. Of several runs, it wants the output of one.
 fn is_under_another_harness(args: &Arguments) -> bool {
-    args.format == Some(Format::Failures) || nextest::runs_one_test_a_process()
+    args.format.is_some_and(Format::is_for_a_harness) || nextest::runs_one_test_a_process()
 }
 
 /// Returns the result of a trial if it is known without running the trial.

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
+use super::args::settings;
 use super::conclusion::Conclusion;
 use super::report::{FinishedTrial, Printer, RunStart};
 use super::result::TrialResult;
@@ -95,7 +96,8 @@ fn run_in_a_process(trial: &Trial, plan: &RunPlan) -> (TrialResult, String) {
             "--quiet",
             "--nocapture",
         ])
-        .args(["--seed", &plan.run_seed.to_string()]);
+        .args(["--seed", &plan.run_seed.to_string()])
+        .envs(settings());
     let output = if plan.capture {
         command.output()
     } else {

@@ -5,8 +5,8 @@ use super::running;
 
 /// Returns the seed of the running trial: the source of every random choice that the trial makes.
 ///
-/// Derived from the run's seed and the trial's name, or as the trial's options say. A failure
-/// prints it, and a line that runs the trial again with the same.
+/// The seed is derived from the run's seed and the trial's name, or set by the trial's options. A
+/// failure prints the seed, and a line that runs the trial again with the same seed.
 ///
 /// # Panics
 /// The caller is outside of a trial, where there is no seed.

@@ -34,7 +34,7 @@ pub struct Options {
     pub(crate) group: Option<&'static str>,
     pub(crate) allow_panics: bool,
     pub(crate) nested: bool,
-    /// User as whom the trial runs, unless the run says so.
+    /// User as whom the trial runs. Without one, the trial runs as the user of the run, or as root.
     pub(crate) user: Option<TestUser>,
     pub(crate) private_home: bool,
     /// On a starved machine the trial is inconclusive.

@@ -120,13 +120,16 @@ pub(crate) fn tell_of_death(mut sentence: String) {
     }
 }
 
+/// Number of sentences that are kept for a trial that fails.
+const CIRCUMSTANCES_KEPT: usize = 8;
+
 /// Sentences about what is normal in a trial that passes, and may be why a trial has failed.
 static CIRCUMSTANCES: Lock<Vec<String>> = Lock::new(Vec::new());
 
 /// Shows `sentence` beside the verdict if the trial fails.
 pub(crate) fn note_if_failed(sentence: String) {
     let mut circumstances = CIRCUMSTANCES.lock();
-    if circumstances.len() < DEATHS {
+    if circumstances.len() < CIRCUMSTANCES_KEPT {
         circumstances.push(sentence);
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct WireDirection {
     queue: DeliveryQueue,
     /// Packets that rules hold, in the order in which they came, with their virtio-net headers.
     held: Vec<(RuleId, Vec<u8>)>,
-    /// Number of cuts that nobody has mended.
+    /// Number of cuts that nobody has healed.
     cuts: u32,
     lateness: LatenessHistogram,
     /// Packets that are being delivered: memory that is used again for each batch.
@@ -78,7 +78,7 @@ impl WireDirection {
         self.cuts += 1;
     }
 
-    /// Mends one cut.
+    /// Heals one cut.
     pub(super) fn heal(&mut self) {
         self.cuts = self.cuts.saturating_sub(1);
     }
@@ -191,8 +191,9 @@ impl WireDirection {
         });
     }
 
-    /// Has the NAT translate the packets that are being delivered, and returns whether there is a
-    /// NAT. Listeners are told of the packets as they were on the link.
+    /// Lets the NAT translate the packets that are being delivered, and returns whether there is a
+    /// NAT. Listeners are told of the packets as they were on the link, and of their delivery
+    /// before the send: a packet that the receiver then refuses was told of as delivered.
     fn translate_batch(&mut self, observers: &Observers, now: u64) -> bool {
         let Some(place) = &self.nat else { return false };
         let (channel, answers, direction) = (&mut self.channel, &mut self.answers, self.direction);
@@ -357,16 +358,16 @@ impl WireDirection {
         }
     }
 
-    /// Sends a frame that a rule has made, undelayed and unjudged.
+    /// Sends a frame that a rule or a NAT has made, as `maker` says, undelayed and unjudged.
     pub(super) fn send(
         &mut self,
         observers: &Observers,
         pool: &mut PacketPool,
-        frame: &[u8],
+        (frame, maker): (&[u8], &'static str),
         now: u64,
     ) {
         self.channel.keep_back(frame.len());
-        let remark = Some(&"sent by a rule" as &dyn Display);
+        let remark = Some(&maker as &dyn Display);
         self.notify(observers, now, frame, FrameFate::Entered, remark);
         // An empty virtio-net header says that the frame is one packet with a whole checksum.
         let mut bytes = pool.copy(&[0; VNET_HEADER]);
@@ -410,7 +411,7 @@ impl WireDirection {
     }
 
     fn send_batch(&mut self, observers: &Observers, to: &WirePort, now: u64) {
-        // Who was told of the frame from outside is not told of the translated one.
+        // Listeners that were told of the frame on the link are not told of the translated one.
         let is_told = self.translate_batch(observers, now);
         let mut frames = [&[][..]; BATCH];
         for (frame, packet) in frames.iter_mut().zip(&self.batch) {

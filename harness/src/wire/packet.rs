@@ -31,7 +31,7 @@ impl PacketInFlight {
 /// Changes that chance or a rule has made to a packet, beside delaying it.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Alterations {
-    /// Whether the packet is the second copy of another one.
+    /// Whether the packet is a copy that chance or a rule has made.
     pub(super) is_copy: bool,
     /// Index of the frame's byte in which a bit was flipped.
     pub(super) flipped: Option<usize>,

@@ -26,8 +26,8 @@ impl UplinkTranslators {
         self.v4.is_none() && self.v6.is_none()
     }
 
-    /// Reads what a burst of packets from the router, or for it, will need of the memory, all at
-    /// once.
+    /// Prefetches the memory that the translation of these packets will read. `from_router` says
+    /// whether the router has sent the packets.
     pub(super) fn fetch<'f>(&self, from_router: bool, packets: impl Iterator<Item = &'f [u8]>) {
         let Some(v4) = &self.v4 else { return };
         let frames = packets.filter_map(|whole| whole.get(VNET_HEADER..));

@@ -151,7 +151,7 @@ impl Wire {
     fn send_answers(&mut self, pool: &mut PacketPool, now: u64) {
         let [leaving, arriving] = &mut self.directions;
         for frame in arriving.take_answers() {
-            leaving.send(&self.observers, pool, &frame, now);
+            leaving.send(&self.observers, pool, (&frame, "answered by the NAT"), now);
         }
     }
 
@@ -169,7 +169,7 @@ impl Wire {
                 }
                 Order::Send { direction, frame } => {
                     let direction = &mut self.directions[direction.index()];
-                    direction.send(&self.observers, pool, &frame, now);
+                    direction.send(&self.observers, pool, (&frame, "sent by a rule"), now);
                 }
             }
         }

@@ -37,7 +37,7 @@ impl WireHandle {
         let rules = RuleBook::new(&spec.name, crate::events::clock().start());
         let wire = Wire::new(&spec, ports, Arc::clone(&rules));
         let (worker, index) = worker_pool::add_wire(wire)?;
-        // A rule that were added before this would not wake the worker. None can be: nobody else
+        // A rule that was added before this would not wake the worker. None can be: nobody else
         // has the book yet.
         let waker = worker.clone();
         rules.set_waker(move || waker.send(WorkerRequest::CarryOutOrders(index)));
@@ -78,7 +78,7 @@ impl WireHandle {
         self.ask(move |wire, _| wire.direction_mut(direction).cut());
     }
 
-    /// Mends one cut.
+    /// Heals one cut.
     pub(crate) fn heal(&self, direction: Direction) {
         self.ask(move |wire, _| wire.direction_mut(direction).heal());
     }

@@ -47,7 +47,7 @@ pub(super) struct WireWorker {
     alarms: BinaryHeap<Reverse<(u64, usize)>>,
     inbox: Inbox,
     pool: PacketPool,
-    /// Nanoseconds that a wait typically ends too late.
+    /// Nanoseconds by which a wait typically ends too late.
     lag: u64,
 }
 
@@ -65,7 +65,7 @@ struct CarriedWire {
 const PATH: u64 = 10_000;
 
 /// Longest time that a wake-up at the ends is taken to last, in nanoseconds. On a busy machine
-/// the own lag grows beyond that, and packets would come out much too early.
+/// this worker's lag grows beyond that, and packets would come out much too early.
 const LONGEST_WAKE: u64 = 50_000;
 
 /// Last part of a wait that is busy-waited for, if the wire spins, in nanoseconds. The sleep
@@ -73,7 +73,7 @@ const LONGEST_WAKE: u64 = 50_000;
 /// included (measured for this project, 2026-08).
 const SPIN: u64 = 100_000;
 
-/// Number of frames at once that is taken for the beginning of many.
+/// Number of frames in one read after which more frames are expected at once.
 const MANY: usize = 8;
 
 /// Time for which frames that come fast are left to gather, in nanoseconds.

@@ -25,7 +25,7 @@ impl WorkerSender {
     /// Sends a request. If the worker has ended, the request is dropped with the channel for its
     /// answer, so that whoever waits for the answer finds that channel closed.
     pub(super) fn send(&self, request: WorkerRequest) {
-        // The request goes first: a worker that were woken before it would sleep again.
+        // The request goes first: a worker that was woken before it would sleep again.
         if self.requests.send(request).is_ok() {
             self.poller.wake();
         }

@@ -271,3 +271,17 @@ fn the_lines_are_those_of_libtest_mimic() {
         assert_eq!(lines[0], lines[1], "{}", run.stdout);
     }
 }
+
+/// Within a trial, each of several trials runs in a process of its own, which has the options of
+/// the run.
+#[snowglobe::test]
+fn a_run_within_a_trial_passes_its_options_on() {
+    let trials = ["samples::panics", "samples::passes"];
+    let options = ["--time-scale", "3", "--include-ignored", "--exact"];
+    let run = run(&[&options[..], &trials].concat());
+    assert_eq!(run.code, Some(101), "{run:#?}");
+    assert!(run.stdout.contains("1 passed; 1 failed"), "{run:#?}");
+    // The process of the trial prints a line to copy, and so does this run.
+    let lines = run.stdout.matches("SNOWGLOBE_TIME_SCALE=3").count();
+    assert_eq!(lines, 2, "{run:#?}");
+}

@@ -81,8 +81,8 @@ pub(super) fn files(project: &Project, named: &[PathBuf]) -> Result<Vec<SourceFi
     paths.into_iter().map(read).collect()
 }
 
-/// Returns the folder with the modules of a target whose file has a folder of its own: beside a
-/// file in the folder of the package lies everything.
+/// Returns the folder with the modules of a target, unless it is the folder of the package, which
+/// has the files of other targets as well.
 fn modules_of<'a>(project: &Project, file: &'a Path) -> Option<&'a Path> {
     let folder = file.parent()?;
     let is_own = folder != project.package && folder.starts_with(&project.package);

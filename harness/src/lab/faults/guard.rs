@@ -21,7 +21,7 @@ pub struct FaultGuard {
     fault: Fault,
     id: FaultId,
     journal: Arc<Journal>,
-    /// Function that takes the fault away; none once that was tried.
+    /// The value that takes the fault away; none once that was tried.
     healing: Option<Box<dyn Healing>>,
 }
 
@@ -85,7 +85,7 @@ impl FaultGuard {
 impl Drop for FaultGuard {
     fn drop(&mut self) {
         if is_fork() {
-            // The fault is that of the test.
+            // This process is a fork: the fault belongs to the process of the test.
             std::mem::forget(self.healing.take());
             return;
         }

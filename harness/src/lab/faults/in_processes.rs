@@ -11,7 +11,7 @@ use crate::lab::error::{LabError, Result};
 use crate::lab::faults::guard::{FaultThread, Healing};
 use crate::lab::node::node::Node;
 use crate::lab::process::lowered::LimitFault;
-use crate::lab::process::running::{LAST_WORDS, Running};
+use crate::lab::process::running::{Running, SETTLE_LIMIT};
 use crate::lab::unfit::{UnfitNode, UnfitProgram};
 use crate::trial::time_scale::stretched;
 
@@ -53,7 +53,7 @@ impl Killed {
             // is waited for long: until then it has its ports, which the next one of its name
             // needs, and another fault would kill it, and start it, once more. After a wait of
             // 1 s, a program found its port in use at a load of 100 on 2 cores (seen 2026-11-30).
-            let _ = running.ended_by(Some(Instant::now() + stretched(10 * LAST_WORDS)));
+            let _ = running.ended_by(Some(Instant::now() + stretched(10 * SETTLE_LIMIT)));
         }
         Ok(Self {
             node: Arc::clone(node),

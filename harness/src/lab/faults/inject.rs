@@ -47,6 +47,7 @@ impl LabView {
         // Roles are looked up first, so that the event and the guard name nodes.
         let mut fault = self.resolve_roles(fault)?;
         // The event is recorded once the fault is in force: a fault that was refused has not begun.
+        // Only a restart is recorded before, and its event stays if the restart fails.
         let healing: Box<dyn Healing> = match &fault {
             Fault::Cut { link, direction } => {
                 let directions: &[Direction] = match direction {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::kernel::process::signal::Signal;
 use crate::kernel::procfs::process_table;
 use crate::lab::error::{LabError, Result};
-use crate::lab::process::running::{LAST_WORDS, Running};
+use crate::lab::process::running::{Running, SETTLE_LIMIT};
 use crate::lab::wait::wait_until;
 
 /// The holds of the processes of a node.
@@ -62,7 +62,7 @@ impl Running {
             return Ok(());
         };
         // A thread in a system call stops on its way out of the call.
-        wait_until(LAST_WORDS, || process_table::is_stopped_or_dead(pid))
+        wait_until(SETTLE_LIMIT, || process_table::is_stopped_or_dead(pid))
     }
 
     /// Lets a program go on that was held, unless somebody else holds it too.

@@ -11,7 +11,7 @@ use crate::kernel::sync::answer;
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::failure::FailureReason;
 use crate::lab::process::point::{PointArrival, spawn};
-use crate::lab::process::running::{LAST_WORDS, Running};
+use crate::lab::process::running::{Running, SETTLE_LIMIT};
 use crate::lab::unfit::UnfitProgram;
 use crate::trial::time_scale::stretched;
 
@@ -94,7 +94,7 @@ impl CallPoint {
 /// Follows a program until it stands at the call, and until the test lets it go on.
 fn follow(mut watch: CallWatch, label: &str, arrival: &PointArrival) {
     // A child that is about to execute a program may wait for a processor of a busy machine.
-    let limit = stretched(LAST_WORDS * 10);
+    let limit = stretched(SETTLE_LIMIT * 10);
     let mut looks = 0;
     let mut reached = false;
     loop {

@@ -15,7 +15,7 @@ use crate::lab::process::launch::read_both;
 use crate::lab::process::log::{Line, NotFound};
 use crate::lab::process::program::Output;
 use crate::lab::process::readiness::NeverReady;
-use crate::lab::process::running::{LAST_WORDS, Running};
+use crate::lab::process::running::{Running, SETTLE_LIMIT};
 use crate::lab::stack::listening::ServerSocket;
 use crate::lab::stack::stack::Stack;
 use crate::lab::unfit::{EndedBefore, Remains, UnfitProgram};
@@ -384,7 +384,7 @@ impl Process {
 
     fn died(&self, before: EndedBefore) -> LabError {
         self.running.expect();
-        let deadline = Instant::now() + stretched(LAST_WORDS);
+        let deadline = Instant::now() + stretched(SETTLE_LIMIT);
         // The outputs are closed a moment before the end is reported.
         let how = self.running.ended_by(Some(deadline)).map(ExitKind::from);
         let reason = UnfitProgram::Ended {

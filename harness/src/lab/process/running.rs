@@ -30,8 +30,9 @@ use crate::topology::StartCommand;
 use crate::trial::running as trial;
 use crate::trial::time_scale::stretched;
 
-/// Time for reading what a program wrote last, after its end.
-pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Time for what follows a signal or an end: the last output, the report of the end, stopped
+/// threads.
+pub(crate) const SETTLE_LIMIT: Duration = Duration::from_secs(1);
 
 /// A program that was started in a node.
 #[derive(Debug)]
@@ -212,7 +213,7 @@ impl Running {
     pub(crate) fn last_lines(&self) -> String {
         if self.ended().is_some() {
             self.log
-                .wait_for_end(Instant::now() + stretched(LAST_WORDS));
+                .wait_for_end(Instant::now() + stretched(SETTLE_LIMIT));
         }
         self.log.tail()
     }
@@ -315,7 +316,9 @@ impl Running {
     /// program's own end (kernel/exit.c, do_exit).
     fn ended_or_ending(&self) -> Option<ExitStatus> {
         match self.ended() {
-            None if self.is_ending() => self.ended_by(Some(Instant::now() + stretched(LAST_WORDS))),
+            None if self.is_ending() => {
+                self.ended_by(Some(Instant::now() + stretched(SETTLE_LIMIT)))
+            }
             ended => ended,
         }
     }

@@ -138,11 +138,6 @@ impl Arguments {
     {
         let mut args = Arguments::default();
         let given = COMMAND_LINE.parse_into(&mut args, words).map_err(wrong)?;
-        if args.ignored && args.include_ignored {
-            return Err(usage(
-                "--ignored and --include-ignored exclude each other: give one of them",
-            ));
-        }
         args.check_exclusions()?;
         Ok((args, given))
     }
@@ -157,14 +152,19 @@ impl Arguments {
             .read_environment(self, given, &get)
             .map_err(wrong)?;
         for variable in [CORE, REQUIRE] {
-            // Whoever acts by the variable reads it once more.
+            // The code that acts by a variable reads that variable by itself.
             is_on(variable, &get).map_err(wrong)?;
         }
         self.check_exclusions()
     }
 
-    /// Refuses options that run a trial several times and mean different things by that.
+    /// Refuses options that exclude each other, and `--shrink` without the feature `toml`.
     fn check_exclusions(&self) -> Result<(), RunError> {
+        if self.ignored && self.include_ignored {
+            return Err(usage(
+                "--ignored and --include-ignored exclude each other: give one of them",
+            ));
+        }
         let given: Vec<&str> = [
             (self.stress.is_some(), "--stress (SNOWGLOBE_STRESS)"),
             (self.runs.is_some(), "--runs (SNOWGLOBE_RUNS)"),

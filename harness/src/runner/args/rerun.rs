@@ -26,7 +26,7 @@ pub(super) const USER: &str = "SNOWGLOBE_USER";
 static SETTINGS: Lock<Vec<(&'static str, String)>> = Lock::new(Vec::new());
 
 /// Keeps the settings of this run on which the verdict of a trial can depend, for other runs of the
-/// trial. Lines to copy are made where nobody has the arguments.
+/// trial. The code that prints lines to copy has no arguments.
 pub(crate) fn keep_settings(
     timeout: Option<Duration>,
     user: Option<&str>,

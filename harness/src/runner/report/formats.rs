@@ -1,4 +1,4 @@
-//! The table of formats: the one place that knows all of them. Their enum is in `options`.
+//! The table of formats: the name and the reporter of each. The enum `Format` is in `options`.
 
 use super::failures::Failures;
 use super::json::Json;

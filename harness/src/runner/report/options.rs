@@ -26,6 +26,14 @@ impl Format {
             Format::Pretty | Format::Terse | Format::Failures => false,
         }
     }
+
+    /// Returns whether another harness prints what is written in the format.
+    pub(crate) fn is_for_a_harness(self) -> bool {
+        match self {
+            Format::Failures => true,
+            Format::Pretty | Format::Terse | Format::Json | Format::Junit => false,
+        }
+    }
 }
 
 /// Choice of whether the output is coloured.

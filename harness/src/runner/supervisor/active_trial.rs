@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::captured_output::CapturedOutput;
 use super::reports::{ReceivedReports, Stopped};
-use super::zygote_pool::IdleZygote;
+use super::zygote_pool::ZygoteChannel;
 use crate::kernel::message_channel::MessageChannel;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::trial::{InitRequest, TrialReport};
@@ -83,7 +83,7 @@ pub(crate) struct EndedTrial {
     pub(crate) output: CapturedOutput,
     pub(crate) reports: ReceivedReports,
     /// Zygote of the trial, if it can run another one.
-    pub(crate) zygote: Option<IdleZygote>,
+    pub(crate) zygote: Option<ZygoteChannel>,
 }
 
 impl ActiveTrial {
@@ -93,7 +93,7 @@ impl ActiveTrial {
         seeds: TrialSeeds,
         limit: Duration,
         waited_before: Option<Duration>,
-        zygote: IdleZygote,
+        zygote: ZygoteChannel,
     ) -> Self {
         let started = Instant::now();
         let (channel, output) = zygote.into_parts();
@@ -255,7 +255,7 @@ impl ActiveTrial {
             waited_before: self.waited_before,
             output: self.captured,
             reports: self.reports,
-            zygote: is_good.then(|| IdleZygote::new(self.channel, output)),
+            zygote: is_good.then(|| ZygoteChannel::new(self.channel, output)),
         }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) enum Rounds {
     FixedSeed,
     /// The trial runs twice with one seed, and the two runs are compared.
     Twice,
-    /// The trial runs until that is reached, to find out how often it fails.
+    /// The trial runs until this length is reached, to find out how often the trial fails.
     Stress(Stress),
 }
 
@@ -106,12 +106,12 @@ struct CopiesOfTrial<'a> {
     /// The first copy that failed, or else the first one without a verdict, or else the last one
     /// that passed.
     shown: Option<FinishedTrial<'a>>,
-    /// Time that all copies took together, one beside the other.
+    /// Time from the begin of the run to the end of the last copy.
     taken: Duration,
 }
 
 impl<'a> Copies<'a> {
-    /// Makes the book of trials of which none has begun.
+    /// Makes the copies of trials of which none has begun.
     pub(crate) fn new(rounds: &[Rounds]) -> Self {
         Self {
             begin: Instant::now(),
@@ -128,7 +128,7 @@ impl<'a> Copies<'a> {
             && match copies.rounds {
                 Rounds::Seeds(runs) => copies.begun < runs,
                 Rounds::FixedSeed => copies.begun == 0,
-                // Whether they failed is known to the comparison alone, and not to the rate.
+                // Whether the two runs failed is known to the comparison, and not to the rate.
                 Rounds::Twice => copies.running == 0 && copies.begun < 2,
                 Rounds::Stress(length) => length.wants_more(copies.begun, self.begin),
             }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use crate::model::starved::{Starved, waited};
 use crate::runner::result::TrialResult;
 
-/// Reads of the kernel's count, at most so often: a trial costs about a millisecond, and a read
-/// some microseconds.
-const AT_MOST_EACH: Duration = Duration::from_millis(20);
+/// Shortest time between two reads of the kernel's count. A trial takes about a millisecond, and a
+/// read some microseconds.
+const READ_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The kernel's count, as it was read last.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ impl Pressure {
     pub(crate) fn waited(&mut self) -> Option<Duration> {
         let now = Instant::now();
         match self.last {
-            Some((at, waited)) if now - at < AT_MOST_EACH => waited,
+            Some((at, waited)) if now - at < READ_INTERVAL => waited,
             _ => {
                 let text = std::fs::read_to_string("/proc/pressure/cpu").ok();
                 let waited = text.as_deref().and_then(waited);

@@ -36,7 +36,7 @@ pub(crate) struct ReceivedReports {
     description: Option<String>,
     /// A thread of the body's process has overflowed its stack.
     has_overflowed: bool,
-    /// The body has written to its stderr where it stands.
+    /// The body has written a backtrace to its stderr.
     is_traced: bool,
     /// Remarks to show beside the result.
     notes: Vec<String>,
@@ -171,7 +171,7 @@ impl ReceivedReports {
     /// Returns the result that follows from all reports.
     pub(crate) fn result(&self) -> TrialResult {
         let mut result = self.result_without_deaths();
-        // A body that has come to its end tells them itself.
+        // A body that has come to its end tells of the deaths by itself.
         if let (TrialResult::Failed(failure), None) = (&mut result, &self.finish) {
             failure.complaints = self.deaths.join("\n");
         }

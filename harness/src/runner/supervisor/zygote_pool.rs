@@ -36,7 +36,7 @@ pub(crate) struct NurseryHandle {
     /// Another descriptor of the channel to a resident, which has an end when nobody is left of the
     /// trial.
     end_of_trial: Option<MessageChannel>,
-    /// Whether the last trial has left nobody who has what it was given.
+    /// Whether no process is left that holds a descriptor of the last trial.
     left_nothing: Cell<bool>,
 }
 
@@ -60,12 +60,12 @@ impl NurseryHandle {
         }
     }
 
-    /// Notes whether the last trial has left nobody who has what it was given.
+    /// Notes whether no process is left that holds a descriptor of the last trial.
     pub(crate) fn note_left_nothing(&self, has_left_nothing: bool) {
         self.left_nothing.set(has_left_nothing);
     }
 
-    /// Ends the nursery after the last trial.
+    /// Ends the nursery after the last trial, unless a keeper owns the outer sandbox.
     pub(crate) fn end(&self) {
         if self.owner == OuterOwner::ThisStart {
             self.kill_all();
@@ -167,14 +167,14 @@ impl NurseryHandle {
     }
 }
 
-/// A zygote that waits for a trial.
-pub(crate) struct IdleZygote {
+/// The channel to a zygote, and the pipe from its trials.
+pub(crate) struct ZygoteChannel {
     channel: MessageChannel,
     /// Reading end of the pipe to which its last trial wrote, if the pipe can be used again.
     output: Option<File>,
 }
 
-impl IdleZygote {
+impl ZygoteChannel {
     pub(crate) fn new(channel: MessageChannel, output: Option<File>) -> Self {
         Self { channel, output }
     }
@@ -210,7 +210,7 @@ pub(crate) struct ZygotePool<'a> {
     /// None if no trial is to run.
     nurseries: &'a [NurseryHandle],
     /// Zygotes by slot. A slot has one from its first trial on, while the zygote is good and idle.
-    idle: Vec<Option<IdleZygote>>,
+    idle: Vec<Option<ZygoteChannel>>,
     /// The output of trials is captured.
     capture: bool,
 }
@@ -224,9 +224,9 @@ impl<'a> ZygotePool<'a> {
         capture: bool,
         first: Option<MessageChannel>,
     ) -> Self {
-        let mut idle: Vec<Option<IdleZygote>> = (0..slots).map(|_| None).collect();
+        let mut idle: Vec<Option<ZygoteChannel>> = (0..slots).map(|_| None).collect();
         if let Some((slot, channel)) = idle.first_mut().zip(first) {
-            *slot = Some(IdleZygote::new(channel, None));
+            *slot = Some(ZygoteChannel::new(channel, None));
         }
         Self {
             nurseries,
@@ -243,7 +243,7 @@ impl<'a> ZygotePool<'a> {
         &mut self,
         slot: usize,
         order: &ZygoteOrder,
-    ) -> crate::kernel::Result<IdleZygote> {
+    ) -> crate::kernel::Result<ZygoteChannel> {
         let order = order.encode();
         if let Some(mut zygote) = self.idle[slot].take()
             && zygote.send(&order, self.capture).is_ok()
@@ -252,7 +252,7 @@ impl<'a> ZygotePool<'a> {
         }
         let nursery = self.nursery_of(slot).ok_or(Errno::ESRCH)?;
         let (ours, theirs) = MessageChannel::pair()?;
-        let mut zygote = IdleZygote::new(ours, None);
+        let mut zygote = ZygoteChannel::new(ours, None);
         // The order is sent before the zygote exists, and waits in the channel: one wake-up less.
         zygote.send(&order, self.capture)?;
         nursery.spawn(slot, &theirs)?;
@@ -264,7 +264,7 @@ impl<'a> ZygotePool<'a> {
     pub(crate) fn put_back(
         &mut self,
         slot: usize,
-        zygote: Option<IdleZygote>,
+        zygote: Option<ZygoteChannel>,
         has_left_nothing: bool,
     ) {
         self.idle[slot] = zygote;

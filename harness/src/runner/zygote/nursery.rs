@@ -116,7 +116,7 @@ pub(super) fn prepare(is_program: bool) -> crate::kernel::Result<()> {
 /// leave one in the workspace.
 fn limit_core_files() -> crate::kernel::Result<()> {
     match is_on(CORE, |key| std::env::var_os(key)) {
-        // A test program has refused other values. `snowglobe exec`, which has not, keeps the file.
+        // A test program has refused other values at its start; `snowglobe exec` permits the file.
         Ok(true) | Err(_) => Ok(()),
         // Only the soft limit is set, so that a test can raise it again.
         Ok(false) => process::limits::forbid_core_files(),

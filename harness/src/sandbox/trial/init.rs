@@ -226,27 +226,37 @@ impl Init<'_> {
         let channel = self.channel.as_fd();
         let (signals, supervisor) = (self.signals.as_fd(), self.supervisor.as_fd());
         let node_requests = body.node_requests.borrow();
-        // The last four may be there or not. In place of one that is not there the init's own
-        // channel is watched once more, which does no harm.
-        let others = [
-            listening.then(|| self.reports.as_fd()),
-            node_requests.as_ref().map(AsFd::as_fd),
-            self.denials.as_ref().map(|watch| watch.fd.as_fd()),
-            self.keeper.map(AsFd::as_fd),
+        let reports = listening.then(|| self.reports.as_fd());
+        let nodes = node_requests.as_ref().map(AsFd::as_fd);
+        let denials = self.denials.as_ref().map(|watch| watch.fd.as_fd());
+        let keeper = self.keeper.map(AsFd::as_fd);
+        // In place of a descriptor that is not there, the init's own channel is watched once more,
+        // which does no harm.
+        let watched = [
+            channel,
+            signals,
+            supervisor,
+            reports.unwrap_or(channel),
+            nodes.unwrap_or(channel),
+            denials.unwrap_or(channel),
+            keeper.unwrap_or(channel),
         ];
-        let [reports, nodes, denials, keeper] = others.map(|other| other.unwrap_or(channel));
-        let fds = [
-            channel, signals, supervisor, reports, nodes, denials, keeper,
-        ];
-        let ready = poll::wait_readable(fds, None).unwrap_or_default();
-        let there = others.map(|other| other.is_some());
+        let [
+            asked,
+            signalled,
+            supervisor_gone,
+            reported,
+            wants_nodes,
+            asks_about_call,
+            keeper_gone,
+        ] = poll::wait_readable(watched, None).unwrap_or_default();
         Wakeup {
-            asked: ready[0],
-            signalled: ready[1],
-            orphaned: ready[2] || (there[3] && ready[6]),
-            reported: there[0] && ready[3],
-            wants_nodes: there[1] && ready[4],
-            asks_about_call: there[2] && ready[5],
+            asked,
+            signalled,
+            orphaned: supervisor_gone || (keeper.is_some() && keeper_gone),
+            reported: reports.is_some() && reported,
+            wants_nodes: nodes.is_some() && wants_nodes,
+            asks_about_call: denials.is_some() && asks_about_call,
         }
     }
 

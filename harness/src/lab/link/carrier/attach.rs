@@ -64,12 +64,12 @@ pub(crate) fn attach_ends(
         }
         Carrier::Netem => {
             let namespace = namespace.get()?;
-            inner_veths(ends, &namespace, LargestBatch::OnePacket)?;
+            inner_veths(ends, &namespace, LargestBatch::of(carrier))?;
             PendingCarrier::Netem(namespace)
         }
         Carrier::PacketSocket => {
             let namespace = namespace.get()?;
-            inner_veths(ends, &namespace, LargestBatch::Unlimited)?;
+            inner_veths(ends, &namespace, LargestBatch::of(carrier))?;
             PendingCarrier::PacketSocket(namespace)
         }
         Carrier::Veth | Carrier::Nobody => PendingCarrier::Veth,
@@ -92,6 +92,17 @@ pub(crate) fn record_carriers(
 }
 
 impl PendingCarrier {
+    /// Returns the carrier of a link that was plain, whose inner ends are there by now.
+    pub(crate) fn between_inner_ends(carrier: Carrier, namespace: Arc<OwnedFd>) -> Self {
+        match carrier {
+            Carrier::Netem => Self::Netem(namespace),
+            // A TAP device would be another interface in the node.
+            Carrier::Tap | Carrier::PacketSocket | Carrier::Veth | Carrier::Nobody => {
+                Self::PacketSocket(namespace)
+            }
+        }
+    }
+
     fn kind(&self) -> Carrier {
         match self {
             Self::Veth => Carrier::Veth,
@@ -186,13 +197,33 @@ fn tap_device(ends: &LinkEnds, side: Side) -> Result<TapDevice> {
 }
 
 /// The largest batch of packets that an end hands over in one piece.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 pub(crate) enum LargestBatch {
     /// netem delays, loses and counts what it is handed as one packet, so each packet must come
     /// alone (net/sched/sch_netem.c).
     OnePacket,
     /// A wire tells the packets of a batch apart by itself.
     Unlimited,
+}
+
+impl LargestBatch {
+    /// Returns the largest batch that a carrier between two inner ends can be handed.
+    pub(crate) fn of(carrier: Carrier) -> Self {
+        match carrier {
+            Carrier::Netem => Self::OnePacket,
+            Carrier::Tap | Carrier::PacketSocket | Carrier::Veth | Carrier::Nobody => {
+                Self::Unlimited
+            }
+        }
+    }
+
+    /// Adds the request that limits what a new device hands over.
+    pub(crate) fn limit(self, batch: &mut Batch, device: Device<'_>) {
+        match self {
+            Self::OnePacket => batch.set_gso_max_segments(device, 1),
+            Self::Unlimited => {}
+        }
+    }
 }
 
 /// Makes a veth pair from each end to the wire namespace, with the inner ends up.
@@ -226,10 +257,7 @@ pub(crate) fn inner_veth(
     };
     let mut batch = Batch::new();
     batch.add_veth(&Veth { near, far });
-    match largest {
-        LargestBatch::OnePacket => batch.set_gso_max_segments(near.device, 1),
-        LargestBatch::Unlimited => {}
-    }
+    largest.limit(&mut batch, near.device);
     if ends.is_port(side) {
         batch.disable_address_generation(near.device);
         batch.set_up(near.device);

@@ -53,8 +53,8 @@ impl LinkState {
         if let Some(restored) = restored {
             self.take_restored(restored, &made_again);
         }
-        // At a switch, only the port of a link that is down was set down again. The new carrier
-        // stands between the port and the node, which must see a pulled cable still.
+        // Where a link at a switch is down, `splice` has left its port down. The new carrier stands
+        // between the port and the node, so the node is told by itself.
         if self.down {
             self.carried.without_shortcut()?.set_node_lower_up(false)?;
         }
@@ -74,7 +74,8 @@ impl LinkState {
     }
 
     /// Chooses the interface that stays, where the interfaces of a plain link are in two nodes, and
-    /// reads what is to be there afterwards. The monitors of the other interface are off then.
+    /// reads what is to be there afterwards. The monitors of the link and of the other interface
+    /// are off then.
     fn choose_kept_side(&mut self) -> Result<Option<KeptSide>> {
         if self.carrier() != Carrier::Veth {
             return Ok(None);

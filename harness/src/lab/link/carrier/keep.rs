@@ -231,13 +231,7 @@ pub(crate) fn keep_one(
         settings,
         other: state,
     } = kept;
-    let largest = match carrier {
-        Carrier::Netem => LargestBatch::OnePacket,
-        // A TAP device would be another interface in the node.
-        Carrier::Tap | Carrier::PacketSocket | Carrier::Veth | Carrier::Nobody => {
-            LargestBatch::Unlimited
-        }
-    };
+    let largest = LargestBatch::of(carrier);
     let anew = kept.other();
     let explain = |e| ends.refused(anew, e);
     // 1. The kernel forgets the neighbours of an interface that loses its carrier, but for the
@@ -245,11 +239,9 @@ pub(crate) fn keep_one(
     let neighbours = KeptNeighbours::of(ends, kept)?;
     // 2. One end moves, and the other node sees its carrier go and come.
     move_inside(ends, &namespace, kept, &state)?;
-    if largest == LargestBatch::OnePacket {
-        let mut batch = Batch::new();
-        batch.set_gso_max_segments(ends.device(kept), 1);
-        ends.execute(kept, batch)?;
-    }
+    let mut batch = Batch::new();
+    largest.limit(&mut batch, ends.device(kept));
+    ends.execute(kept, batch)?;
     // 3. The other interface is made anew.
     let device = Device {
         index: ends.device(anew).index,
@@ -268,11 +260,10 @@ pub(crate) fn keep_one(
     let index = ends.device(kept).index;
     let refused = ends.open(kept)?.give_next_hops_back(index, &settings);
     restored.refused.extend(refused);
-    let pending = match largest {
-        LargestBatch::OnePacket => PendingCarrier::Netem(namespace),
-        LargestBatch::Unlimited => PendingCarrier::PacketSocket(namespace),
-    };
-    Ok((pending, restored))
+    Ok((
+        PendingCarrier::between_inner_ends(carrier, namespace),
+        restored,
+    ))
 }
 
 /// Moves an end to the wire namespace, as the inner end of the interface that is kept.

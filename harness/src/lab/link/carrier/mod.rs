@@ -42,14 +42,15 @@
 //! 6. The change is recorded as an event.
 //!
 //! A link never becomes a plain veth pair again: what stands between its ends stays when the last
-//! impairment goes. In a plain link that is in use, packet sockets stand in the place of a TAP
+//! impairment goes. In a link that is in use, packet sockets stand in the place of a TAP
 //! device, which would be another interface in the node. Frames that netem holds back are lost with
 //! netem.
 //!
 //! A wire over packet sockets that has nothing to do yet needs no other carrier to be fast: the
 //! kernel carries its frames (`shortcut`). Whatever needs the carrier ends the shortcut for good
 //! before it takes effect: an impairment, a cut, a rule, a listener, a NAT, a link that goes down.
-//! `CarriedLink` ensures that order: each access to the carrier ends the shortcut.
+//! `CarriedLink` (`link::carried_link`) ensures that order: only its `without_shortcut` lends the
+//! carrier out.
 //!
 //! A program on the interface must not lose what it has there: a virtual address, a route of BGP, a
 //! packet socket. A plain cable between two nodes is one veth pair all the same, and not two pairs

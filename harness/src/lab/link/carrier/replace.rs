@@ -32,7 +32,7 @@ pub(crate) struct NewEnds {
 
 /// A request for a carrier in the place of another one.
 pub(crate) struct CarrierRequest {
-    /// Kind of the new carrier.
+    /// Kind of carrier that is wanted. Packet sockets take the place of a TAP device.
     pub(crate) carrier: Carrier,
     /// Whether the link is down. Such a link stays down.
     pub(crate) is_down: bool,
@@ -78,7 +78,9 @@ pub(crate) fn replace_carrier(
                 made_again,
             })
         }
-        // Each carrier is named, so that a new one is thought of here.
+        // The cable is between two switches: a link with a wire is never asked for another carrier
+        // (`LinkState::require_wire`, `enforce`). Each carrier is named, so that the compiler names
+        // this place for a new one.
         (
             before @ (ActiveCarrier::Veth
             | ActiveCarrier::Netem { .. }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use crate::kernel::netlink::{Batch, Veth, VethEnd};
 use crate::lab::error::Result;
-use crate::lab::link::carrier::attach::PendingCarrier;
+use crate::lab::link::carrier::attach::{LargestBatch, PendingCarrier};
 use crate::lab::link::carrier::wire_interface::WireInterface;
 use crate::lab::link::ends::LinkEnds;
 use crate::model::carrier::Carrier;
@@ -62,10 +62,8 @@ pub(crate) fn splice(
     batch.disable_address_generation(spare);
     batch.disable_address_generation(inner.device());
     batch.set_up(inner.device());
-    if carrier == Carrier::Netem {
-        // netem delays, loses and counts what it is handed as one packet (net/sched/sch_netem.c).
-        batch.set_gso_max_segments(spare, 1);
-    }
+    let largest = LargestBatch::of(carrier);
+    largest.limit(&mut batch, spare);
     // 2. The ports change places. The planned one stays up, and with it the node's carrier.
     batch.set_master(planned, None);
     batch.set_master(spare, end.bridge.as_ref().map(|bridge| bridge.index));
@@ -74,12 +72,10 @@ pub(crate) fn splice(
     }
     ends.execute(port, batch)?;
     ends.use_spare_port();
-    if carrier == Carrier::Netem {
-        let node = port.other();
-        let mut batch = Batch::new();
-        batch.set_gso_max_segments(ends.device(node), 1);
-        ends.execute(node, batch)?;
-    }
+    let node = port.other();
+    let mut batch = Batch::new();
+    largest.limit(&mut batch, ends.device(node));
+    ends.execute(node, batch)?;
     // 3. The bridge has forgotten who is behind the port that has left. Nobody would report again
     //    before the next query, which may be two minutes away (RFC 3376, 8.2).
     ends.give_settings(port)?;
@@ -92,11 +88,5 @@ pub(crate) fn splice(
             let _ = netlink.execute(batch);
         }
     }
-    Ok(match carrier {
-        Carrier::Netem => PendingCarrier::Netem(hub),
-        // A TAP device would be another interface in the node.
-        Carrier::Tap | Carrier::PacketSocket | Carrier::Veth | Carrier::Nobody => {
-            PendingCarrier::PacketSocket(hub)
-        }
-    })
+    Ok(PendingCarrier::between_inner_ends(carrier, hub))
 }

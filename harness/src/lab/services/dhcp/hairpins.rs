@@ -24,7 +24,7 @@ pub(super) struct LeasedHairpins {
     leased: BTreeMap<u32, Held>,
     rules: Vec<HookRule>,
     diverted: Vec<LeasedDiversion>,
-    /// Whether the kernel may have lost a part of that, or may have what belongs to former leases.
+    /// Whether the kernel may lack some of these rules and routes, or may have former ones.
     is_stale: bool,
 }
 

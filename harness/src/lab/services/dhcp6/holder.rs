@@ -21,8 +21,8 @@ pub(super) struct DelegatedPrefix {
     pub(super) heard: AtomicBool,
     /// The indexes of the interfaces to these networks, in their order.
     pub(super) downlinks: Lock<Vec<u32>>,
-    /// The addresses that the kernel has for it, by the index of the interface, and the prefix
-    /// whose other parts are unreachable.
+    /// The addresses that the kernel has out of the prefix, by the index of the interface, and the
+    /// range whose other parts are unreachable.
     numbered: Lock<(HashMap<u32, Ipv6Addr>, Option<Subnet>)>,
     pub(super) advertiser: Arc<Advertiser>,
 }
