@@ -157,6 +157,20 @@ fn a_hairpin_keeps_the_source_where_that_is_asked_for() -> TestResult {
     Ok(())
 }
 
+#[snowglobe::test]
+fn a_host_inside_hears_of_a_datagram_that_came_back_and_was_refused() -> TestResult {
+    for engine in ENGINES {
+        // Nobody listens at the forwarded port.
+        let home = Home::new(carried(engine, Hairpinning::ExternalSource), None)?;
+        let asker = socket(&home.lab[home.other], Ipv4Addr::UNSPECIFIED, 0);
+        asker.connect(home.at(OUTSIDE[0]))?;
+        asker.send(b"anybody?")?;
+        let error = asker.recv(&mut [0; 10]).expect_err("port unreachable");
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{engine}");
+    }
+    Ok(())
+}
+
 /// Returns the NAT of [`Home`] that hairpins as asked, with its forwarded ports.
 fn forwarding(engine: NatEngine, hairpinning: Hairpinning) -> NatSpec {
     carried(engine, hairpinning)
@@ -189,15 +203,20 @@ fn hairpins_are_switched_to_the_router_itself_and_back() -> TestResult {
     Ok(())
 }
 
-/// Waits until the router has dropped a number of packets of hosts inside to its external address.
-fn wait_for_drops(router: &Node, wanted: u64) -> TestResult {
-    let dropped = || -> TestResult<u64> {
-        let counters = router.firewall_counters()?;
-        let hairpins = counters.iter().filter(|it| it.rule == "nat-hairpin");
-        Ok(hairpins.map(|it| it.packets).sum())
-    };
+/// The rule by which a router drops packets of hosts inside to its external address.
+const HAIRPIN: &str = "nat-hairpin";
+
+/// Returns how many packets a router has dropped by a rule.
+fn dropped(router: &Node, rule: &str) -> TestResult<u64> {
+    let counters = router.firewall_counters()?;
+    let counted = counters.iter().filter(|it| it.rule == rule);
+    Ok(counted.map(|it| it.packets).sum())
+}
+
+/// Waits until a router has dropped a number of packets by a rule.
+fn wait_for_drops(router: &Node, rule: &str, wanted: u64) -> TestResult {
     let until = Instant::now() + PATIENCE;
-    while dropped()? < wanted {
+    while dropped(router, rule)? < wanted {
         assert!(Instant::now() < until, "{wanted} packets are dropped");
         thread::yield_now();
     }
@@ -217,13 +236,13 @@ fn without_hairpinning_packets_to_the_external_address_vanish() -> TestResult {
         let asker = socket(other, Ipv4Addr::UNSPECIFIED, 0);
         asker.connect(udp)?;
         asker.send(b"ping")?;
-        wait_for_drops(router, 1)?;
+        wait_for_drops(router, HAIRPIN, 1)?;
         for to in [tcp, SocketAddr::new(tcp.ip(), 80)] {
             let patience = Duration::from_millis(50);
             let error = other.run(|| TcpStream::connect_timeout(&to, patience));
             assert_eq!(error.expect_err("silence").kind(), ErrorKind::TimedOut);
         }
-        wait_for_drops(router, 3)?;
+        wait_for_drops(router, HAIRPIN, 3)?;
         // A refusal of the datagram would have come before the answer to the next question.
         let inside = SocketAddr::new(Ipv4Addr::new(192, 168, 7, 1).into(), 80);
         other.run(|| TcpStream::connect_timeout(&inside, PATIENCE))?;
@@ -259,6 +278,28 @@ fn a_service_of_the_router_is_reached_at_its_external_address_from_inside() -> T
     accepted.write_all(b"hello")?;
     (&stream).read_exact(&mut [0; 5])?;
     assert_eq!(from.port(), stream.local_addr()?.port());
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_service_of_the_router_gets_fragments_at_its_external_address_from_inside() -> TestResult {
+    for engine in ENGINES {
+        let home = Home::new(carried(engine, Hairpinning::ExternalSource), None)?;
+        let service = socket(&home.lab[home.router], Ipv4Addr::UNSPECIFIED, 53);
+        let asker = socket(&home.lab[home.other], Ipv4Addr::UNSPECIFIED, 0);
+        asker.send_to(&[7; 3000], home.at(53))?;
+        let mut buffer = [0; 4000];
+        let (length, from) = service.recv_from(&mut buffer)?;
+        assert_eq!((length, from.ip()), (3000, home.lab[home.other].ip()));
+        // A refusal of what the service has sent reaches the kernel of the router.
+        drop(asker);
+        let service = home.lab[home.router].run(|| UdpSocket::bind(home.at(54)))?;
+        service.set_read_timeout(Some(PATIENCE))?;
+        service.connect(from)?;
+        service.send(b"late")?;
+        let error = service.recv(&mut buffer).expect_err("port unreachable");
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{engine}");
+    }
     Ok(())
 }
 
@@ -358,12 +399,17 @@ fn a_host_with_an_address_of_its_own_outside_is_reached_at_all_ports() -> TestRe
         let to = SocketAddr::new(external, 443);
         home.lab[home.other].run(|| TcpStream::connect_timeout(&to, PATIENCE))?;
         listener.accept()?;
-        let patience = match is_reached {
-            true => PATIENCE,
-            false => Duration::from_millis(50),
-        };
-        let reached = stranger.run(|| TcpStream::connect_timeout(&to, patience));
-        assert_eq!(reached.is_ok(), is_reached, "{reached:?}");
+        if is_reached {
+            stranger.run(|| TcpStream::connect_timeout(&to, PATIENCE))?;
+            continue;
+        }
+        // The counter tells that the firewall has kept the connection out, not the time.
+        let router = &home.lab[home.router];
+        let before = dropped(router, "inbound")?;
+        let briefly = Duration::from_millis(50);
+        let error = stranger.run(|| TcpStream::connect_timeout(&to, briefly));
+        assert_eq!(error.expect_err("silence").kind(), ErrorKind::TimedOut);
+        wait_for_drops(router, "inbound", before + 1)?;
     }
     Ok(())
 }

@@ -148,7 +148,7 @@ impl Batch {
     }
 
     /// Makes packets to one of the host's own addresses, that arrive on certain interfaces and are
-    /// of UDP or TCP, look for their route in a table before they count as the host's.
+    /// of UDP, TCP or ICMP, look for their route in a table before they count as the host's.
     ///
     /// The kernel asks the table of its own addresses first, by a rule with priority 0, and a new
     /// rule with that priority stands behind the old ones (net/core/fib_rules.c, fib_nl_newrule).
@@ -388,13 +388,14 @@ fn source_rule(from: IpAddr, prefix: u8, table: u32) -> Vec<u8> {
     rule_message(family(from), [0, prefix], attributes)
 }
 
-/// Returns the rules for packets of UDP and TCP to an address that arrive on certain interfaces.
+/// Returns the rules for packets of UDP, TCP and ICMP to an address that arrive on certain
+/// interfaces.
 fn diversions(
     address: Ipv4Addr,
     interfaces: &[String],
     table: u32,
 ) -> impl Iterator<Item = Vec<u8>> + '_ {
-    let protocols = [libc::IPPROTO_UDP as u8, libc::IPPROTO_TCP as u8];
+    let protocols = [libc::IPPROTO_UDP, libc::IPPROTO_TCP, libc::IPPROTO_ICMP].map(|it| it as u8);
     let message = move |(name, protocol): (&String, u8)| {
         let attributes = Attributes::new()
             .address(FRA_DST, address.into())

@@ -243,32 +243,23 @@ impl Nat {
         if !self.spec.hairpinning.is_on() {
             return NatOutcome::Drop(NatDrop::Hairpin);
         }
+        // A ping asks the router, as that of a stranger does.
+        if protocol == NatProtocol::Icmp {
+            return self.back_to_router(frame, packet, NatDrop::NoMapping);
+        }
         let number = match self.mapping_for(packet, protocol, false, now) {
             Ok(number) => number,
             Err(why) => return self.refuse_outbound(frame, packet, &why),
         };
         let outside = self.pass_outbound(number, packet, now);
-        let target = match protocol {
-            NatProtocol::Icmp => None,
-            NatProtocol::Udp | NatProtocol::Tcp => {
-                let found = self.find_outside(protocol, packet.destination, outside, now);
-                found.or_else(|| self.expose(packet, protocol, now))
-            }
-        };
-        let admitted = match target {
+        let found = self.find_outside(protocol, packet.destination, outside, now);
+        let admitted = match found.or_else(|| self.expose(packet, protocol, now)) {
             Some(target) => self.admit_inbound(target, packet, outside, now),
             None => Err(NatDrop::NoMapping),
         };
         let inside = match admitted {
             Ok(inside) => inside,
-            // The packet can only be meant for the router itself, which has this address.
-            Err(NatDrop::NoMapping)
-                if self.spec.unsolicited == Unsolicited::ToRouter
-                    || self.uplink.contains(packet.destination.ip()) =>
-            {
-                exchange_macs(frame);
-                return NatOutcome::Hairpin;
-            }
+            Err(why @ NatDrop::NoMapping) => return self.back_to_router(frame, packet, why),
             Err(why) => return NatOutcome::Drop(why),
         };
         packet.rewrite(frame, sums, PacketEnd::Destination, inside);
@@ -279,6 +270,28 @@ impl Nat {
         }
         translation.hairpins = true;
         self.remember_fragment(packet, translation);
+        exchange_macs(frame);
+        NatOutcome::Hairpin
+    }
+
+    /// Sends a packet from inside that no mapping claims back to the router as it is, if the router
+    /// has the external address that the packet is for; or else drops the packet.
+    pub(super) fn back_to_router(
+        &mut self,
+        frame: &mut [u8],
+        packet: &V4Packet,
+        why: NatDrop,
+    ) -> NatOutcome {
+        let has_address = self.spec.unsolicited == Unsolicited::ToRouter
+            || self.uplink.contains(packet.destination.ip());
+        if !has_address {
+            return NatOutcome::Drop(why);
+        }
+        let as_it_is = Translation {
+            hairpins: true,
+            ..Translation::default()
+        };
+        self.remember_fragment(packet, as_it_is);
         exchange_macs(frame);
         NatOutcome::Hairpin
     }

@@ -8,6 +8,7 @@ use super::mapping::MappingKind;
 use super::outcome::{NatDrop, NatOutcome};
 use super::packet::{Checksums, NatProtocol, PacketEnd, V4Packet};
 use crate::packet::checksum::ChecksumChange;
+use crate::packet::ethernet::exchange_macs;
 use crate::packet::transport::{ICMP_CHECKSUM_AT, ICMP_LENGTH};
 
 impl Nat {
@@ -50,6 +51,9 @@ impl Nat {
         now: u64,
     ) -> NatOutcome {
         let own = self.allocator.has(*packet.source.ip());
+        if self.allocator.has(*packet.destination.ip()) && !own {
+            return self.hairpin_error(frame, packet, now);
+        }
         let refused = match own {
             true => NatOutcome::Pass,
             false => NatOutcome::Drop(NatDrop::IcmpError),
@@ -75,6 +79,31 @@ impl Nat {
         );
         self.counters.outbound += 1;
         NatOutcome::Pass
+    }
+
+    /// Sends an error from inside about a packet that came back inside to the host inside that sent
+    /// the packet (RFC 5508, REQ-7).
+    fn hairpin_error(&mut self, frame: &mut [u8], packet: &V4Packet, now: u64) -> NatOutcome {
+        let ends = quoted(frame, packet).and_then(|(quoted, protocol)| {
+            let number = self.find_inside(protocol, quoted.destination, quoted.source, now)?;
+            let receiver = self.table.get(number)?.outside;
+            let number = self.find_outside(protocol, quoted.source, receiver, now)?;
+            let sender = self.table.get(number)?;
+            // The router itself has sent the packet to the address inside.
+            (sender.kind != MappingKind::Own).then_some((quoted, receiver, sender.inside))
+        });
+        let Some((quoted, receiver, sender)) = ends else {
+            return self.back_to_router(frame, packet, NatDrop::IcmpError);
+        };
+        if !self.spec.icmp_errors {
+            return NatOutcome::Drop(NatDrop::IcmpError);
+        }
+        let by_receiver = [PacketEnd::Destination, PacketEnd::Source];
+        translate(frame, packet, &quoted, by_receiver, receiver);
+        let by_sender = [PacketEnd::Source, PacketEnd::Destination];
+        translate(frame, packet, &quoted, by_sender, sender);
+        exchange_macs(frame);
+        NatOutcome::Hairpin
     }
 }
 

@@ -89,11 +89,8 @@ pub enum Exhausted {
 /// Hairpinning works at all external addresses: that of the uplink, those of the pool, and one that
 /// the NAT was rebound to. A packet to the address of the uplink for which there is no mapping
 /// reaches the router itself, unless hairpinning is [`Off`](Hairpinning::Off). nftables hairpins
-/// only forwarded ports and ports that a host has asked for.
-///
-/// The NAT of snowglobe sends no ICMP errors back: where a host refuses a datagram that came back,
-/// the kernel of the router takes the error in, and the sender hears nothing. RFC 5508, REQ-7 asks
-/// for more, and nftables does more.
+/// only forwarded ports and ports that a host has asked for. Where a host refuses a datagram that
+/// came back, the sender gets the ICMP error (RFC 5508, REQ-7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Hairpinning {

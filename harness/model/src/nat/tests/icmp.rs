@@ -114,6 +114,53 @@ fn an_error_from_inside_hides_the_inside() {
 }
 
 #[test]
+fn an_error_about_a_packet_that_came_back_goes_to_its_sender() {
+    for icmp_errors in [true, false] {
+        let mut world = World::new(NatSpec {
+            ports: PortAssignment::Random,
+            icmp_errors,
+            ..preset::full_cone()
+        });
+        let (one, two) = (at(INSIDE, 5000), at(INSIDE_2, 6000));
+        let outside_2 = world.udp(two, at(REMOTE, 1));
+        let [outside_1, to] = world.outbound(one, outside_2, UDP).expect("comes back");
+        assert_eq!(to, two);
+        let mut frame = error(INSIDE_2, PUBLIC, &made([outside_1, two], UDP)[14..42]);
+        let outcome = world
+            .nat
+            .outbound(&mut frame, Checksums::Complete, world.now);
+        if !icmp_errors {
+            assert_eq!(outcome, NatOutcome::Drop(NatDrop::IcmpError));
+            continue;
+        }
+        assert_eq!(outcome, NatOutcome::Hairpin);
+        frame[..12].rotate_left(6);
+        let as_sent = &made([one, outside_2], UDP)[14..42];
+        assert_eq!(frame, error(PUBLIC, INSIDE, as_sent));
+    }
+}
+
+#[test]
+fn an_error_about_a_packet_of_the_router_itself_goes_back_to_the_router() {
+    let mut world = World::new(preset::full_cone());
+    let inside = at(INSIDE, 5000);
+    world.udp(inside, at(REMOTE, 1));
+    // From one of the ports, the router has also sent outward.
+    let [used, other] = [at(PUBLIC, 5001), at(PUBLIC, 53)];
+    world.udp(used, at(REMOTE, 2));
+    for own in [used, other] {
+        let sent = error(INSIDE, PUBLIC, &made([own, inside], UDP)[14..42]);
+        let mut frame = sent.clone();
+        let outcome = world
+            .nat
+            .outbound(&mut frame, Checksums::Complete, world.now);
+        assert_eq!(outcome, NatOutcome::Hairpin);
+        frame[..12].rotate_left(6);
+        assert_eq!(frame, sent);
+    }
+}
+
+#[test]
 fn errors_stay_out_where_that_was_asked_or_nothing_was_sent() {
     for icmp_errors in [true, false] {
         let mut world = World::new(NatSpec {
