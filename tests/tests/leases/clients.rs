@@ -163,6 +163,29 @@ fn a_node_that_starts_again_has_a_lease_again() -> TestResult {
 }
 
 #[snowglobe::test]
+fn a_node_that_starts_again_gives_up_the_address_that_it_had() -> TestResult {
+    let (lab, server, [one, _]) = lab(DhcpSpec::new())?;
+    let before = lab[one].ipv4();
+    let dhcp = lab[server].dhcp().ok_or("a server")?;
+    // The server gives other addresses now, of which the node does not hear for hours.
+    dhcp.change(DhcpSpec::new().pool("10.0.0.50-10.0.0.60"))?;
+    lab[one].restart()?;
+    let now = lab[one].ipv4();
+    let of_network = |it: IpAddr| it.is_ipv4() && !it.is_loopback();
+    let own: Vec<IpAddr> = lab
+        .inspect(one)?
+        .addresses
+        .iter()
+        .map(|it| it.address)
+        .collect();
+    let own: Vec<IpAddr> = own.into_iter().filter(|it| of_network(*it)).collect();
+    assert_eq!(own, Vec::from_iter(now.map(IpAddr::V4)));
+    assert_eq!(changes(&lab, "one"), [before, None, now]);
+    assert_ne!(now, before);
+    Ok(())
+}
+
+#[snowglobe::test]
 fn a_pool_that_is_too_small_is_an_error_that_names_the_node() -> TestResult {
     let mut topology = Topology::new();
     topology.families(Families::V4);

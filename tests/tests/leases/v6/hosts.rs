@@ -115,6 +115,26 @@ fn a_host_that_starts_again_or_comes_late_has_an_address() -> TestResult {
 }
 
 #[snowglobe::test]
+fn a_host_that_starts_again_gives_up_the_address_that_it_had() -> TestResult {
+    // Nobody asks for more time, and hears of the change thus, while the test runs.
+    let spec = || Dhcp6Spec::new().lease(Duration::from_secs(600));
+    let router = NodeSpec::new("router").advertise(AdvertiseSpec::new().managed());
+    let (mut lab, router, [one, _]) = lab(router.dhcp6(spec()))?;
+    let before = lab[one].ipv6();
+    lab.set_dhcp6(router, spec().pool("fd73:6e6f:77::a0-fd73:6e6f:77::af"))?;
+    lab[one].restart()?;
+    let now = lab[one].ipv6();
+    assert!(in_pool(now) && now != before, "{before:?}, {now:?}");
+    let inspection = lab.inspect(one)?;
+    let own = inspection.addresses.iter().map(|it| Some(it.address));
+    let own: Vec<_> = own
+        .filter(|it| [before, now].map(|it| it.map(IpAddr::V6)).contains(it))
+        .collect();
+    assert_eq!(own, [now.map(IpAddr::V6)]);
+    Ok(())
+}
+
+#[snowglobe::test]
 fn garbage_neither_stops_a_server_nor_takes_its_addresses() -> TestResult {
     // More addresses than are offered to names that nobody has.
     let server = NodeSpec::new("router").dhcp6(Dhcp6Spec::new());

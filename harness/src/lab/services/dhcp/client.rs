@@ -163,6 +163,25 @@ impl ClientState {
         Netlink::open_in(netns.as_fd())?.execute(batch)
     }
 
+    /// Gives up what a node had that is started again: it asks anew, and may get another address.
+    /// Its network has kept the old one, if there was no power cut.
+    fn forget_leases(&self, netlink: &mut Netlink) {
+        let mut lost = Vec::new();
+        for (index, own) in self.interfaces.lock().iter_mut() {
+            own.anew = false;
+            if let Some(held) = own.held.take() {
+                let done = netlink.execute(give_up(*index, &held, own.metric));
+                self.complain(&own.name, done);
+                lost.push((*index, own.name.clone()));
+            }
+        }
+        let done = self.hairpins.lock().forget(&self.stack);
+        self.complain("hairpins", done);
+        for (index, name) in lost {
+            self.tell(index, &name, None);
+        }
+    }
+
     /// Tells those who read events, and the stack, of an address that came or went.
     fn tell(&self, index: u32, name: &str, address: Option<Ipv4Addr>) {
         // The event comes first: a test that sees the address finds the event in the journal.
@@ -212,13 +231,8 @@ impl Service for DhcpClients {
             Ok((sockets, Netlink::open()))
         };
         let (sockets, netlink) = open_inside(place, "open port 68 of the DHCP client", open)?;
-        let netlink = netlink.map_err(|e| LabError::network(self.state.node.as_str(), e))?;
-        // A node that was started again has what its network has kept, and asks anew.
-        for own in self.state.interfaces.lock().values_mut() {
-            (own.held, own.anew) = (None, false);
-        }
-        let done = self.state.hairpins.lock().forget(&self.state.stack);
-        self.state.complain("hairpins", done);
+        let mut netlink = netlink.map_err(|e| LabError::network(self.state.node.as_str(), e))?;
+        self.state.forget_leases(&mut netlink);
         let clients = interfaces.into_iter().map(|(index, own)| InterfaceClient {
             client: DhcpClient::new(own.mac, &self.state.hostname),
             server_mac: EVERYBODY,
@@ -376,7 +390,7 @@ impl ClientThread {
 fn take(index: u32, held: &Held, metric: u32) -> Batch {
     let address = IpAddr::V4(held.address);
     let mut batch = Batch::new();
-    // The network of a node that was started again has kept the address.
+    // A former lease may have left the same address, which the kernel would refuse (EEXIST).
     batch.delete_address(device(index), address, held.prefix);
     batch.add_address(device(index), address, held.prefix);
     if let Some(route) = default_route(index, held, metric) {

@@ -1,5 +1,6 @@
 //! The thread of the DHCPv6 clients of a node.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::Ipv6Addr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -24,10 +25,12 @@ use crate::topology::Subnet;
 /// seconds, for networks larger than a lab).
 const SOLICIT: Duration = Duration::from_millis(500);
 
-/// Starts the clients of a node.
+/// Starts the clients of a node, which had these addresses if it is started again: it asks anew, and
+/// may get others. Its network has kept them, if there was no power cut.
 pub(super) fn start(
     place: &dyn ServicePlace,
     interfaces: Vec<AskingInterface>,
+    known: &HashMap<u32, KnownAddress>,
     state: &Arc<Dhcp6ClientState>,
 ) -> Result<ServiceThread> {
     let open = || {
@@ -68,12 +71,20 @@ pub(super) fn start(
             clients,
         }
     });
-    let thread = Dhcp6ClientThread {
+    let mut thread = Dhcp6ClientThread {
         interfaces: clients.collect(),
         netlink: netlink.map_err(|e| LabError::network(place.place_name(), e))?,
         state: Arc::clone(state),
         downlinks: Vec::new(),
     };
+    for at in 0..thread.interfaces.len() {
+        let index = thread.interfaces[at].interface.index;
+        if let Some(KnownAddress::Has(address)) = known.get(&index) {
+            thread.lose_address(at, *address);
+            // Nobody waits for an address before a router has told the node to ask.
+            state.addresses.lock().remove(&index);
+        }
+    }
     ServiceThread::start("dhcp6", place, thread)
 }
 

@@ -214,13 +214,12 @@ impl AddressClient for Dhcp6ClientState {
 impl Service for Dhcp6Clients {
     fn start(&self, place: &dyn ServicePlace) -> Result<ServiceThread> {
         let interfaces = self.interfaces.lock().clone();
-        // A node that was started again has what its network has kept, and asks anew.
-        self.state.addresses.lock().clear();
+        let known = std::mem::take(&mut *self.state.addresses.lock());
         self.state.anew.lock().clear();
         if let Some(prefix) = &self.state.prefix {
             prefix.heard.store(false, Ordering::Relaxed);
         }
-        let thread = client::start(place, interfaces, &self.state)?;
+        let thread = client::start(place, interfaces, &known, &self.state)?;
         self.waker.set(&thread);
         Ok(thread)
     }
