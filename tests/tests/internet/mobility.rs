@@ -70,6 +70,38 @@ fn a_laptop_moves_from_one_home_to_another() -> TestResult {
     Ok(())
 }
 
+/// The routers of both homes have the same address inside, and the host has spoken with one of
+/// them.
+#[snowglobe::test]
+fn a_laptop_forgets_the_router_of_the_home_that_it_leaves() -> TestResult {
+    let mut topology = Topology::new();
+    let internet = topology.internet();
+    let server = topology.node("server");
+    topology.link(server, internet);
+    let [one, two] = ["one", "two"].map(|name| {
+        let router = topology.router(RouterSpec::home(name));
+        topology.uplink(router, internet);
+        let lan = SwitchSpec::new(format!("{name}-lan")).subnet("192.168.7.0/24");
+        let lan = topology.switch(lan);
+        topology.plug(router, lan);
+        (router, lan)
+    });
+    let laptop = topology.node("laptop");
+    let cable = topology.plug(laptop, one.1);
+    let mut lab = topology.start()?;
+    echo(&lab[server]);
+    let to = lab[server].ip();
+    for (router, lan) in [two, one, two] {
+        assert!(seen_as(&lab[laptop], to, PATIENCE).is_some());
+        let before = lab[laptop].ip();
+        lab.move_link(cable, lan)?;
+        assert_eq!(lab[laptop].ip(), before, "both homes have the same plan");
+        let seen = seen_as(&lab[laptop], to, PATIENCE).ok_or("no answer")?;
+        assert_eq!(seen.ip(), lab[router].ip());
+    }
+    Ok(())
+}
+
 #[snowglobe::test]
 fn in_every_situation_the_server_sees_the_peers_as_it_should() -> TestResult {
     for (name, make) in situation::ALL {

@@ -143,6 +143,7 @@ impl Lab {
         let moved = self
             .refresh_link(id)
             .and_then(|()| self[id].replug(port))
+            .and_then(|()| self[id].ends().forget_neighbours(port.other()))
             .and_then(|()| change.follow(self))
             .and_then(|()| self[id].announce())
             .and_then(|()| enable_missing_gro(self))

@@ -106,6 +106,35 @@ impl LinkEnds {
         netlink.execute(batch).map_err(|e| self.refused(side, e))
     }
 
+    /// Makes the kernel at an end forget the neighbours that it has learnt: the end is in another
+    /// network now, where another host may have the same address. The kernel does so where a
+    /// carrier is lost, and keeps permanent entries (net/core/neighbour.c, neigh_carrier_down).
+    pub(crate) fn forget_neighbours(&self, side: Side) -> Result<()> {
+        let Some(interface) = self.interface(side).filter(|_| !self.is_powered_off(side)) else {
+            return Ok(());
+        };
+        let device = self.device(side);
+        let mut netlink = self.open(side)?;
+        let mut batch = Batch::new();
+        for entry in netlink.neighbours().map_err(|e| self.refused(side, e))? {
+            if entry.interface == device.index
+                && entry.state != "permanent"
+                && let Some(address) = entry.address
+                && interface.neighbours.iter().all(|it| it.ip != address)
+            {
+                // The kernel finds the entry by its address alone (net/core/neighbour.c,
+                // neigh_delete).
+                let mac = [0; 6];
+                batch.delete_neighbour(&NeighbourRequest {
+                    address,
+                    mac,
+                    device,
+                });
+            }
+        }
+        netlink.execute(batch).map_err(|e| self.refused(side, e))
+    }
+
     /// Returns requests that delete the entries of neighbours at an end for which `of` is true with
     /// one of these interfaces.
     fn removal(

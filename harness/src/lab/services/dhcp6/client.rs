@@ -25,8 +25,8 @@ use crate::topology::Subnet;
 /// seconds, for networks larger than a lab).
 const SOLICIT: Duration = Duration::from_millis(500);
 
-/// Starts the clients of a node, which had these addresses if it is started again: it asks anew, and
-/// may get others. Its network has kept them, if there was no power cut.
+/// Starts the clients of a node, which had these addresses if it is started again: it asks anew,
+/// and may get others. Its network has kept them, if there was no power cut.
 pub(super) fn start(
     place: &dyn ServicePlace,
     interfaces: Vec<AskingInterface>,
