@@ -36,7 +36,8 @@
 //!   and names of containers; the addresses of a node near the asker go first. Addresses have names
 //!   (PTR), too. What grows or moves is known as soon as the call returns.
 //! - **Zones**, whose lines are those of any name server: see [`Zone`]. A name that nobody has does
-//!   not exist (NXDOMAIN): the lab is the whole world.
+//!   not exist (NXDOMAIN): the lab is the whole world. No other name server is asked: an NS record
+//!   is data, and names below it are looked for in the zones of this server.
 //!
 //! - **Names without IPv6**, for hosts without IPv4: with [`DnsSpec::dns64`] such a name gets IPv6
 //!   addresses that lead to a NAT64 (RFC 6147), and these have names as well. Names that have IPv6

@@ -127,6 +127,24 @@ fn forwarded_ports_lead_in_from_outside_past_the_firewall() -> TestResult {
     Ok(())
 }
 
+/// The rules of so many ports are longer than what a netlink socket takes by default.
+#[snowglobe::test]
+fn five_hundred_ports_are_forwarded() -> TestResult {
+    for engine in ENGINES {
+        let mut nat = carried(engine, Hairpinning::ToRouter);
+        for port in 20_000..20_500 {
+            let to = SocketAddrV4::new(*INSIDE.ip(), port);
+            nat = nat.forward(NatProtocol::Tcp, port, to);
+        }
+        let home = Home::new(nat, None)?;
+        let listener = home.lab[home.host].run(|| TcpListener::bind("0.0.0.0:20499"))?;
+        let to = home.at(20_499);
+        home.lab[home.stranger].run(|| TcpStream::connect_timeout(&to, PATIENCE))?;
+        listener.accept()?;
+    }
+    Ok(())
+}
+
 #[snowglobe::test]
 fn forwarded_ports_lead_in_by_hairpin_at_the_address_of_the_uplink() -> TestResult {
     for engine in ENGINES {

@@ -11,7 +11,8 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, sendmsg, socket,
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, getsockopt, recv, sendmsg,
+    setsockopt, socket, sockopt,
 };
 
 use crate::fd::set_option;
@@ -93,6 +94,18 @@ impl NetlinkSocket {
 
     fn set_option(&self, name: libc::c_int, value: u32) -> crate::Result<()> {
         set_option(&self.fd, libc::SOL_NETLINK, name, &value)
+    }
+
+    /// Makes room for a message of so many bytes, as far as the host allows (`net.core.wmem_max`).
+    pub(crate) fn make_room(&self, bytes: usize) {
+        // The kernel takes no message that is longer than the send buffer less 32 bytes
+        // (af_netlink.c, netlink_sendmsg). What there is no room for is refused when it is sent.
+        let wanted = bytes + 32;
+        if getsockopt(&self.fd, sockopt::SndBuf).is_ok_and(|room| room < wanted) {
+            // Without CAP_NET_ADMIN on the host, the second option is refused (socket(7)).
+            let _ = setsockopt(&self.fd, sockopt::SndBuf, &wanted);
+            let _ = setsockopt(&self.fd, sockopt::SndBufForce, &wanted);
+        }
     }
 
     /// Sends whole messages. For most protocols the kernel has done the work when this returns.

@@ -33,9 +33,10 @@ impl Netlink {
         let first = self.reserve(batch.len() as u32);
         let last = batch.len() - 1;
         let bytes = in_transaction(&mut batch, first);
+        self.socket.make_room(bytes.len());
         self.socket
             .send(&bytes)
-            .map_err(|errno| whole(errno, None))?;
+            .map_err(|errno| whole(errno, too_long(errno, bytes.len())))?;
         // The first refusal is the cause; later ones may only follow from it.
         let (mut refusal, mut acknowledged) = (None, false);
         // The kernel works in the sender's system call and queues all answers before that call
@@ -121,6 +122,18 @@ type Labelled = (Option<String>, (u64, u64));
 /// Returns the error for a refusal that is not about a single request.
 fn whole(errno: Errno, words: Option<String>) -> NetlinkError {
     NetlinkError::refused(OPERATION, "the network namespace", errno, words)
+}
+
+/// Returns what to do about a transaction that is too long.
+fn too_long(errno: Errno, bytes: usize) -> Option<String> {
+    (errno == Errno::EMSGSIZE).then(|| {
+        // The kernel doubles the size of a buffer that it is told (socket(7), SO_SNDBUF).
+        let limit = (bytes + 32).div_ceil(2);
+        format!(
+            "the rules have {bytes} bytes, and go in one message; \
+             `sudo sysctl -w net.core.wmem_max={limit}`, or use fewer rules and forwarded ports"
+        )
+    })
 }
 
 /// Returns the requests, numbered from `first`, between the two messages that make them one

@@ -1,5 +1,6 @@
 //! Checks that a NAT can have the behaviours of a value.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -178,7 +179,8 @@ impl NatSpec {
     }
 
     fn validate_forwards(&self) -> Result<(), NatProblem> {
-        for (at, forward) in self.forwards.iter().enumerate() {
+        let (mut ports, mut targets) = (HashSet::new(), HashSet::new());
+        for forward in &self.forwards {
             let protocol = forward.protocol;
             if protocol == NatProtocol::Icmp {
                 return Err(NatProblem::ForwardIcmp);
@@ -186,16 +188,11 @@ impl NatSpec {
             if forward.port == 0 || forward.to.port() == 0 {
                 return Err(NatProblem::Forward(forward.port));
             }
-            let others = self.forwards[..at]
-                .iter()
-                .filter(|it| it.protocol == protocol);
-            for other in others {
-                if other.port == forward.port {
-                    return Err(NatProblem::ForwardTwice(protocol, forward.port));
-                }
-                if other.to == forward.to {
-                    return Err(NatProblem::TargetTwice(protocol, forward.to));
-                }
+            if !ports.insert((protocol, forward.port)) {
+                return Err(NatProblem::ForwardTwice(protocol, forward.port));
+            }
+            if !targets.insert((protocol, forward.to)) {
+                return Err(NatProblem::TargetTwice(protocol, forward.to));
             }
         }
         Ok(())

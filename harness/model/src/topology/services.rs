@@ -50,6 +50,13 @@ impl NodeSpec {
     /// Sets where the node has its IPv4 addresses from. With an
     /// [uplink](crate::topology::Topology::uplink), the addresses there are meant; those of other
     /// interfaces come from the plan.
+    ///
+    /// The plan has no route that leads over an address which it does not know. So the networks
+    /// behind such a router are reached from in front of it only if the router
+    /// [translates](crate::topology::RouterSpec::nat), or if a router in front has a
+    /// [route by hand](crate::topology::RouteSpec) over an address of the pool. The same holds of
+    /// [`addresses_v6`](Self::addresses_v6), and of the prefix outside of an exchange of prefixes
+    /// ([`V6Nat::Prefix`](crate::v6::V6Nat)); a delegated prefix has its route.
     pub fn addresses(mut self, source: AddressSource) -> Self {
         self.addresses = source;
         self
