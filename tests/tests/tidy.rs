@@ -18,6 +18,8 @@ mod lines;
 mod parameters;
 #[path = "tidy/procfs.rs"]
 mod procfs;
+#[path = "tidy/scratch.rs"]
+mod scratch;
 #[path = "tidy/source.rs"]
 mod source;
 #[path = "tidy/tables.rs"]
