@@ -39,6 +39,9 @@ use proc_macro::TokenStream;
 ///
 /// Where another crate re-exports snowglobe, `crate = "my_crate::snowglobe"` says where the
 /// expanded source finds it.
+///
+/// `ntest::test_case` panics ("Expected identifier!") at every attribute with a path, as ours has
+/// one, or `#[tokio::test]`: take the crate `test_case` for such a test.
 #[proc_macro_attribute]
 pub fn test(options: TokenStream, function: TokenStream) -> TokenStream {
     test::expand(options, function)
