@@ -6,6 +6,8 @@
 //! of the step and the errno, and put into words in one place: as a sentence with the cause, or as
 //! the command alone.
 
+use std::path::Path;
+
 use snowglobe_text::counted;
 
 use crate::kernel::errno::Errno;
@@ -34,6 +36,8 @@ pub(crate) enum Remedy {
     FreeMemory,
     /// Uncover `/proc`, which must be fully visible before a fresh one is permitted.
     UncoverProc,
+    /// Mount a sysfs at `/sys`, which must be in sight before a fresh one is permitted.
+    MountSys,
     /// Leave the chroot, in which no user namespace is permitted.
     LeaveChroot,
     /// Permit user namespaces, where this obstacle forbids them.
@@ -89,7 +93,8 @@ impl Remedy {
             | SetupStep::MakeMountPoint(_)
             | SetupStep::Other(_) => None,
         };
-        let of_proc = matches!(&refused.step, SetupStep::Mount(path) if path == "/proc");
+        let is_mount_of =
+            |place: &str| matches!(&refused.step, SetupStep::Mount(path) if path == place);
         match (refused.errno, clone) {
             // clone(2), ERRORS: ENOSPC and EUSERS are about namespaces.
             (Errno::ENOSPC, Some(kinds)) => Self::RaiseNamespaceLimits(kinds),
@@ -103,7 +108,13 @@ impl Remedy {
                 Self::LeaveChroot
             }
             // AppArmor gives the namespace and takes the privileges, so any step may meet it.
-            (Errno::EPERM, None) if of_proc && !apparmor_restricts() => Self::UncoverProc,
+            (Errno::EPERM, None) if is_mount_of("/proc") && !apparmor_restricts() => {
+                Self::UncoverProc
+            }
+            // fs/namespace.c, mount_too_revealing: of sysfs the same holds as of procfs.
+            (Errno::EPERM, None) if is_mount_of("/sys") && !Path::new("/sys/kernel").exists() => {
+                Self::MountSys
+            }
             (Errno::EPERM | Errno::EACCES, _) => Self::PermitUserNamespaces(Obstacle::find()),
             (Errno::ENOSYS, _) if valgrind::runs_this_process() => Self::LeaveValgrind,
             (Errno::ENOSYS | Errno::EINVAL, _) => Self::BootNewerKernel,
@@ -120,6 +131,7 @@ impl Remedy {
             | Self::PermitDescriptors
             | Self::FreeMemory => true,
             Self::UncoverProc
+            | Self::MountSys
             | Self::LeaveChroot
             | Self::PermitUserNamespaces(_)
             | Self::LeaveValgrind
@@ -148,6 +160,9 @@ impl Remedy {
             Self::UncoverProc => {
                 "something is mounted over parts of /proc, as in an unprivileged container, and then no fresh one is permitted; start the container with --privileged (or `--security-opt systempaths=unconfined`)"
             }
+            Self::MountSys => {
+                "there is no sysfs at /sys, and then no fresh one is permitted; mount one (`mount -t sysfs sysfs /sys`), or give the container or sandbox around the tests a /sys"
+            }
             Self::LeaveChroot => {
                 "in a chroot no user namespace is permitted; run the tests from outside of it"
             }
@@ -174,6 +189,7 @@ impl Remedy {
             Self::UncoverProc => {
                 "nothing may be mounted over parts of /proc: start the container with `--privileged` or `--security-opt systempaths=unconfined`"
             }
+            Self::MountSys => "mount -t sysfs sysfs /sys",
             Self::LeaveChroot => {
                 "leave the chroot, in which no user namespace is permitted, and run the tests from outside of it"
             }

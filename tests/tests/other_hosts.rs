@@ -1,5 +1,5 @@
 //! Runs on hosts of other kinds: a root filesystem or a workspace that is an overlay, as in a
-//! container, a root without the capability to mount, paths that are not UTF-8.
+//! container, shared mounts, a root without capabilities, paths that are not UTF-8.
 //!
 //! Only the host's root can make such hosts, and a trial has another root. So these are plain tests
 //! under the standard harness, which run the samples below in a mount namespace of their own. An
@@ -298,14 +298,33 @@ fn a_workspace_is_writable_where_the_root_is_an_overlay() -> TestResult {
 
 /// A container without `--privileged` has such a root. It goes an ordinary user's way.
 #[test]
-fn root_without_the_capability_to_mount_runs_trials() -> TestResult {
+fn root_without_a_capability_runs_trials() -> TestResult {
     if !is_root() {
         return Ok(());
     }
     let dir = shared_dir();
     make_workspace(dir.path())?;
-    let drop = "WITHOUT='setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin'";
-    all_passed(&run_in(dir.path().as_os_str(), &ALL, drop), ALL.len());
+    for lost in ["-sys_admin", "-setuid,-setgid", "-setgid", "-dac_override"] {
+        let drop =
+            format!("rm -rf \"$1\"/dir; WITHOUT='setpriv --bounding-set={lost} --inh-caps={lost}'");
+        all_passed(&run_in(dir.path().as_os_str(), &ALL, &drop), ALL.len());
+    }
+    Ok(())
+}
+
+/// The kernel makes a sysfs in a user namespace only for those who see one in full
+/// (fs/namespace.c, mount_too_revealing).
+#[test]
+fn a_host_without_sys_is_told_of_it() -> TestResult {
+    if !is_root() {
+        return Ok(());
+    }
+    let dir = shared_dir();
+    make_workspace(dir.path())?;
+    let run = run_in(dir.path().as_os_str(), &ALL[..1], "umount -l /sys");
+    assert_ne!(run.code, Some(0), "{run:?}");
+    let said = format!("{}{}", run.stdout, run.stderr);
+    assert!(said.contains("there is no sysfs at /sys"), "{run:?}");
     Ok(())
 }
 
@@ -322,6 +341,23 @@ fn root_without_the_capability_to_map_itself_is_told_of_it() -> TestResult {
     let (cause, remedy) = ("CAP_SETFCAP", "--cap-add SETFCAP");
     let said = format!("{}{}", run.stdout, run.stderr);
     assert!(said.contains(cause) && said.contains(remedy), "{run:?}");
+    Ok(())
+}
+
+/// systemd makes all mounts shared (mount_namespaces(7)): what is mounted in a copy of such a mount
+/// appears on the host, unless the copy is made private.
+#[test]
+fn nothing_is_mounted_on_a_host_that_shares_its_mounts() -> TestResult {
+    if !is_root() {
+        return Ok(());
+    }
+    let dir = shared_dir();
+    make_workspace(dir.path())?;
+    let compare = "cat /proc/self/mountinfo > before; \"$@\" || exit; \
+                   diff before /proc/self/mountinfo";
+    std::fs::write(dir.path().join("compare"), compare)?;
+    let share = "mount --make-rshared /; WITHOUT='sh compare'";
+    all_passed(&run_in(dir.path().as_os_str(), &ALL, share), ALL.len());
     Ok(())
 }
 

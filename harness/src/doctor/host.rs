@@ -12,7 +12,7 @@ use super::files::read;
 use super::finding::{Evidence, Finding};
 use crate::kernel::id_map::own_ids;
 use crate::kernel::procfs::sysctls;
-use crate::sandbox::ids::is_root_of_the_host;
+use crate::sandbox::ids::{CAPABILITIES_FOR_A_RANGE, is_root_of_the_host};
 
 /// The oldest kernel with all system calls of a sandbox: `mount_setattr(2)` came with 5.12.
 const OLDEST: (u32, u32) = (5, 12);
@@ -101,14 +101,10 @@ fn user(machine: &Machine) -> Finding {
     Finding::ok("user", Evidence::read("uid", value))
 }
 
-/// Capabilities that root needs for a range of ids and id-mapped mounts, by their bits
-/// (`linux/capability.h`). An ordinary user needs none.
-const NEEDED: [(u32, &str); 3] = [(6, "CAP_SETGID"), (7, "CAP_SETUID"), (21, "CAP_SYS_ADMIN")];
-
 fn capabilities(machine: &Machine, effective: &str) -> Finding {
     let evidence = Evidence::read("CapEff", effective);
     let set = u64::from_str_radix(effective, 16).unwrap_or(0);
-    let lacking: Vec<&str> = NEEDED
+    let lacking: Vec<&str> = CAPABILITIES_FOR_A_RANGE
         .iter()
         .filter(|(bit, _)| set & (1 << bit) == 0)
         .map(|(_, name)| *name)

@@ -5,7 +5,7 @@
 //! lets an ordinary user map one id, setuid programs map those that belong to the user, and root
 //! maps what it likes (`user_namespaces(7)`).
 
-use crate::kernel::process::user::{SYS_ADMIN, getegid, geteuid, has_capability};
+use crate::kernel::process::user::{getegid, geteuid, has_capability};
 
 use super::subordinate::Subordinate;
 use crate::kernel::id_map::{IdMap, own_ids};
@@ -33,13 +33,27 @@ const RANGE_START: u32 = 1_500_000_000;
 /// Number of ids in a range, enough for all 16-bit ids.
 pub(super) const RANGE: u32 = 65_536;
 
+/// Capabilities that root needs for a range that belongs to nobody, by their numbers
+/// (`linux/capability.h`): to write a mapping of other ids (user_namespaces(7)) into a file of
+/// another user, and to make id-mapped mounts (mount_setattr(2)). An ordinary user needs none.
+pub(crate) const CAPABILITIES_FOR_A_RANGE: [(u32, &str); 4] = [
+    (1, "CAP_DAC_OVERRIDE"),
+    (6, "CAP_SETGID"),
+    (7, "CAP_SETUID"),
+    (21, "CAP_SYS_ADMIN"),
+];
+
 impl Ids {
     /// Returns the largest set of ids that this process can give to trials.
     pub(crate) fn available() -> Ids {
         // Only root of the host may use a range that belongs to nobody, since only root of the host
         // can show the workspace with other ids. Root of a user namespace has fewer than all ids.
-        // A container's root may lack the capability to mount (mount_setattr(2)).
-        if is_root_of_the_host() && has_capability(SYS_ADMIN) {
+        // A container's root may lack capabilities.
+        let is_able = || {
+            let mut needed = CAPABILITIES_FOR_A_RANGE.iter();
+            needed.all(|(number, _)| has_capability(*number))
+        };
+        if is_root_of_the_host() && is_able() {
             return Ids::Range(IdMap {
                 outside: RANGE_START,
                 count: RANGE,

@@ -78,6 +78,9 @@ pub struct MountAttributes<'a> {
     pub idmap: Option<BorrowedFd<'a>>,
     /// Whether everything mounted below changes too.
     pub recursive: bool,
+    /// Whether what is mounted on the tree later appears there only. Otherwise it appears on the
+    /// original of a copy as well, and the reverse, where that is shared (`mount_namespaces(7)`).
+    pub private: bool,
 }
 
 /// Changes the attributes of the tree of this descriptor (`mount_setattr(2)`).
@@ -106,7 +109,7 @@ fn mount_setattr(
         attr_set: what.set,
         attr_clr: what.clear,
         // 0 leaves the propagation as it is.
-        propagation: 0,
+        propagation: if what.private { libc::MS_PRIVATE } else { 0 },
         userns_fd: 0,
     };
     if let Some(userns) = what.idmap {

@@ -103,11 +103,8 @@ pub fn account_with(uid: u32) -> Account {
     Account { uid, gid }
 }
 
-/// Number of the capability to mount and the like, of `linux/capability.h`.
-pub const SYS_ADMIN: u32 = 21;
-
-/// Number of the capability to map root of the own user namespace into another one, since Linux
-/// 5.12 (user_namespaces(7)).
+/// Number in `linux/capability.h` of the capability to map root of the own user namespace into
+/// another one, since Linux 5.12 (user_namespaces(7)).
 pub const SETFCAP: u32 = 31;
 
 /// Returns whether the calling thread has this capability, one of the first 32, in effect.

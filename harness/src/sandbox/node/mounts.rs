@@ -135,6 +135,7 @@ const READ_ONLY: MountAttributes<'static> = MountAttributes {
     clear: 0,
     idmap: None,
     recursive: true,
+    private: false,
 };
 
 /// Takes the content of a mount in hand.

@@ -139,6 +139,9 @@ fn mapped_copy(
     let mapped = MountAttributes {
         set,
         idmap: userns,
+        // systemd makes all mounts of the host shared. A copy of such a mount is its peer, on which
+        // the sandbox would mount for the whole host (fs/namespace.c, clone_mnt).
+        private: true,
         ..MountAttributes::default()
     };
     if mount::set_attributes(tree.as_fd(), &mapped).is_ok() {
@@ -154,6 +157,7 @@ fn mapped_copy(
     };
     let plain = MountAttributes {
         set: set | read_only,
+        private: true,
         ..MountAttributes::default()
     };
     mount::set_attributes(tree.as_fd(), &plain)?;

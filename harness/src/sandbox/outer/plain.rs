@@ -49,6 +49,7 @@ pub(super) fn copies(paths: &Paths) -> Vec<DetachedTree> {
             let read_only = MountAttributes {
                 set: mount::READ_ONLY | mount::NO_DEVICES,
                 recursive: true,
+                private: true,
                 ..MountAttributes::default()
             };
             mount::set_attributes(tree.as_fd(), &read_only).ok()?;
