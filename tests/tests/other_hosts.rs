@@ -304,7 +304,14 @@ fn root_without_a_capability_runs_trials() -> TestResult {
     }
     let dir = shared_dir();
     make_workspace(dir.path())?;
-    for lost in ["-sys_admin", "-setuid,-setgid", "-setgid", "-dac_override"] {
+    let lost = [
+        "-sys_admin",
+        "-setuid,-setgid",
+        "-setgid",
+        "-dac_override",
+        "-sys_ptrace",
+    ];
+    for lost in lost {
         let drop =
             format!("rm -rf \"$1\"/dir; WITHOUT='setpriv --bounding-set={lost} --inh-caps={lost}'");
         all_passed(&run_in(dir.path().as_os_str(), &ALL, &drop), ALL.len());

@@ -35,11 +35,13 @@ pub(super) const RANGE: u32 = 65_536;
 
 /// Capabilities that root needs for a range that belongs to nobody, by their numbers
 /// (`linux/capability.h`): to write a mapping of other ids (user_namespaces(7)) into a file of
-/// another user, and to make id-mapped mounts (mount_setattr(2)). An ordinary user needs none.
-pub(crate) const CAPABILITIES_FOR_A_RANGE: [(u32, &str); 4] = [
+/// another user, to open the user namespace of a process with other ids (ptrace(2), "Ptrace access
+/// mode checking"), and to make id-mapped mounts (mount_setattr(2)). An ordinary user needs none.
+pub(crate) const CAPABILITIES_FOR_A_RANGE: [(u32, &str); 5] = [
     (1, "CAP_DAC_OVERRIDE"),
     (6, "CAP_SETGID"),
     (7, "CAP_SETUID"),
+    (19, "CAP_SYS_PTRACE"),
     (21, "CAP_SYS_ADMIN"),
 ];
 
