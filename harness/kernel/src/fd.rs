@@ -139,6 +139,17 @@ pub(crate) fn open_to_write(path: &CStr) -> Result<OwnedFd> {
     Errno::result(fd).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Opens the file of a descriptor once more, to write to it without waiting. The flag for that is
+/// of the new open file alone (`open(2)`, O_NONBLOCK), whoever shares the other one.
+///
+/// # Errors
+/// The user may not open the file, as a terminal after `su`.
+pub fn open_to_write_at_once(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    nix::fcntl::open(path.as_str(), flags, Mode::empty())
+}
+
 /// Writes `text` to an existing file in one piece, as files of procfs demand.
 ///
 /// # Errors

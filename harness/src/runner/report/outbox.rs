@@ -3,11 +3,13 @@
 //! A terminal that is stopped or a pager that is not read would otherwise stop the supervisor, and
 //! with it every trial that writes.
 
-use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::kernel::errno::Errno;
+use crate::kernel::fd;
 use crate::kernel::poll::wait_writable;
 
 /// Text on its way to standard output.
@@ -17,6 +19,9 @@ pub(crate) struct Outbox {
     waiting: Vec<u8>,
     /// Errno with which the kernel refused a write. Nothing is written after that.
     failure: Option<Errno>,
+    /// Whether the terminal had no room for the next character, although `poll` calls it writable:
+    /// the end of a line takes the room of two (drivers/tty/n_tty.c, do_output_char).
+    is_full: bool,
 }
 
 /// Number of bytes that a pipe takes without blocking when `poll` calls it writable (`pipe(7)`,
@@ -28,12 +33,13 @@ impl Outbox {
     pub(crate) fn push(&mut self, text: &str) {
         if self.failure.is_none() {
             self.waiting.extend_from_slice(text.as_bytes());
+            self.is_full = false;
         }
     }
 
     /// Returns standard output if something is to be written there.
     pub(crate) fn pending(&self) -> Option<BorrowedFd<'_>> {
-        (!self.waiting.is_empty()).then(|| STDOUT.as_fd())
+        (!self.waiting.is_empty() && !self.is_full).then(|| STDOUT.as_fd())
     }
 
     /// Writes as much as can be written without waiting.
@@ -67,10 +73,13 @@ impl Outbox {
                 Ok(_) | Err(_) => {}
             }
             let end = self.waiting.len().min(written + PIECE);
-            match raw_write(&self.waiting[written..end]) {
+            match raw_write(&self.waiting[written..end], patience) {
                 Ok(n) => written += n,
                 Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) if patience == Some(Duration::ZERO) => break,
+                Err(Errno::EAGAIN) if patience.is_some() => {
+                    self.is_full = true;
+                    break;
+                }
                 Err(Errno::EAGAIN) => {}
                 // The reader is gone (`| head`), or the disk is full. The trials go on: whoever
                 // waits for the exit code learns of both from there.
@@ -85,12 +94,23 @@ impl Outbox {
     }
 }
 
-static STDOUT: std::sync::LazyLock<io::Stdout> = std::sync::LazyLock::new(io::stdout);
+static STDOUT: LazyLock<io::Stdout> = LazyLock::new(io::stdout);
+
+/// Standard output once more, where it is a terminal that this user may open. `poll` calls a
+/// terminal writable that has room for one character, and a write of more then waits for the
+/// reader (drivers/tty/n_tty.c, n_tty_write).
+static TERMINAL: LazyLock<Option<OwnedFd>> = LazyLock::new(|| {
+    let terminal = STDOUT.is_terminal();
+    terminal.then(|| fd::open_to_write_at_once(STDOUT.as_fd()).ok())?
+});
 
 /// Writes past the buffer of std, which would write more at a time than a pipe takes without
 /// blocking. Stdout is not made non-blocking, for other processes may share
 /// it (`open(2)`: the flag belongs to the open file).
-fn raw_write(bytes: &[u8]) -> crate::kernel::Result<usize> {
+fn raw_write(bytes: &[u8], patience: Option<Duration>) -> crate::kernel::Result<usize> {
     let _ = io::stdout().flush();
-    crate::kernel::fd::write(STDOUT.as_fd(), bytes)
+    match &*TERMINAL {
+        Some(terminal) if patience.is_some() => fd::write(terminal, bytes),
+        _ => fd::write(STDOUT.as_fd(), bytes),
+    }
 }
