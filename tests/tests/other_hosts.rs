@@ -374,12 +374,9 @@ fn odd(dir: &Path) -> PathBuf {
     dir.join(name)
 }
 
-#[test]
-fn a_workspace_may_have_any_path() -> TestResult {
-    let dir = shared_dir();
-    let workspace = odd(dir.path());
-    make_workspace(&workspace)?;
-    let mut command = program_at(&workspace.join("program"));
+/// Runs samples as cargo would in this workspace, which has no program of its own.
+fn run_at(workspace: &Path, program: &Path, samples: &[&str]) -> TestResult<Run> {
+    let mut command = program_at(program);
     for variable in [
         "CARGO_MANIFEST_DIR",
         "CARGO_TARGET_TMPDIR",
@@ -391,11 +388,34 @@ fn a_workspace_may_have_any_path() -> TestResult {
         // libtest wants its arguments to be UTF-8, and the first is the path of the program.
         .arg0("program")
         .args(["--ignored", "--exact"])
-        .args(&ALL[..3])
-        .current_dir(&workspace)
+        .args(samples)
+        .current_dir(workspace)
         .output()?;
-    all_passed(&finished(run), 3);
+    Ok(finished(run))
+}
+
+#[test]
+fn a_workspace_may_have_any_path() -> TestResult {
+    let dir = shared_dir();
+    let workspace = odd(dir.path());
+    make_workspace(&workspace)?;
+    all_passed(
+        &run_at(&workspace, &workspace.join("program"), &ALL[..3])?,
+        3,
+    );
     assert!(workspace.join("dir/moved").exists());
+    Ok(())
+}
+
+#[test]
+fn a_workspace_may_lie_where_each_trial_has_a_filesystem_of_its_own() -> TestResult {
+    for place in ["/dev/shm", "/tmp"] {
+        let workspace = tempfile::tempdir_in(place)?;
+        std::fs::write(workspace.path().join("Cargo.toml"), "[workspace]\n")?;
+        let run = run_at(workspace.path(), &std::env::current_exe()?, &ALL)?;
+        all_passed(&run, ALL.len());
+        assert!(workspace.path().join("dir/moved").exists(), "{place}");
+    }
     Ok(())
 }
 

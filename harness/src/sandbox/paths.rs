@@ -18,7 +18,10 @@ pub(crate) struct Paths {
 }
 
 /// Directories on which every sandbox has a private filesystem.
-pub(crate) const PRIVATE: [&str; 2] = ["/tmp", "/run"];
+pub(crate) const PRIVATE: [&str; 3] = ["/tmp", "/run", SHM];
+
+/// Directory of POSIX shared memory (`shm_overview(7)`).
+pub(crate) const SHM: &str = "/dev/shm";
 
 /// Root's store of fixtures, for a machine on which root's home is closed.
 const SHARED_STORE: &str = "/var/cache/snowglobe";

@@ -11,9 +11,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use super::make::Wanted;
 use crate::kernel::errno::{Errno, errno};
 use crate::kernel::mount;
 use crate::kernel::mount::MountAttributes;
+use crate::sandbox::paths::SHM;
 use crate::sandbox::private_mounts::{DEVPTS, TMPFS};
 use crate::sandbox::refused::{Doing, Refused, SetupStep};
 
@@ -79,8 +81,8 @@ pub(super) fn devices() -> Vec<(&'static str, OwnedFd)> {
 }
 
 /// Mounts a `/dev` with these devices and no others. Where each trial has mounts and an IPC
-/// namespace `apart` from the others, it covers the directories in `/dev` by its own.
-pub(super) fn mount_dev(devices: &[(&str, OwnedFd)], apart: bool) -> Result<(), Refused> {
+/// namespace apart from the others, it covers the directories in `/dev` by its own.
+pub(super) fn mount_dev(devices: &[(&str, OwnedFd)], wanted: &Wanted<'_>) -> Result<(), Refused> {
     let dev = Path::new("/dev");
     // Names take little room; what tests write goes to /dev/shm, which has a limit of its own.
     mount::fresh(c"tmpfs", dev, Some(c"mode=755,size=64k")).doing(SetupStep::mount("/dev"))?;
@@ -88,8 +90,12 @@ pub(super) fn mount_dev(devices: &[(&str, OwnedFd)], apart: bool) -> Result<(), 
     for (name, tree) in devices {
         mount::attach(tree.as_fd(), &dev.join(name)).doing("mount a device")?;
     }
-    if !apart {
+    let mut hidden = wanted.paths.hidden();
+    if !wanted.apart {
         mount_shared(dev)?;
+    } else if hidden.any(|path| path.starts_with(SHM)) {
+        // The way to the workspace is made there, and `/dev` itself is read-only.
+        mount_shm()?;
     }
     // This call comes last and is not recursive, so /dev/shm and the other mounts stay writable.
     let read_only = MountAttributes {
@@ -101,9 +107,13 @@ pub(super) fn mount_dev(devices: &[(&str, OwnedFd)], apart: bool) -> Result<(), 
 
 /// Mounts what trials without mounts of their own share.
 fn mount_shared(dev: &Path) -> Result<(), Refused> {
-    mount::fresh(c"tmpfs", &dev.join("shm"), Some(TMPFS)).doing(SetupStep::mount("/dev/shm"))?;
+    mount_shm()?;
     mount::fresh(c"mqueue", &dev.join("mqueue"), None).doing(SetupStep::mount("/dev/mqueue"))?;
     mount::fresh(c"devpts", &dev.join("pts"), Some(DEVPTS)).doing(SetupStep::mount("/dev/pts"))
+}
+
+fn mount_shm() -> Result<(), Refused> {
+    mount::fresh(c"tmpfs", Path::new(SHM), Some(TMPFS)).doing(SetupStep::mount(SHM))
 }
 
 /// Makes the directories, the symbolic links, and an empty file as each device's mount point.

@@ -23,7 +23,9 @@ use crate::kernel::process;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::inherited::Corrections;
 use crate::sandbox::paths::Paths;
-use crate::sandbox::private_mounts::{TMPFS, detach_hidden, reattach_hidden};
+use crate::sandbox::private_mounts::{
+    DetachedTree, TMPFS, detach_hidden, reattach, reattach_hidden,
+};
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::outer::{OuterReply, OuterStep};
 use crate::sandbox::refused::{Doing, Refused, SetupStep};
@@ -121,8 +123,10 @@ fn use_host_mounts(wanted: &Wanted<'_>) -> Result<(), Refused> {
     mount::make_private().doing("make the mounts private")?;
     // Devices are copied while the host's /dev is still in sight.
     let devices = devices();
-    make_read_only(wanted.paths)?;
-    mount_dev(&devices, wanted.apart)
+    let kept = make_read_only(wanted.paths)?;
+    mount_dev(&devices, wanted)?;
+    // Some of them may lie in /dev/shm.
+    reattach_hidden(&kept).map(drop)
 }
 
 /// Makes the mount tree of root's trials.
@@ -141,8 +145,9 @@ fn use_idmapped_mounts(wanted: &Wanted<'_>, channel: &MessageChannel) -> Result<
         devices.retain(|(name, _)| *name != "fuse");
         devices.push(("fuse", single_device(&tree, "fuse")?));
     }
-    idmapped_root::put_together(&trees, wanted.paths)?;
-    mount_dev(&devices, wanted.apart)
+    let late = idmapped_root::put_together(&trees, wanted.paths)?;
+    mount_dev(&devices, wanted)?;
+    late.into_iter().try_for_each(reattach)
 }
 
 /// Returns a detached copy of a device in a detached directory.
@@ -169,10 +174,11 @@ pub(crate) fn become_root() -> Result<(), Refused> {
     process::die_with_parent().doing("set the parent-death signal")
 }
 
-/// Makes everything read-only where it is, and puts the workspace back on top.
-fn make_read_only(paths: &Paths) -> Result<(), Refused> {
-    let writable = detach_hidden(paths.writable.iter().map(PathBuf::as_path))?;
-    let readable = detach_hidden(paths.readable.iter().map(PathBuf::as_path))?;
+/// Makes everything read-only where it is. Returns copies of the workspace and of what must stay
+/// visible, which go back on top.
+fn make_read_only(paths: &Paths) -> Result<Vec<DetachedTree>, Refused> {
+    let kept = paths.writable.iter().chain(&paths.readable);
+    let kept = detach_hidden(kept.map(PathBuf::as_path))?;
     // This procfs is that of the sandbox's PID namespace. The kernel permits the mount as long as
     // some procfs is visible whose read-only flag is not locked (fs/namespace.c,
     // mnt_already_visible). The call below sets that flag and does not lock it (measured with Linux
@@ -194,9 +200,7 @@ fn make_read_only(paths: &Paths) -> Result<(), Refused> {
     // A /sys that was read-only from the start, as in a container, stays so: its flag is locked.
     let _ = mount::set_attributes_at(Path::new("/sys"), &writable_again);
     mount_private()?;
-    reattach_hidden(&writable)?;
-    reattach_hidden(&readable)?;
-    Ok(())
+    Ok(kept)
 }
 
 /// Mounts the `/tmp` and `/run` that trials without a mount namespace of their own share.

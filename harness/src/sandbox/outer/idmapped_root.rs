@@ -26,7 +26,7 @@ use crate::kernel::mount::MountAttributes;
 use crate::kernel::namespace::{NamespaceKind, Task};
 use crate::sandbox::ids::Ids;
 use crate::sandbox::paths::{PRIVATE, Paths};
-use crate::sandbox::private_mounts::{DetachedTree, reattach};
+use crate::sandbox::private_mounts::DetachedTree;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::outer::OuterStep;
 use crate::sandbox::refused::{Doing, Refused, SetupStep};
@@ -260,8 +260,12 @@ pub(super) fn receive_trees(channel: &MessageChannel) -> Result<Vec<DetachedTree
     }
 }
 
-/// Puts a new root together from the copies, and lets go of the old one.
-pub(super) fn put_together(trees: &[DetachedTree], paths: &Paths) -> Result<(), Refused> {
+/// Puts a new root together from the copies, and lets go of the old one. Returns the copies that
+/// belong on private filesystems, of which `/dev` is not mounted yet.
+pub(super) fn put_together<'a>(
+    trees: &'a [DetachedTree],
+    paths: &Paths,
+) -> Result<Vec<&'a DetachedTree>, Refused> {
     // Any directory will do for a stage: nothing of this mount namespace remains.
     let stage = Path::new("/tmp");
     let at = |path: &Path| match path.strip_prefix("/") {
@@ -282,8 +286,7 @@ pub(super) fn put_together(trees: &[DetachedTree], paths: &Paths) -> Result<(), 
     mount::fresh(c"proc", &at(Path::new("/proc")), None).doing(SetupStep::mount("/proc"))?;
     mount::pivot(stage).doing("change the root")?;
     mount_private()?;
-    // Below /tmp and /run, which have just been mounted.
-    late.into_iter().try_for_each(reattach)
+    Ok(late)
 }
 
 #[cfg(test)]
