@@ -1,5 +1,6 @@
 //! The body of such a trial becomes the program, or runs it in a node of a lab.
 
+use std::collections::BTreeSet;
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -104,6 +105,7 @@ fn place(program: &WrappedProgram) -> Result<Option<Place>, ExecError> {
     for volume in volumes {
         add_volume(&mut topology, node, volume)?;
     }
+    topology.validate().map_err(ExecError::Topology)?;
     Ok(Some(Place {
         topology,
         node,
@@ -135,14 +137,31 @@ fn add_volume(topology: &mut Topology, node: NodeId, text: &str) -> Result<(), E
         ))
     };
     let (name, at) = match text.split_once(':') {
-        Some((name, at)) => (name.to_owned(), at),
-        None => (format!("exec{}", text.replace(['/', '.'], "-")), text),
+        Some((name, at)) => (Some(name), at),
+        None => (None, text),
     };
-    if !at.starts_with('/') || name.is_empty() {
+    if !at.starts_with('/') || name == Some("") {
         return Err(wrong());
     }
-    topology.edit_node(node, |spec| spec.volume(at, Volume::named(name)));
+    let volume = match name {
+        Some(name) => volume_of(topology, name)?,
+        None => Volume::named(format!("exec{}", text.replace(['/', '.'], "-"))),
+    };
+    topology.edit_node(node, |spec| spec.volume(at, volume));
     Ok(())
+}
+
+/// Returns the volume of a topology that has this name.
+fn volume_of(topology: &Topology, name: &str) -> Result<Volume, ExecError> {
+    let mut volumes = topology.volumes();
+    let found = volumes.find(|volume| volume.name() == Some(name));
+    found.cloned().ok_or_else(|| {
+        let names: BTreeSet<&str> = topology.volumes().filter_map(Volume::name).collect();
+        ExecError::UnknownVolume {
+            name: name.to_owned(),
+            volumes: names.into_iter().map(str::to_owned).collect(),
+        }
+    })
 }
 
 /// Runs the program in the world that is now around this process.
@@ -198,6 +217,7 @@ pub(super) fn os_strings(words: &[CString]) -> Vec<OsString> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::topology::Size;
 
     fn error(program: WrappedProgram) -> String {
         match place(&program) {
@@ -231,6 +251,24 @@ mod tests {
             };
             let error = error(program);
             assert!(error.contains("absolute path"), "{volume}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_volume_that_is_not_there_is_named_with_those_that_are() {
+        let mut topology = Topology::new();
+        let shared = Volume::named_clone("shared", "/srv");
+        let scratch = Volume::tmpfs(Size::mib(1));
+        let server = NodeSpec::new("server").volume("/a", shared.clone());
+        topology.node(server.volume("/b", scratch).volume("/c", shared.clone()));
+        let client = topology.node("client");
+        add_volume(&mut topology, client, "shared:/data").unwrap();
+        let mounted: Vec<&Volume> = topology.volumes().collect();
+        assert_eq!(mounted, [&shared; 3]);
+        let error = add_volume(&mut topology, client, "/host:/data").unwrap_err();
+        let text = error.to_string();
+        for part in ["volume `/host`", "are `shared`)", "--writable"] {
+            assert!(text.contains(part), "{text}");
         }
     }
 

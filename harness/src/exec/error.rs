@@ -26,6 +26,13 @@ pub enum ExecError {
         /// The names of the nodes that there are.
         nodes: Vec<String>,
     },
+    /// No node of the topology mounts a volume of this name.
+    UnknownVolume {
+        /// The name that was asked for.
+        name: String,
+        /// The names of the volumes that there are.
+        volumes: Vec<String>,
+    },
     /// The world was killed.
     WorldDied,
     /// The system refused the world.
@@ -51,6 +58,15 @@ impl fmt::Display for ExecError {
                 }
                 write!(f, "; give --node one of {}", in_backticks(nodes))
             }
+            Self::UnknownVolume { name, volumes } => {
+                write!(f, "no node of --topology FILE mounts a volume `{name}`")?;
+                if !volumes.is_empty() {
+                    write!(f, " (the volumes are {})", in_backticks(volumes))?;
+                }
+                f.write_str(
+                    "; give --volume PATH for an empty directory, or --writable DIRECTORY for a directory of the host",
+                )
+            }
             Self::WorldDied => f.write_str(
                 "the world of the program died: was its first process killed, as by the kernel when memory is short?",
             ),
@@ -68,7 +84,8 @@ impl std::error::Error for ExecError {
             | Self::UnknownUser(_)
             | Self::Words(_)
             | Self::WorldDied
-            | Self::UnknownNode { .. } => None,
+            | Self::UnknownNode { .. }
+            | Self::UnknownVolume { .. } => None,
         }
     }
 }

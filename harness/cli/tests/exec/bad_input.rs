@@ -61,6 +61,16 @@ fn a_topology_without_nodes_is_told_how_a_file_has_one() {
 fn options_that_lead_nowhere_are_told() {
     fails(&["--node", "a", "true"], 125, &["--topology FILE"]);
     fails(
+        &["--volume", "data:/data", "true"],
+        125,
+        &["snowglobe exec: no node", "volume `data`;", "--volume PATH"],
+    );
+    fails(
+        &["--volume", "/a/../b", "true"],
+        125,
+        &["snowglobe exec: mount `/a/../b`", "without `..`"],
+    );
+    fails(
         &["--writable", "/no/such", "true"],
         125,
         &["no such directory", "make it first"],

@@ -9,6 +9,7 @@ use crate::topology::id::{Endpoint, LinkId, NodeId, PodId, SwitchId};
 use crate::topology::link::{Families, LinkSpec, SwitchSpec};
 use crate::topology::node::{NodeSpec, PodSpec};
 use crate::topology::router::RouterSpec;
+use crate::topology::storage::{MountSource, Volume};
 
 /// The way in which nodes reach nodes on other segments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -330,6 +331,16 @@ impl Topology {
             Some(pod) => format!("{}/{name}", pod.name),
             None => name.to_string(),
         }
+    }
+
+    /// Returns the volumes with a name that nodes mount, in the order of the nodes. A volume with
+    /// several mounts comes as often.
+    pub fn volumes(&self) -> impl Iterator<Item = &Volume> {
+        let mounts = self.nodes().flat_map(|node| &self[node].mounts);
+        mounts.filter_map(|mount| match &mount.source {
+            MountSource::Volume(volume) => volume.name().map(|_| volume),
+            MountSource::Bind(_) => None,
+        })
     }
 
     /// Returns the name of a link for messages: the one that it was given, or `alice–bob`, or
