@@ -44,6 +44,9 @@ fn compile(dir: &Path, source: &str) -> (bool, String) {
     compile_as("rlib", dir, source)
 }
 
+/// Edition of the samples, where a test names no other.
+const EDITION: &str = "2024";
+
 /// Compiles a source as cargo does for a target with `harness = false`, to a crate of this type.
 fn compile_as(crate_type: &str, dir: &Path, source: &str) -> (bool, String) {
     let names = [
@@ -58,14 +61,14 @@ fn compile_as(crate_type: &str, dir: &Path, source: &str) -> (bool, String) {
         "tokio",
     ];
     let libraries = names.map(|name| (name, library(name)));
-    compile_with(&libraries, "sample", crate_type, dir, source)
+    compile_with(&libraries, "sample", [crate_type, EDITION], dir, source)
 }
 
-/// Compiles the source of a crate with these names and their libraries.
+/// Compiles the source of a crate of a type and an edition, with these names and their libraries.
 fn compile_with(
     libraries: &[(&str, PathBuf)],
     name: &str,
-    crate_type: &str,
+    [crate_type, edition]: [&str; 2],
     dir: &Path,
     source: &str,
 ) -> (bool, String) {
@@ -73,7 +76,8 @@ fn compile_with(
     std::fs::write(&path, source).unwrap();
     let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into()));
     rustc
-        .args(["--edition=2024", &format!("--crate-name={name}")])
+        .arg(format!("--edition={edition}"))
+        .arg(format!("--crate-name={name}"))
         .arg(format!("--crate-type={crate_type}"))
         .args(["--emit=dep-info,link", "--cfg=test", "-Awarnings"])
         .arg(format!(
@@ -317,13 +321,40 @@ fn two_attributes_with_options_do_not_compile() {
     }
 }
 
+/// In edition 2015, `::core` is a module of the crate itself.
+#[test]
+fn tests_of_edition_2015_compile_and_are_told_their_errors() {
+    let dir = snowglobe_tests::shared_dir();
+    let libraries = ["snowglobe", "tokio"].map(|name| (name, library(name)));
+    let old = |source: &str| {
+        let source = format!("{source}\nsnowglobe::main!();");
+        compile_with(&libraries, "sample", ["rlib", "2015"], dir.path(), &source)
+    };
+    let (compiles, text) = old("mod within {
+            #[snowglobe::test(timeout = \"1s\")]
+            fn fallible() -> ::std::io::Result<()> { Ok(()) }
+        }
+        #[snowglobe::test]
+        fn ours() -> snowglobe::TestResult { Ok(()) }
+        #[snowglobe::isolate]
+        mod all { #[test] fn one() -> Result<(), String> { Ok(()) } }");
+    assert!(compiles, "{text}");
+    let (compiles, text) = old("#[snowglobe::test(frob)] fn wrong() {}");
+    assert!(
+        !compiles && text.contains("there is no option `frob`"),
+        "{text}"
+    );
+    assert!(!text.contains("E0433"), "{text}");
+}
+
 /// The program depends on a crate that re-exports snowglobe, and not on snowglobe itself.
 #[test]
 fn a_crate_that_passes_snowglobe_on_is_named() {
     let dir = snowglobe_tests::shared_dir();
     let snowglobe = [("snowglobe", library("snowglobe"))];
     let of_other = "pub use snowglobe;";
-    let (compiles, text) = compile_with(&snowglobe, "other", "rlib", dir.path(), of_other);
+    let (compiles, text) =
+        compile_with(&snowglobe, "other", ["rlib", EDITION], dir.path(), of_other);
     assert!(compiles, "{text}");
     let other = [("other", dir.path().join("libother.rlib"))];
     let sample = |option: &str| {
@@ -343,7 +374,7 @@ fn a_crate_that_passes_snowglobe_on_is_named() {
             fn more() -> Vec<snowglobe::Trial> {{ vec![snowglobe::Trial::test(\"made\", || ())] }}
             snowglobe::main!({option}more);"
         );
-        compile_with(&other, "sample", "bin", dir.path(), &source)
+        compile_with(&other, "sample", ["bin", EDITION], dir.path(), &source)
     };
     for path in ["other::snowglobe", "::other::snowglobe", "crate::snowglobe"] {
         let (links, text) = sample(&format!("crate = \"{path}\", "));

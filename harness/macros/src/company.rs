@@ -63,8 +63,8 @@ pub(crate) enum Arranged {
     Later(TokenStream),
 }
 
-/// Puts our attribute with these `options` behind those that make tests of the function, unless
-/// the attribute `is_last` already.
+/// Puts our attribute with these `options` behind those that make tests of the function. An
+/// attribute that `is_last` was put there before.
 ///
 /// # Errors
 /// Our attribute stands there twice, or a property is a method.
@@ -101,26 +101,30 @@ pub(crate) fn arrange(
     }
     let has_arguments = !function.arguments().is_empty() || function.type_parameters().is_some();
     let is_foreign = |attribute: &Attribute| {
-        is_named(attribute, &MAKERS) || (has_arguments && !is_built_in(attribute))
+        is_named(attribute, &MAKERS) || (has_arguments && !is_last && !is_built_in(attribute))
     };
-    if is_last || !function.attributes.iter().any(is_foreign) {
+    if !function.attributes.iter().any(is_foreign) {
         return Ok(Arranged::Test(Box::new(function)));
     }
     if let Some(named) = names_its_tests_by(&function) {
         return Ok(Arranged::Later(name_ours_by(named, options, function)));
     }
-    let place = if makes_cases(&function) && !function.is_async() {
+    let place = if is_last {
+        // An attribute above has put another one behind ours: `#[crate::test]` of axum 0.8 adds
+        // `#[tokio::test]` there. The options have our place already.
+        ""
+    } else if makes_cases(&function) && !function.is_async() {
         // test_case puts `#[test]` before our attribute, unless the function is `async`; and where
         // `#[test]` comes first and there is no standard harness, rustc drops the test and with it
         // our attribute.
         function.make_async();
-        "__last_and_polled_once"
+        "__last_and_polled_once,"
     } else {
-        "__last"
+        "__last,"
     };
     let attributes = std::mem::take(&mut function.attributes);
     Ok(Arranged::Later(fill(
-        &format!("__attributes #[::snowglobe::test({place}, __options)] __function"),
+        &format!("__attributes #[::snowglobe::test({place} __options)] __function"),
         &[
             ("__attributes", &all_tokens(&attributes)),
             ("__options", options),

@@ -63,7 +63,11 @@ pub(crate) fn fill(template: &str, parts: &[(&str, &TokenStream)]) -> TokenStrea
 }
 
 /// Returns the tokens of a template, which are reported at the `span`.
+///
+/// The span of a token also says in which edition the compiler reads the token. Ours names crates
+/// as since edition 2018 (`::core`), and the user's source may be of 2015.
 pub(crate) fn fill_at(span: Span, template: &str, parts: &[(&str, &TokenStream)]) -> TokenStream {
+    let span = Span::call_site().located_at(span);
     replace(tokens_of(template), parts, Some(span))
 }
 

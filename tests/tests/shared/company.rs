@@ -137,6 +137,14 @@ async fn tokio_above() {
     assert!(is_even(2));
 }
 
+/// As `#[crate::test]` of axum 0.8 leaves `#[snowglobe::test] #[crate::test]`: that attribute puts
+/// `#[tokio::test]` behind all others.
+#[snowglobe::test(__last, timeout = "9s")]
+#[tokio::test]
+async fn tokio_behind_ours() {
+    tokio::task::yield_now().await;
+}
+
 #[snowglobe::test]
 #[tokio::test(flavor = "current_thread")]
 async fn tokio_below() {
@@ -382,7 +390,7 @@ const COUNTS: [(&str, usize); 34] = [
     ("rstest_without_arguments", 1),
     ("test_log_above", 1),
     ("test_log_below", 1),
-    ("tokio_", 2),
+    ("tokio_", 3),
     ("yare_async::", 1),
     ("yare_below::", 2),
     ("yare_names_ours::", 1),
