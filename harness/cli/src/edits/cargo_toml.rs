@@ -34,6 +34,11 @@ pub(crate) fn with_snowglobe(
     target: &str,
 ) -> Result<String, String> {
     let mut manifest = parse(text)?;
+    if looks_for_tests_no_more(&manifest)
+        && let Some(package) = manifest.get_mut("package")
+    {
+        package["autotests"] = value(true);
+    }
     add_dependency(&mut manifest, &parse(root)?, dependency)?;
     add_target(&mut manifest, target)?;
     Ok(manifest.to_string())
@@ -247,6 +252,9 @@ pub(crate) fn without_harness(text: &str, target: &str) -> Result<String, String
         table.insert("harness", value(false));
         return Ok(manifest.to_string());
     }
+    if looks_for_tests_no_more(&manifest) {
+        return Err("in edition 2015 cargo looks for no test targets where a manifest names one; write `autotests = true` under `[package]`".to_owned());
+    }
     let block = block_without_harness(target);
     Ok(match text.ends_with('\n') {
         true => format!("{text}{block}"),
@@ -272,6 +280,14 @@ pub(crate) fn with_harness(text: &str, target: &str) -> Result<String, String> {
         table.remove("harness");
     }
     Ok(manifest.to_string())
+}
+
+/// Returns whether the first `[[test]]` keeps cargo from looking for test targets in this manifest:
+/// in edition 2015, one target by name is enough (The Cargo Book, "Target auto-discovery").
+fn looks_for_tests_no_more(manifest: &DocumentMut) -> bool {
+    let of_package = |key| manifest.get("package").and_then(|it| it.get(key));
+    let is_first = of_package("edition").is_none_or(|it| it.as_str() == Some("2015"));
+    is_first && of_package("autotests").is_none() && tables(manifest, "test").next().is_none()
 }
 
 fn target_mut<'a>(manifest: &'a mut DocumentMut, name: &str) -> Option<&'a mut Table> {
@@ -373,6 +389,20 @@ mod tests {
     }
 
     #[test]
+    fn cargo_goes_on_to_look_for_tests_in_edition_2015() {
+        let old = "[package]\nname = \"a\"\n";
+        let after = added(old);
+        assert!(after.contains("autotests = true\n"), "{after}");
+        assert_eq!(added(&after), after);
+        let refused = without_harness(old, "net").unwrap_err();
+        assert!(refused.contains("`autotests = true`"), "{refused}");
+        for rest in ["edition = \"2018\"", "autotests = false", "[[test]]"] {
+            let text = format!("{old}{rest}\n");
+            assert!(!added(&text).contains("autotests = true"), "{rest}");
+        }
+    }
+
+    #[test]
     fn a_dependency_that_is_there_is_known() {
         for (line, known) in [
             ("", None),
@@ -450,8 +480,8 @@ mod tests {
     #[test]
     fn a_harness_comes_back() {
         for text in [
-            "[package]\nname = \"a\"\n",
-            "[package]\nname = \"a\"",
+            "[package]\nautotests = true\n",
+            "[package]\nautotests = true",
             "[package]\nname = \"a\"\n\n[[test]]\nname = \"net\" # why\npath = \"t.rs\"\n\n[lib]\n",
         ] {
             let without = without_harness(text, "net").unwrap();

@@ -10,7 +10,7 @@ use toml_edit::DocumentMut;
 pub(crate) struct Project {
     /// Directory of the package.
     pub(crate) package: PathBuf,
-    /// Directory of the repository, or of the package without one.
+    /// Directory of the repository, or of the workspace without one.
     pub(crate) repository: PathBuf,
     /// Text of `Cargo.toml`.
     pub(crate) text: String,
@@ -49,12 +49,17 @@ impl Project {
                 members(&parsed)
             ));
         }
-        let repository = package.ancestors().find(|dir| dir.join(".git").exists());
-        Ok(Self {
+        let mut project = Self {
             package: package.to_owned(),
-            repository: repository.unwrap_or(package).to_owned(),
+            repository: package.to_owned(),
             text,
-        })
+        };
+        let repository = package.ancestors().find(|dir| dir.join(".git").exists());
+        let repository = repository.map_or_else(|| project.workspace(), Path::to_owned);
+        if package.starts_with(&repository) {
+            project.repository = repository;
+        }
+        Ok(project)
     }
 
     /// Returns the path of `Cargo.toml`.

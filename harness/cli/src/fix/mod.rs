@@ -21,8 +21,6 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use snowglobe_text::counted_are;
-
 use snowglobe_model::cli::{self, CommandLine, CommandText, Operands};
 
 use self::source::{Conversion, LeftTest};
@@ -140,15 +138,20 @@ fn run(project: &Project, options: &FixOptions) -> Result<ExitCode, String> {
     if let Some(code) = edits::write(&changes, options.consent)? {
         return Ok(code);
     }
-    let tests = counted_are(lines, "test");
     let stay = match left.len() {
         0 => String::new(),
         1 => "; 1 stays as it is, see above".to_owned(),
         count => format!("; {count} stay as they are, see above"),
     };
     match options.way {
-        Conversion::There => eprintln!("{tests} trials now{stay}. Next: cargo test"),
-        Conversion::Back => eprintln!("{tests} as they were{stay}"),
+        Conversion::There => match lines {
+            1 => eprintln!("1 test is a trial now{stay}. Next: cargo test"),
+            _ => eprintln!("{lines} tests are trials now{stay}. Next: cargo test"),
+        },
+        Conversion::Back => match lines {
+            1 => eprintln!("1 test is as it was{stay}"),
+            _ => eprintln!("{lines} tests are as they were{stay}"),
+        },
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -8,10 +8,8 @@ pub(super) const TEST: &str = r#"//! Tests in worlds of their own: every one may
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-use snowglobe::TestResult;
-
 #[snowglobe::test]
-fn port_80_is_mine() -> TestResult {
+fn port_80_is_mine() -> snowglobe::TestResult {
     let listener = TcpListener::bind("0.0.0.0:80")?;
     TcpStream::connect("127.0.0.1:80")?.write_all(b"hi")?;
     let mut heard = String::new();
@@ -21,7 +19,7 @@ fn port_80_is_mine() -> TestResult {
 }
 
 #[snowglobe::test]
-fn bob_answers_alice() -> TestResult {
+fn bob_answers_alice() -> snowglobe::TestResult {
     let lab = snowglobe::topology::shape::pair().start()?;
     let (alice, bob) = (lab.node("alice").unwrap(), lab.node("bob").unwrap());
     let listener = bob.run(|| TcpListener::bind("0.0.0.0:80"))?;

@@ -24,7 +24,7 @@ use crate::edits::project::Project;
 use crate::edits::small_programs::{self, SmallPrograms};
 use crate::edits::{self, Consent, EditOptions, flags};
 
-/// Name of the test target that is added.
+/// Name of the test target that is added, where no other test has that name.
 const TARGET: &str = "world";
 
 #[derive(Default)]
@@ -94,6 +94,7 @@ pub(crate) fn text() -> CommandText {
 fn run(project: &Project, options: &InitOptions) -> Result<ExitCode, String> {
     let dependency = options.origin.dependency(project)?;
     let InitPlan {
+        target,
         changes,
         kept,
         remark,
@@ -116,7 +117,7 @@ fn run(project: &Project, options: &InitOptions) -> Result<ExitCode, String> {
     if let Some(code) = edits::write(&changes, options.consent)? {
         return Ok(code);
     }
-    eprintln!("written. Next: cargo test --test {TARGET}");
+    eprintln!("written. Next: cargo test --test {target}");
     if options.fixtures {
         eprintln!("and for the fixtures: {}", command::with("provision"));
     }
@@ -125,6 +126,8 @@ fn run(project: &Project, options: &InitOptions) -> Result<ExitCode, String> {
 
 /// Everything that is to be written and said.
 struct InitPlan {
+    /// Name of the test target.
+    target: String,
     changes: Vec<Change>,
     /// Files that are there already.
     kept: Vec<PathBuf>,
@@ -138,12 +141,13 @@ fn plan(
     dependency: &Dependency,
 ) -> Result<InitPlan, String> {
     let manifest = project.manifest();
+    let target = free_target(project)?;
     let name = cargo_toml::name_in_sources(&project.text, &project.root_text())?;
     let SmallPrograms {
         manifest: after,
         workspace,
         remark,
-    } = cargo_toml::with_snowglobe(&project.text, &project.root_text(), dependency, TARGET)
+    } = cargo_toml::with_snowglobe(&project.text, &project.root_text(), dependency, &target)
         .and_then(|text| small_programs::add(project, text))
         .map_err(|error| format!("{}: {error}", manifest.display()))?;
     let mut changes = Vec::new();
@@ -152,7 +156,7 @@ fn plan(
     }
     changes.extend(workspace);
     let mut new = vec![(
-        project.package.join(format!("tests/{TARGET}.rs")),
+        project.package.join(format!("tests/{target}.rs")),
         files::named(files::TEST, &name),
     )];
     if options.fixtures {
@@ -187,10 +191,33 @@ fn plan(
             .map(|(path, text)| Change::new(path, text)),
     );
     Ok(InitPlan {
+        target,
         changes,
         kept: there.into_iter().map(|(path, _)| path).collect(),
         remark,
     })
+}
+
+/// Returns the name of the test target: that of an earlier `init`, or the first name that neither
+/// the manifest nor a file has. The tests of a file that is there already may need the standard
+/// harness, which the new target does not have.
+///
+/// # Errors
+/// The manifest cannot be understood.
+fn free_target(project: &Project) -> Result<String, String> {
+    let (targets, _) = cargo_toml::test_targets(&project.text)?;
+    let tests = project.package.join("tests");
+    let is_free = |name: &String| match targets.iter().find(|target| target.name == *name) {
+        Some(target) => target.has_own_main && target.file == format!("tests/{name}.rs"),
+        None => [format!("{name}.rs"), name.clone()]
+            .iter()
+            .all(|file| tests.join(file).symlink_metadata().is_err()),
+    };
+    let others = (2..).map(|number| format!("{TARGET}{number}"));
+    let mut names = [TARGET.to_owned()].into_iter().chain(others);
+    names
+        .find(is_free)
+        .ok_or_else(|| "no name is free".to_owned())
 }
 
 #[cfg(test)]

@@ -215,7 +215,7 @@ fn a_dependency_of_another_name_is_known_by_it() {
     let written = snowglobe(project.path(), &["init", "--yes", "--fixtures"]);
     assert!(written.status.success(), "{}", text(&written.stderr));
     let test = read(&project, "tests/world.rs");
-    says(&test, &["use sg::TestResult;", "\nsg::main!();\n"]);
+    says(&test, &["-> sg::TestResult {", "\nsg::main!();\n"]);
     assert!(!test.contains("snowglobe::"), "{test}");
     says(
         &read(&project, "fixtures.toml"),

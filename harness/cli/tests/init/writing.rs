@@ -95,14 +95,22 @@ fn what_is_written_is_not_written_again() {
 }
 
 #[test]
-fn files_of_the_user_are_left_alone() {
+fn tests_of_the_user_are_left_alone() {
     let project = project(MANIFEST);
-    fs::create_dir(project.path().join("tests")).unwrap();
-    fs::write(project.path().join("tests/world.rs"), "fn main() {}\n").unwrap();
-    let output = snowglobe(project.path(), &["init", "--yes", "--no-github"]);
-    assert!(output.status.success());
-    let test = fs::read_to_string(project.path().join("tests/world.rs")).unwrap();
-    assert_eq!(test, "fn main() {}\n");
+    let tests = project.path().join("tests");
+    fs::create_dir_all(tests.join("world2")).unwrap();
+    fs::write(tests.join("world2/main.rs"), "").unwrap();
+    let own = "#[test]\nfn mine() {}\n";
+    fs::write(tests.join("world.rs"), own).unwrap();
+    for _ in 0..2 {
+        let output = snowglobe(project.path(), &["init", "--yes", "--no-github"]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert_eq!(entries(&tests), ["world.rs", "world2", "world3.rs"]);
+        let manifest = read(&project, "Cargo.toml");
+        assert_eq!(manifest.matches("[[test]]").count(), 1, "{manifest}");
+        says(&manifest, &["name = \"world3\"\nharness = false\n"]);
+    }
+    assert_eq!(fs::read_to_string(tests.join("world.rs")).unwrap(), own);
     assert!(!project.path().join(".github").exists());
 }
 
@@ -132,7 +140,7 @@ fn a_link_that_leads_nowhere_is_left_alone() {
     std::os::unix::fs::symlink("gone.rs", &link).unwrap();
     let output = snowglobe(project.path(), &["init", "--yes"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    says(&text(&output.stderr), &["tests/world.rs is there"]);
+    says(&text(&output.stderr), &["cargo test --test world2"]);
     assert!(!project.path().join("tests/gone.rs").exists());
 }
 
