@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use snowglobe::lab::{LabErrorKind, Point, Stdio};
+use snowglobe::lab::{LabErrorKind, Node, Point, Stdio};
 use snowglobe::prelude::*;
 use snowglobe_tests::has_fuse;
 
@@ -218,5 +218,138 @@ fn a_stop_that_comes_too_late_is_taken_back() -> TestResult {
     lab.set_patience(Duration::from_secs(60));
     process.wait_for_log("over")?;
     slow.heal()?;
+    Ok(())
+}
+
+/// Runs a script in `/tmp/work` up to a point, and returns what brought it there.
+fn reached(node: &Node, script: &str, point: Point<'_>) -> TestResult<String> {
+    let script = format!("cd /tmp/work && echo ready && read go && exec {script}");
+    let mut process = node
+        .command("sh")
+        .args(["-c", &script])
+        .stdin(Stdio::piped())
+        .spawn()?;
+    process.wait_for_log("ready")?;
+    let point = process.pause_when(point)?;
+    tell(&mut process, "go")?;
+    let reached = point.wait();
+    drop(point);
+    process.wait()?;
+    Ok(reached?)
+}
+
+/// Coreutils, glibc and shells choose between calls, and give paths from where they work.
+#[snowglobe::test]
+fn a_name_stands_for_the_calls_of_which_programs_choose_one() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    let made = n1
+        .command("sh")
+        .args([
+            "-c",
+            "mkdir -p /tmp/work/dir && cd /tmp/work && touch a && mkdir dir/empty",
+        ])
+        .status()?;
+    assert!(made.success());
+    let cases = [
+        (
+            "mv a b",
+            "rename",
+            "/tmp/work/b",
+            "renameat2 of `/tmp/work/a` to `/tmp/work/b`",
+        ),
+        (
+            "mv ./b /tmp/work/c",
+            "rename",
+            "work/b",
+            "renameat2 of `/tmp/work/b` to `/tmp/work/c`",
+        ),
+        ("cat c", "open", "/tmp/work/c", "openat of `/tmp/work/c`"),
+        ("rm c", "unlink", "/tmp/work/c", "unlinkat of `/tmp/work/c`"),
+        (
+            "rm -r dir",
+            "rmdir",
+            "empty",
+            "unlinkat of `/tmp/work/dir/empty`",
+        ),
+        (
+            "mkdir -p new",
+            "mkdir",
+            "/tmp/work/new",
+            "mkdir of `/tmp/work/new`",
+        ),
+        (
+            "ln -s new link",
+            "symlink",
+            "work/link",
+            "symlinkat of `/tmp/work/link`",
+        ),
+        (
+            "dd if=/dev/null of=d conv=fdatasync",
+            "fsync | fdatasync",
+            "work/d",
+            "fdatasync of `/tmp/work/d`",
+        ),
+    ];
+    for (script, name, part, expected) in cases {
+        let at = reached(n1, script, Point::system_call_on(name, part))?;
+        assert_eq!(at, expected, "{script}");
+    }
+    Ok(())
+}
+
+/// A call that does the same for another purpose is no member of the family.
+#[snowglobe::test]
+fn a_name_stands_for_the_purpose_of_a_call() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    // From 2^17 lines on, sort uses threads (`SUBTHREAD_LINES_HEURISTIC` of coreutils' sort.c).
+    let made = n1
+        .command("sh")
+        .args([
+            "-c",
+            "mkdir -p /tmp/work/empty && seq 300000 > /tmp/work/lines",
+        ])
+        .status()?;
+    assert!(made.success());
+    let sort = "sort --parallel=2 lines -o sorted";
+    let threads = reached(n1, sort, Point::system_call("clone | clone3"))?;
+    assert!(threads.starts_with("clone"), "{threads}");
+    for (script, point) in [
+        (sort, Point::system_call("fork")),
+        ("rm -r empty", Point::system_call_on("unlink", "empty")),
+    ] {
+        let what = point.to_string();
+        let error = reached(n1, script, point).map_err(|it| it.to_string());
+        let error = error.expect_err(&what);
+        assert!(
+            error.contains("ended before it came to the point"),
+            "{error}"
+        );
+    }
+    let forks = reached(n1, "sh -c 'true & wait'", Point::system_call("fork"))?;
+    assert!(
+        forks.contains("fork") || forks.starts_with("clone"),
+        "{forks}"
+    );
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_call_without_a_file_is_refused_where_a_part_of_a_path_is_given() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    let sleeps = n1.command("sleep").arg("1000").spawn()?;
+    let point = Point::system_call_on("connect", "/tmp/socket");
+    let error = sleeps.pause_when(point).unwrap_err();
+    assert_eq!(error.kind(), LabErrorKind::InvalidArgument);
+    let text = "`n1/sleep` never makes the system call `connect` on `/tmp/socket`, for the \
+                call names no file; take `Point::system_call`";
+    assert_eq!(error.to_string(), text);
+    let error = sleeps
+        .pause_when(Point::system_call("fsync | fsink"))
+        .unwrap_err();
+    assert_eq!(error.kind(), LabErrorKind::NotFound);
+    assert!(error.to_string().contains("`fsink`; it can at "), "{error}");
     Ok(())
 }

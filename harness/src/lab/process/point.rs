@@ -53,18 +53,47 @@ impl<'l> Point<'l> {
     }
 
     /// Stops the program when it, or what it has started, is about to make a system call, as
-    /// `fsync` or `renameat2`: nothing of the call has happened while the program stands still.
+    /// `fsync` or `rename`: nothing of the call has happened while the program stands still.
     ///
     /// The program is traced from now on until the guard is dropped (`ptrace(2)`), so that each of
     /// its system calls takes some microseconds longer. [`PausePoint::wait`] returns the call with
     /// its file: ``fsync of `/var/lib/db/wal` ``.
+    ///
+    /// C libraries and programs choose between several calls: `mv` renames by `renameat2`, and
+    /// glibc opens by `openat`. So these names stand for all calls of their line:
+    ///
+    /// | name | calls |
+    /// |---|---|
+    /// | `open` | open, openat, openat2, creat |
+    /// | `read`, `write` | read, readv; write, writev |
+    /// | `pread`, `preadv` | pread64, preadv, preadv2; preadv, preadv2 |
+    /// | `pwrite`, `pwritev` | pwrite64, pwritev, pwritev2; pwritev, pwritev2 |
+    /// | `rename` | rename, renameat, renameat2 |
+    /// | `unlink` | unlink, unlinkat of a file |
+    /// | `rmdir` | rmdir, unlinkat of a directory |
+    /// | `mkdir`, `link`, `symlink` | the same and mkdirat, linkat, symlinkat |
+    /// | `stat` | stat, lstat, newfstatat, statx |
+    /// | `lstat` | lstat, newfstatat, statx |
+    /// | `dup`, `dup2` | dup, dup2, dup3; dup2, dup3 |
+    /// | `pipe` | pipe, pipe2 |
+    /// | `accept` | accept, accept4 |
+    /// | `send`, `recv` | sendto, sendmsg, sendmmsg; recvfrom, recvmsg, recvmmsg |
+    /// | `poll`, `select` | poll, ppoll; select, pselect6 |
+    /// | `epoll_wait` | epoll_wait, epoll_pwait, epoll_pwait2 |
+    /// | `nanosleep` | nanosleep, clock_nanosleep |
+    /// | `execve` | execve, execveat |
+    /// | `fork` | fork, vfork, and clone and clone3 of a process, not of a thread |
+    ///
+    /// Any other name stands for itself, as `renameat2` and `fdatasync` do. Several names are
+    /// divided by `|`: `fsync | fdatasync`.
     pub fn system_call(name: impl Into<String>) -> Self {
         Self(PointKind::Call(CallPoint::new(name.into(), None)))
     }
 
     /// Stops the program when it is about to make a system call on a file whose path contains
-    /// `part`, as `fsync` on a write-ahead log; of a `rename`, either path is looked at. See
-    /// [`system_call`](Self::system_call).
+    /// `part`, as `fsync` on a write-ahead log; of a `rename`, either path is looked at. A path
+    /// that the program gives from its working directory, or from a directory that it has opened,
+    /// is made absolute first. See [`system_call`](Self::system_call) for the names.
     pub fn system_call_on(name: impl Into<String>, part: impl Into<String>) -> Self {
         let point = CallPoint::new(name.into(), Some(part.into()));
         Self(PointKind::Call(point))
@@ -181,8 +210,8 @@ impl Process {
     ///
     /// # Errors
     /// The directory of the file is not there, no packet can ever match, there is no such system
-    /// call, or the program cannot be traced: the node has a clock that faults can change, or the
-    /// machine permits no traces.
+    /// call, the system call names no file and a part of a path is given, or the program cannot be
+    /// traced: the node has a clock that faults can change, or the machine permits no traces.
     pub fn pause_when(&self, point: Point<'_>) -> Result<PausePoint> {
         let arrival = Arc::new(PointArrival::default());
         let running = Arc::clone(self.running());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::kernel::process::calls::{CallEvent, CallWatch, SystemCall};
+use crate::kernel::process::calls::{CallEvent, CallFamily, CallWatch};
 use crate::kernel::procfs::process_table;
 use crate::kernel::sync::answer;
 use crate::lab::error::{LabError, Result, Subject};
@@ -51,9 +51,19 @@ impl CallPoint {
         arrival: &Arc<PointArrival>,
     ) -> Result<JoinHandle<()>> {
         let unfit = |reason| LabError::unfit(Subject::Process(running.label().to_owned()), reason);
-        let Some(call) = SystemCall::by_name(&self.name) else {
-            return Err(unfit(UnfitProgram::UnknownCall(self.name)));
+        let calls = match CallFamily::by_names(&self.name) {
+            Ok(calls) => calls,
+            Err(unknown) => return Err(unfit(UnfitProgram::UnknownCall(unknown))),
         };
+        if let Some(part) = &self.part
+            && !calls.names_file()
+        {
+            let part = part.clone();
+            return Err(unfit(UnfitProgram::CallWithoutFile {
+                call: self.name,
+                part,
+            }));
+        }
         let Some(pid) = running.pid_in_trial() else {
             return Err(unfit(UnfitProgram::EndedBeforeTrace));
         };
@@ -71,7 +81,7 @@ impl CallPoint {
         let label = running.label().to_owned();
         let (begun, has_begun) = answer();
         // The thread that attaches to a process is its tracer, and does all of it (ptrace(2)).
-        let thread = spawn(move || match CallWatch::begin(pid, vec![call], self.part) {
+        let thread = spawn(move || match CallWatch::begin(pid, calls, self.part) {
             Ok(watch) => {
                 // The test waits for this.
                 begun.send(Ok(()));

@@ -39,6 +39,8 @@ pub(crate) enum UnfitProgram {
     EndedBeforeTrace,
     /// No program can be stopped at a system call of this name.
     UnknownCall(String),
+    /// A system call that names no file cannot be one on a file whose path has a part.
+    CallWithoutFile { call: String, part: String },
     /// The first process of the node traces the program.
     TracedForClock,
     /// Another process traces the program.
@@ -81,7 +83,7 @@ impl UnfitSubject for UnfitProgram {
     fn kind(&self) -> LabErrorKind {
         match self {
             Self::NoEnd => LabErrorKind::Other,
-            Self::NoReadinessSocket => LabErrorKind::InvalidArgument,
+            Self::NoReadinessSocket | Self::CallWithoutFile { .. } => LabErrorKind::InvalidArgument,
             Self::Ended { .. }
             | Self::EndedAlone { .. }
             | Self::EndedBeforePoint { .. }
@@ -126,13 +128,17 @@ impl fmt::Display for UnfitProgram {
             }
             Self::EndedBeforeTrace => f.write_str("has ended, and makes no system call any more"),
             Self::UnknownCall(name) => {
-                let known: Vec<&str> = known_names().collect();
                 write!(
                     f,
                     "cannot be stopped at the system call `{name}`; it can at {}",
-                    known.join(", ")
+                    known_names().join(", ")
                 )
             }
+            Self::CallWithoutFile { call, part } => write!(
+                f,
+                "never makes the system call `{call}` on `{part}`, for the call names no file; \
+                 take `Point::system_call`"
+            ),
             // A thread has one tracer at a time (ptrace(2)).
             Self::TracedForClock => f.write_str(
                 "is traced for the clock of its node, and the kernel permits one tracer; take a \

@@ -3,9 +3,11 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
+use super::family::Purpose;
 use super::table::{About, SystemCall};
 use crate::procfs::call_of;
 
@@ -93,23 +95,74 @@ impl TracedThread {
         })
     }
 
-    /// Returns the name of the object of a call, if it has one.
-    pub(super) fn object(self, call: SystemCall, entered: &EnteredCall) -> Option<String> {
-        match call.about {
-            About::Nothing => None,
-            About::Descriptor(argument) => {
-                let number = entered.arguments[argument] as i32;
-                let link = fs::read_link(format!("/proc/{}/fd/{number}", self.0)).ok()?;
-                Some(link.to_string_lossy().into_owned())
-            }
-            About::Path(argument) => self.text_at(entered.arguments[argument]),
-            // Either may be what the test knows: files are renamed into their places, and out of
-            // them.
-            About::Paths(old, new) => {
-                let [old, new] = [old, new].map(|it| self.text_at(entered.arguments[it]));
-                Some(format!("{}` to `{}", old?, new?))
+    /// Returns whether a call is made for a purpose.
+    pub(super) fn has_purpose(self, purpose: Purpose, entered: &EnteredCall) -> bool {
+        let removes_directory = entered.arguments[2] & libc::AT_REMOVEDIR as u64 != 0;
+        match purpose {
+            Purpose::Any => true,
+            Purpose::RemovesFile => !removes_directory,
+            Purpose::RemovesDirectory => removes_directory,
+            Purpose::StartsProcess => {
+                // The flags are the first argument of clone, and the first field of what that of
+                // clone3 points to (clone(2)).
+                let flags = match entered.number {
+                    libc::SYS_clone3 => self.number_at(entered.arguments[0]),
+                    _ => Some(entered.arguments[0]),
+                };
+                flags.is_some_and(|it| it & libc::CLONE_THREAD as u64 == 0)
             }
         }
+    }
+
+    /// Returns the name of the object of a call, if it has one.
+    pub(super) fn object(self, call: SystemCall, entered: &EnteredCall) -> Option<String> {
+        let arguments = &entered.arguments;
+        let here = |path: usize| self.path_at(libc::AT_FDCWD, arguments[path]);
+        // The kernel takes the lower half of the register (fs/namei.c, `int dfd`).
+        let below = |[directory, path]: [usize; 2]| {
+            self.path_at(arguments[directory] as i32, arguments[path])
+        };
+        // Either may be what the test knows: files are renamed into their places, and out of them.
+        let both =
+            |old: Option<String>, new: Option<String>| Some(format!("{}` to `{}", old?, new?));
+        match call.about {
+            About::Nothing => None,
+            About::Descriptor(argument) => self.open_file(arguments[argument] as i32),
+            About::Path(path) => here(path),
+            About::PathAt(directory, path) => below([directory, path]),
+            About::Paths(old, new) => both(here(old), here(new)),
+            About::PathsAt(old, new) => both(below(old), below(new)),
+        }
+    }
+
+    /// Returns the path of an open file, or of the directory in which the thread works.
+    fn open_file(self, descriptor: i32) -> Option<String> {
+        let link = match descriptor {
+            libc::AT_FDCWD => format!("/proc/{}/cwd", self.0),
+            number => format!("/proc/{}/fd/{number}", self.0),
+        };
+        Some(fs::read_link(link).ok()?.to_string_lossy().into_owned())
+    }
+
+    /// Reads a path, and puts the path of its directory ahead of it where it is relative: daemons
+    /// work in the directory of their data, and the test knows the whole path.
+    fn path_at(self, directory: i32, at: u64) -> Option<String> {
+        let path = PathBuf::from(self.text_at(at)?);
+        if path.is_absolute() {
+            return Some(path.to_string_lossy().into_owned());
+        }
+        // An empty path is the open file itself (AT_EMPTY_PATH of open(2)).
+        let whole = Path::new(&self.open_file(directory)?).join(path);
+        // Without the dots of `./name`.
+        let whole: PathBuf = whole.components().collect();
+        Some(whole.to_string_lossy().into_owned())
+    }
+
+    fn number_at(self, at: u64) -> Option<u64> {
+        let memory = File::open(format!("/proc/{}/mem", self.0)).ok()?;
+        let mut bytes = [0; 8];
+        memory.read_exact_at(&mut bytes, at).ok()?;
+        Some(u64::from_ne_bytes(bytes))
     }
 
     /// Reads a text that ends with a zero.

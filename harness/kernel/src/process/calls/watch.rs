@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::table::SystemCall;
+use super::family::CallFamily;
 use super::tracee::{ThreadNews, TracedThread, news};
 use crate::procfs::process_table;
 
@@ -13,7 +13,7 @@ use crate::procfs::process_table;
 /// thread ends, the kernel lets the program go on.
 #[derive(Debug)]
 pub struct CallWatch {
-    calls: Vec<SystemCall>,
+    calls: CallFamily,
     /// Part of the name of the object that the call must have.
     part: Option<String>,
     threads: BTreeMap<TracedThread, ThreadState>,
@@ -47,7 +47,7 @@ impl CallWatch {
     /// # Errors
     /// `EPERM` where somebody traces the process already, or the kernel permits no traces
     /// (`kernel.yama.ptrace_scope`, a filter on system calls).
-    pub fn begin(pid: i32, calls: Vec<SystemCall>, part: Option<String>) -> crate::Result<Self> {
+    pub fn begin(pid: i32, calls: CallFamily, part: Option<String>) -> crate::Result<Self> {
         let mut watch = Self {
             calls,
             part,
@@ -117,9 +117,11 @@ impl CallWatch {
     /// Returns the call that a thread is about to make, if it is one of those that are watched.
     fn reached(&self, thread: TracedThread) -> Option<String> {
         let entered = thread.entered()?;
-        let is_it = |call: &&SystemCall| call.number == entered.number;
-        let call = self.calls.iter().find(is_it)?;
-        let object = thread.object(*call, &entered);
+        let mut members = self.calls.with_number(entered.number);
+        let call = members
+            .find(|it| thread.has_purpose(it.purpose, &entered))?
+            .call;
+        let object = thread.object(call, &entered);
         if let Some(part) = &self.part
             && !object.as_ref().is_some_and(|it| it.contains(part.as_str()))
         {
