@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::fault::{Fault, ScheduledFault};
+use crate::fault::{Fault, PartedNodes, ScheduledFault};
 
 /// Shortest time that a fault is shortened to: less than that, and a lab would do nothing else.
 const SHORTEST: Duration = Duration::from_millis(10);
@@ -31,60 +31,48 @@ pub fn simpler(entry: &ScheduledFault) -> Vec<ScheduledFault> {
     forms
 }
 
-/// Returns the faults that are about fewer nodes.
+/// Returns the faults that are about fewer nodes: none for a fault of one node, link or program.
 fn fewer_parts(fault: &Fault) -> Vec<Fault> {
-    match fault {
-        Fault::Partition {
-            left,
-            right,
-            one_way,
-        } => {
-            let with = |left: &[_], right: &[_]| Fault::Partition {
-                left: left.to_vec(),
-                right: right.to_vec(),
-                one_way: *one_way,
-            };
-            let lefts = smaller(left).into_iter().map(|it| with(&it, right));
-            let rights = smaller(right).into_iter().map(|it| with(left, &it));
-            lefts.chain(rights).collect()
+    let lengths = match fault.clone().parted_mut() {
+        Some(PartedNodes::Sides(left, right)) => vec![left.len(), right.len()],
+        Some(PartedNodes::Pairs(pairs)) => vec![pairs.len()],
+        None => Vec::new(),
+    };
+    let with = |list: usize, places: &[usize]| {
+        let mut fewer = fault.clone();
+        match (fewer.parted_mut(), list) {
+            (Some(PartedNodes::Sides(left, _)), 0) => keep(left, places),
+            (Some(PartedNodes::Sides(_, right)), _) => keep(right, places),
+            (Some(PartedNodes::Pairs(pairs)), _) => keep(pairs, places),
+            (None, _) => {}
         }
-        Fault::Sever { pairs } => {
-            let with = |pairs| Fault::Sever { pairs };
-            smaller(pairs).into_iter().map(with).collect()
-        }
-        // These are about one node, link or program.
-        Fault::Cut { .. }
-        | Fault::Flap { .. }
-        | Fault::Degrade { .. }
-        | Fault::Pause { .. }
-        | Fault::KillProcesses { .. }
-        | Fault::Crash { .. }
-        | Fault::Dns { .. }
-        | Fault::Clock { .. }
-        | Fault::Disk { .. }
-        | Fault::Restart { .. }
-        | Fault::KillProgram { .. }
-        | Fault::PauseProgram { .. }
-        | Fault::Slow { .. }
-        | Fault::Descriptors { .. }
-        | Fault::Memory { .. }
-        | Fault::Action { .. } => Vec::new(),
-    }
+        fewer
+    };
+    let lists = lengths.into_iter().enumerate();
+    lists
+        .flat_map(|(list, length)| smaller(length).into_iter().map(move |it| (list, it)))
+        .map(|(list, places)| with(list, &places))
+        .collect()
 }
 
-/// Returns the two halves of a list, and the list without each of its items; no list is empty.
-fn smaller<T: Clone>(list: &[T]) -> Vec<Vec<T>> {
-    if list.len() < 2 {
+/// Takes all items out of a list but those at the given places.
+fn keep<T: Clone>(list: &mut Vec<T>, places: &[usize]) {
+    *list = places.iter().map(|place| list[*place].clone()).collect();
+}
+
+/// Returns the places of the two halves of a list, and of the list without each of its items; no
+/// such part is empty.
+fn smaller(length: usize) -> Vec<Vec<usize>> {
+    if length < 2 {
         return Vec::new();
     }
-    let (first, second) = list.split_at(list.len() / 2);
-    let mut all = vec![first.to_vec(), second.to_vec()];
-    if list.len() > 2 {
-        all.extend((0..list.len()).map(|place| {
-            let mut rest = list.to_vec();
-            rest.remove(place);
-            rest
-        }));
+    let mut all = vec![
+        (0..length / 2).collect(),
+        (length / 2..length).collect::<Vec<usize>>(),
+    ];
+    if length > 2 {
+        let without = |place| (0..length).filter(|it| *it != place).collect();
+        all.extend((0..length).map(without));
     }
     all
 }
@@ -92,7 +80,7 @@ fn smaller<T: Clone>(list: &[T]) -> Vec<Vec<T>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::Schedule;
+    use crate::fault::{NodeRef, Schedule};
     use crate::shrink::shrink;
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -125,6 +113,38 @@ mod tests {
         assert_eq!(entry.fault, Fault::partition(["b"], ["d"]));
         assert!(entry.lasts.unwrap() < 2 * SHORTEST, "{entry}");
         assert!(hits(entry), "{entry}");
+    }
+
+    #[test]
+    fn each_set_of_nodes_is_made_smaller() {
+        let forms = |fault| -> Vec<Fault> {
+            let entry = Schedule::new().from_then_on(MS(5), fault);
+            let forms = simpler(&entry.faults()[0]);
+            forms.into_iter().map(|form| form.fault).collect()
+        };
+        let part = |from: &[&str], to: &[&str]| {
+            Fault::partition_one_way(from.iter().copied(), to.iter().copied())
+        };
+        let expected = [
+            part(&["a"], &["c", "d", "e"]),
+            part(&["b"], &["c", "d", "e"]),
+            part(&["a", "b"], &["c"]),
+            part(&["a", "b"], &["d", "e"]),
+            part(&["a", "b"], &["d", "e"]),
+            part(&["a", "b"], &["c", "e"]),
+            part(&["a", "b"], &["c", "d"]),
+        ];
+        assert_eq!(forms(part(&["a", "b"], &["c", "d", "e"])), expected);
+        let sever = |pairs: &[[&str; 2]]| {
+            let pairs = pairs.iter().map(|pair| pair.map(NodeRef::from));
+            Fault::Sever {
+                pairs: pairs.collect(),
+            }
+        };
+        let of_two = [sever(&[["a", "b"]]), sever(&[["b", "c"]])];
+        assert_eq!(forms(sever(&[["a", "b"], ["b", "c"]])), of_two);
+        assert_eq!(forms(Fault::partition(["a"], ["b"])), []);
+        assert_eq!(forms(Fault::pause("a")), []);
     }
 
     #[test]
