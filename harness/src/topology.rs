@@ -297,7 +297,7 @@ pub use snowglobe_model::topology::{
     FirewallProtocol, FirewallRule, Heading, LinkId, LinkSpec, Mac, MacError, Mount, MountError,
     MountSource, Neighbours, NodeId, NodeSpec, Owner, PORTAL_PORT, PathMtu, PodId, PodSpec,
     RegionMap, Regions, Rootfs, RouteSpec, RouterSettings, RouterSpec, Routing, Size, SizeError,
-    StartCommand, Subnet, SubnetError, SwitchId, SwitchSpec, Topology, TopologyError,
+    StartCommand, StartUser, Subnet, SubnetError, SwitchId, SwitchSpec, Topology, TopologyError,
     TopologyErrorKind, TopologySubject, Users, Volume,
 };
 pub use snowglobe_model::v6::{self, ClatSpec, Nat64Spec, PrefixTranslation, V6Nat};

@@ -318,3 +318,44 @@ fn the_log_of_a_command_is_found_behind_one_that_has_ended() -> TestResult {
     cluster.rolling_restart()?;
     Ok(())
 }
+
+/// A daemon that refuses to be root, as PostgreSQL does, is a command of a member all the same.
+#[snowglobe::test]
+fn a_command_runs_as_another_user_after_a_restart_too() -> TestResult {
+    // Real ids of the program, and whether root's own files are the program's to write.
+    let script = "echo $(id -u):$(id -g) $(echo x 2> /dev/null > /data/mine && echo writes)";
+    let tell = StartCommand::new("sh").args(["-c", &format!("{script}; exec sleep 1000")]);
+    let tell = tell.ready_log(":");
+    let commands = [
+        tell.clone().user(1234, 1235),
+        tell.clone().root_shown_as(2345, 2346),
+        tell,
+    ];
+    let cluster = Cluster::of(3, |n| {
+        let volume = Volume::named(format!("data{n}"));
+        let member = NodeSpec::new(format!("m{n}")).volume("/data", volume);
+        member.command(commands[n].clone())
+    });
+    let cluster = cluster.start()?;
+    let told = || -> Vec<String> { cluster.members().map(|node| node.last_lines()).collect() };
+    let are_right = |told: &[String]| {
+        let expected = ["1234:1235", "2345:2346 writes", "0:0 writes"];
+        for (told, expected) in told.iter().zip(expected) {
+            assert!(told.ends_with(expected), "{told}");
+        }
+    };
+    are_right(&told());
+    for node in cluster.members() {
+        node.crash()?;
+        node.restart()?;
+    }
+    cluster.wait_ready()?;
+    are_right(&told());
+    let text =
+        "[[node]]\nname = \"m\"\ncommands = [{ program = \"pg\", user = { uid = 5, gid = 6 } }]";
+    let topology = Topology::from_toml(text)?;
+    let written = topology.to_toml()?;
+    assert!(written.contains("user]\nuid = 5\ngid = 6\n"), "{written}");
+    assert_eq!(Topology::from_toml(&written)?, topology);
+    Ok(())
+}

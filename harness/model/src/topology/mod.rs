@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `value`, `id` | the topology and the ids that it hands out |
 //! | `node`, `link`, `storage`, `subnet` | specifications of nodes, pods, links, switches, mounts |
+//! | `command` | programs that a node runs when it starts |
 //! | `router/` | specifications of routers |
 //! | `regions` | named places, and the times between them |
 //! | `services` | servers and clients of a node |
@@ -22,6 +23,7 @@
 //! | `error` | the error of all these |
 //! | `problem/` | what can be wrong, as data, and its sentences |
 
+pub mod command;
 pub mod error;
 pub mod id;
 pub mod link;
@@ -40,10 +42,11 @@ mod text;
 pub(crate) mod validate;
 pub mod value;
 
+pub use command::{StartCommand, StartUser};
 pub use error::{TopologyError, TopologySubject};
 pub use id::{Endpoint, LinkId, NodeId, Owner, PodId, SwitchId};
 pub use link::{EndSpec, Engine, Families, LinkSpec, Mac, MacError, SwitchSpec};
-pub use node::{NodeSpec, PodSpec, StartCommand, Users};
+pub use node::{NodeSpec, PodSpec, Users};
 pub use problem::TopologyErrorKind;
 pub use regions::{RegionMap, Regions};
 pub use router::{

@@ -17,7 +17,7 @@ use crate::lab::process::program::{OnDrop, Output, ProgramSpec, Stdio};
 use crate::lab::process::readiness::{NOTIFY_SOCKET, Readiness};
 use crate::lab::process::running::ProgramContext;
 use crate::sandbox::protocol::node::{NodeCommand, ProgramUser};
-use crate::topology::StartCommand;
+use crate::topology::{StartCommand, StartUser};
 
 /// A program to be run in a node, built as a [`std::process::Command`] is.
 ///
@@ -126,6 +126,7 @@ impl Node {
             args,
             env,
             dir,
+            user,
             ready_port,
             ready_udp_port,
             ready_socket,
@@ -139,6 +140,19 @@ impl Node {
             if let Some(dir) = dir {
                 command.current_dir(dir);
             }
+            match user {
+                Some(StartUser {
+                    uid,
+                    gid,
+                    is_root: true,
+                }) => command.root_shown_as(uid, gid),
+                Some(StartUser {
+                    uid,
+                    gid,
+                    is_root: false,
+                }) => command.user(uid, gid),
+                None => &mut command,
+            };
             if ready_notify {
                 command.notify();
             }

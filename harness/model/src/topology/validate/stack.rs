@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::path::{Component, Path};
 
 use super::firewall::wrong_firewall;
+use crate::topology::command::StartCommand;
 use crate::topology::error::{Problems, Site};
 use crate::topology::name;
-use crate::topology::node::{PacketFilter, StackSpec, StartCommand};
+use crate::topology::node::{PacketFilter, StackSpec};
 use crate::topology::problem::{
     CommandProblem, FilesMistake, FilesProblem, NamedPart, StackProblem, SysctlMistake,
 };
