@@ -27,7 +27,7 @@ impl<T> Default for Passage<'_, T> {
     }
 }
 
-/// Finds elements that came out more often than they went in, elements that nobody put in, and
+/// Finds elements that came out more often than they went in, elements that nobody had put in, and
 /// acknowledged elements that are lost: they never came out, and the queue was empty afterwards.
 ///
 /// A dequeue with an unknown outcome may have taken one element, so that many missing elements are
@@ -57,10 +57,13 @@ pub fn queues<T: Clone + Ord + Debug>(history: &History<QueueOp<T>, QueueRet<T>>
             .filter(|it| !it.completion.is_failed());
         if passage.left.len() > may.count() {
             anomalies.push(surplus(element, passage));
+        } else {
+            anomalies.extend(too_early(element, passage));
         }
-        let acknowledged = passage.entered.iter().filter(|it| it.completion.is_ok());
-        if let Some(enqueue) = acknowledged.clone().nth(passage.left.len())
-            && let Some(empty) = empty.filter(|empty| enqueue.precedes(empty))
+        // An element that goes in at the time of the empty answer may have gone in after it.
+        if let Some(empty) = empty
+            && let mut acknowledged = passage.entered.iter().filter(|it| it.precedes(empty))
+            && let Some(enqueue) = acknowledged.nth(passage.left.len())
         {
             missing.push((element, enqueue.id, empty.id));
         }
@@ -80,6 +83,22 @@ pub fn queues<T: Clone + Ord + Debug>(history: &History<QueueOp<T>, QueueRet<T>>
         }
     }
     CheckReport::new("elements of a queue", history, anomalies)
+}
+
+/// Finds an element that came out before it went in.
+fn too_early<T: Debug>(element: &T, passage: &Passage<'_, T>) -> Option<Anomaly> {
+    let mut left = passage.left.clone();
+    left.sort_by_key(|it| it.completed);
+    let begun_by = |leaves: &QueueOperation<T>| {
+        let may = passage.entered.iter();
+        let may = may.filter(|it| !it.completion.is_failed());
+        may.filter(|enters| !leaves.precedes(enters)).count()
+    };
+    let mut left = left.iter().enumerate();
+    let (_, leaves) = left.find(|(place, leaves)| begun_by(leaves) <= *place)?;
+    let ids = passage.entered.iter().map(|it| it.id).chain([leaves.id]);
+    let sentence = format!("{element:?} came out to {} before it went in", leaves.id);
+    Some(Anomaly::new(AnomalyKind::Unexpected, sentence, ids))
 }
 
 fn surplus<T: Debug>(element: &T, passage: &Passage<'_, T>) -> Anomaly {

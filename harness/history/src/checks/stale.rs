@@ -8,25 +8,41 @@ use crate::history::History;
 use crate::models::RegisterRet;
 use crate::report::{Anomaly, AnomalyKind, CheckReport};
 
-/// The acknowledged writes of one register, by completion. Beside each is the one of them so far
-/// that began last.
-type Acknowledged<'h, C> = Vec<(Duration, &'h RegisterOperation<C>)>;
+/// A write that has happened for certain.
+struct KnownWrite<'h, C: RegisterCall> {
+    /// The time from which on the write is known to have happened.
+    since: Duration,
+    write: &'h RegisterOperation<C>,
+}
 
-/// Finds reads of values that had been overwritten, by an acknowledged write, before they began;
-/// and reads of values whose write has failed.
+impl<C: RegisterCall> Clone for KnownWrite<'_, C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C: RegisterCall> Copy for KnownWrite<'_, C> {}
+
+/// The known writes of one register, by the times at which they became known. Beside each time is
+/// the write that began last of those known by then.
+type KnownWrites<'h, C> = Vec<(Duration, KnownWrite<'h, C>)>;
+
+/// Finds reads of values that had been overwritten before they began, by a write that was
+/// acknowledged or whose value somebody had read; and reads of values whose write has failed, or
+/// had not begun.
 ///
 /// The values that are written to one register must be different: a value that is written twice is
 /// passed over.
 pub fn stale_reads<C: RegisterCall>(history: &History<C, RegisterRet<C::Value>>) -> CheckReport {
     let writers = Writers::of(history);
-    let acknowledged = acknowledged(history);
+    let known = known_writes(history, &writers);
     let mut anomalies = Vec::new();
     for operation in history.operations() {
         let key = operation.call.register();
         let Some(value) = read(operation) else {
             continue;
         };
-        let before = acknowledged.get(&key).map_or(&[][..], Vec::as_slice);
+        let before = known.get(&key).map_or(&[][..], Vec::as_slice);
         let count = before.partition_point(|(end, _)| *end < operation.invoked);
         let newer = before[..count].last().map(|(_, newest)| *newest);
         anomalies.push(match (writers.of_value(&key, value), newer) {
@@ -38,7 +54,15 @@ pub fn stale_reads<C: RegisterCall>(history: &History<C, RegisterRet<C::Value>>)
                 ),
                 [writer.id, operation.id],
             ),
-            (Writer::One(writer), Some(newer)) if writer.precedes(newer) => {
+            (Writer::One(writer), _) if operation.precedes(writer) => Anomaly::new(
+                AnomalyKind::Unexpected,
+                format!(
+                    "{} read {value:?} before {}, which wrote it, began",
+                    operation.id, writer.id
+                ),
+                [writer.id, operation.id],
+            ),
+            (Writer::One(writer), Some(newer)) if writer.precedes(newer.write) => {
                 stale(operation, value, &[writer], newer)
             }
             (Writer::Nobody, Some(newer)) => stale(operation, value, &[], newer),
@@ -52,9 +76,10 @@ fn stale<C: RegisterCall>(
     read: &RegisterOperation<C>,
     value: &C::Value,
     writer: &[&RegisterOperation<C>],
-    newer: &RegisterOperation<C>,
+    newer: KnownWrite<'_, C>,
 ) -> Anomaly {
-    let by = read.invoked - newer.completed.unwrap_or(read.invoked);
+    let by = read.invoked - newer.since;
+    let newer = newer.write;
     let sentence = format!(
         "{} read {value:?}, which {} had overwritten {by:?} before",
         read.id, newer.id
@@ -63,21 +88,32 @@ fn stale<C: RegisterCall>(
     Anomaly::new(AnomalyKind::StaleRead, sentence, ids)
 }
 
-fn acknowledged<C: RegisterCall>(
-    history: &History<C, RegisterRet<C::Value>>,
-) -> BTreeMap<C::Key, Acknowledged<'_, C>> {
-    let mut keys: BTreeMap<C::Key, Acknowledged<'_, C>> = BTreeMap::new();
+fn known_writes<'h, C: RegisterCall>(
+    history: &'h History<C, RegisterRet<C::Value>>,
+    writers: &Writers<'h, C>,
+) -> BTreeMap<C::Key, KnownWrites<'h, C>> {
+    let mut keys: BTreeMap<C::Key, KnownWrites<'_, C>> = BTreeMap::new();
     for operation in history.operations() {
-        if let (Some(_), Some(end)) = (written(operation), operation.completed) {
-            let key = operation.call.register();
-            keys.entry(key).or_default().push((end, operation));
-        }
+        let Some(since) = operation.completed else {
+            continue;
+        };
+        let key = operation.call.register();
+        let own = written(operation).map(|_| operation);
+        // What has been read has been written, whatever the writer heard.
+        let of_another = read(operation).and_then(|value| match writers.of_value(&key, value) {
+            Writer::One(writer) if !writer.completion.is_failed() => Some(writer),
+            Writer::One(_) | Writer::Nobody | Writer::Several => None,
+        });
+        let writes = own.into_iter().chain(of_another);
+        let writes = writes.map(|write| (since, KnownWrite { since, write }));
+        keys.entry(key).or_default().extend(writes);
     }
     for writes in keys.values_mut() {
-        writes.sort_by_key(|(end, _)| *end);
+        writes.sort_by_key(|(since, _)| *since);
         for place in 1..writes.len() {
-            if writes[place - 1].1.invoked > writes[place].1.invoked {
-                writes[place].1 = writes[place - 1].1;
+            let (_, before) = writes[place - 1];
+            if before.write.invoked >= writes[place].1.write.invoked {
+                writes[place].1 = before;
             }
         }
     }

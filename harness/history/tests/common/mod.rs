@@ -1,35 +1,17 @@
 //! Histories made by a model, so that their verdict is known, and a checker that tries each order.
 
+mod random;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use random::Random;
 use snowglobe_history::models::{
     Counter, CounterOp, CounterRet, Queue, QueueOp, QueueRet, Register, RegisterOp, RegisterRet,
     SetOp, SetRet, WholeSet,
 };
 use snowglobe_history::{ClientId, Completion, History, Model, Operation, OperationId};
-
-/// Random numbers: SplitMix64 (Steele et al., 2014).
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    pub(crate) fn one_in(&mut self, count: u64) -> bool {
-        self.below(count) == 0
-    }
-}
 
 /// A model with a server that behaves as the model says, and clients that ask it things.
 pub(crate) trait Workload: Model {
