@@ -71,10 +71,12 @@ impl NodeClock {
         }
     }
 
-    /// Lets a stopped process go on, after what its stop asks for.
-    pub(super) fn handle_stop(&mut self, id: i32, code: i32) {
-        if let Self::Own(tracer) = self {
-            tracer.handle_stop(id, code);
+    /// Lets a stopped process go on, after what its stop asks for. Returns whether the process has
+    /// asked for the time.
+    pub(super) fn handle_stop(&mut self, id: i32, code: i32) -> bool {
+        match self {
+            Self::Own(tracer) => tracer.handle_stop(id, code),
+            Self::Machines | Self::Refused(_) => false,
         }
     }
 

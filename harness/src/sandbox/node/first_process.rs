@@ -323,8 +323,9 @@ impl FirstProcess<'_> {
             let (pid, status) = match process::reap() {
                 Reaped::One(pid, status) => (pid, status),
                 Reaped::Stopped(id, code) => {
-                    self.clock.handle_stop(id, code);
-                    polling.renew(id);
+                    if self.clock.handle_stop(id, code) {
+                        polling.renew(id);
+                    }
                     continue;
                 }
                 Reaped::NoneYet if polling.looks_again() => continue,

@@ -29,8 +29,8 @@ impl NoTracer {
         match *self {}
     }
 
-    /// Does nothing, for there is no tracer.
-    pub fn handle_stop(&mut self, _: i32, _: i32) {
+    /// Returns nothing, for there is no tracer.
+    pub fn handle_stop(&mut self, _: i32, _: i32) -> bool {
         match *self {}
     }
 

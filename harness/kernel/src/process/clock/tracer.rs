@@ -59,8 +59,9 @@ impl ClockTracer {
         std::mem::take(&mut self.unreached)
     }
 
-    /// Handles a stop of a traced process or thread, which goes on afterwards.
-    pub fn handle_stop(&mut self, id: i32, code: i32) {
+    /// Handles a stop of a traced process or thread, which goes on afterwards. Returns whether the
+    /// stop was a system call that asks for the time.
+    pub fn handle_stop(&mut self, id: i32, code: i32) -> bool {
         let tracee = Tracee(id);
         let (signal, event) = (code & 0xff, code >> 8);
         match event {
@@ -97,6 +98,7 @@ impl ClockTracer {
             // This is a fork or clone: the new process or thread has a stop of its own.
             _ => tracee.go_on(0),
         }
+        event == libc::PTRACE_EVENT_SECCOMP
     }
 
     /// Changes the vDSO of a program that has run no instruction.
