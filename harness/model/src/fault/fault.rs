@@ -156,6 +156,8 @@ pub enum Fault {
     /// Each process of a node gets no more memory than it has, plus this much: `ENOMEM`. Programs
     /// that the lab has started there may end because of that. Such an end does not fail the trial,
     /// and the heal starts the programs again, as a supervisor does after the out-of-memory killer.
+    /// A program may take a while to end, as redis does, which writes a report of its crash and
+    /// tests the memory first. An end after the heal is one that nobody waited for.
     Memory {
         /// The node.
         node: NodeRef,
