@@ -153,10 +153,10 @@ fn a_slow_node_with_a_clock_of_its_own_has_its_share_of_a_busy_machine() -> Test
     fault.heal()?;
     let (slowed, unslowed) = (slow_after - slow_before, other_after - other_before);
     snowglobe::note(format!("{slowed:?} of {unslowed:?}"));
-    // Six runs gave 0.15 to 0.29, and four of a tracer that polls too long 0.54 to 0.60 (load of 12
-    // to 26 on 2 cores, 2026-12-01).
+    // Thirty-six runs gave 0.15 to 0.36, and four of a tracer that polls too long 0.54 to 0.60
+    // (load of 12 to 26 on 2 cores, 2026-12-01).
     assert!(
-        slowed < unslowed.mul_f64(0.42),
+        slowed < unslowed.mul_f64(0.45),
         "{slowed:?} of {unslowed:?}"
     );
     Ok(())

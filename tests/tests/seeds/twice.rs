@@ -18,8 +18,9 @@ fn what_comes_from_the_seed_is_the_same() {
     run.passed_with(&["running 1 test", "two runs with its seed left the same "]);
     let lines = run.stdout.split("left the same ").nth(1).unwrap();
     let lines: u32 = lines.split(' ').next().unwrap().parse().unwrap();
-    // Two addresses, a carrier, the start of a program, a line.
-    assert!(lines >= 5, "{run:#?}");
+    // Two addresses, the start of a program, and a line. The end of the program is one more, if the
+    // program has ended before the lab.
+    assert!(lines >= 4, "{run:#?}");
 }
 
 #[snowglobe::test(nested)]
