@@ -281,7 +281,9 @@ fn arrive_during(
 
 #[snowglobe::test(timeout = "120s")]
 fn no_frame_passes_a_fault_while_the_carrier_changes() -> TestResult {
-    let faults: [fn(&Lab, [NodeId; 2], LinkId) -> TestResult<Box<dyn Any>>; 2] = [
+    /// Begins a fault between two nodes, or on the link, and returns its guard.
+    type Begin = fn(&Lab, [NodeId; 2], LinkId) -> TestResult<Box<dyn Any>>;
+    let faults: [Begin; 2] = [
         |lab, _, link| Ok(Box::new(lab[link].cut()?)),
         |lab, [a, b], _| Ok(Box::new(lab.partition(&[a], &[b])?)),
     ];

@@ -194,11 +194,8 @@ pub(crate) fn give_own(plan: &Plan, stack: StackId, netns: BorrowedFd<'_>) -> Re
 pub(crate) fn give_own_again(own: &OwnSettings, netns: BorrowedFd<'_>, whose: &str) -> Result<()> {
     // Other sysctls than those of the network belong to namespaces that only a process of the node
     // can write to, and that process writes them when it is made.
-    let is_of_network = |op: &StackOp<'_>| match op {
-        StackOp::Sysctl(sysctl) => sysctl.path.starts_with("net/"),
-        _ => true,
-    };
-    give(own.ops().filter(is_of_network), netns, whose)
+    let is_of_process = |op: &StackOp<'_>| matches!(op, StackOp::Sysctl(sysctl) if !sysctl.path.starts_with("net/"));
+    give(own.ops().filter(|op| !is_of_process(op)), netns, whose)
 }
 
 /// Gives a namespace settings that belong to none of its interfaces.
