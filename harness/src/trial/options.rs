@@ -198,6 +198,8 @@ impl Options {
     /// with the name `root`. A name of digits is an id.
     ///
     /// Files of the user who runs the tests, such as the workspace, belong to that user inside.
+    /// Where root runs the tests and the kernel shows no mount with other ids (on an overlay, or
+    /// without the capabilities for it), `/etc/shadow` is one of these files.
     /// `HOME` names a directory of the trial's own, as with
     /// [`private_home`](Options::private_home), and `USER` and `LOGNAME` name the user.
     pub const fn user(mut self, name: &'static str) -> Options {
