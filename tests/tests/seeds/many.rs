@@ -113,7 +113,7 @@ fn wrong_seeds_and_numbers_of_seeds_are_refused() {
         (&["--runs", "some"], "give a number of seeds, such as 200"),
         (
             &["--seed", "x"],
-            "--seed is `x`: give a whole number, as in 42",
+            "--seed is `x`: give a whole number below 2^64, as in 42",
         ),
         (&["--runs", "3", "--stress", "3"], "exclude each other"),
     ] {

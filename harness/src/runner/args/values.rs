@@ -44,7 +44,7 @@ pub(crate) fn number(given: GivenValue) -> Result<u64, CliError> {
             Some(hex) => u64::from_str_radix(hex, 16),
             None => text.parse(),
         };
-        parsed.map_err(|_| "give a whole number, as in 42 or 0x2a".to_owned())
+        parsed.map_err(|_| "give a whole number below 2^64, as in 42 or 0x2a".to_owned())
     })
 }
 
