@@ -87,14 +87,66 @@ fn a_route_that_cannot_exist_is_refused() {
             "has `everywhere`, which is no network",
         ),
     ] {
-        let mut topology = Topology::new();
-        let r1 = topology.router(RouterSpec::new("r1").route(route));
-        let r2 = topology.router("r2");
-        let far = topology.node("far");
-        topology.link(r1, r2);
-        topology.link(r2, far);
-        let error = topology.validate().expect_err("the route is wrong");
-        assert_eq!(error.kind(), kind, "{error}");
-        assert!(error.to_string().contains(complaint), "{error}");
+        check_refusal(&[route], kind, complaint);
     }
+}
+
+/// Checks what is said of a router with these routes by hand, whose neighbour is `r2`.
+fn check_refusal(routes: &[RouteSpec], kind: TopologyErrorKind, complaint: &str) {
+    let spec = routes
+        .iter()
+        .cloned()
+        .fold(RouterSpec::new("r1"), RouterSpec::route);
+    let mut topology = Topology::new();
+    let r1 = topology.router(spec);
+    let r2 = topology.router("r2");
+    let far = topology.node("far");
+    topology.uplink_with(r1, r2, LinkSpec::new().subnet("10.7.0.0/24").metric(100));
+    topology.link(r2, far);
+    let host = topology.node("host");
+    topology.link(host, r1);
+    let error = topology.validate().expect_err("the routes are wrong");
+    assert_eq!(error.kind(), kind, "{error}");
+    assert!(error.to_string().contains(complaint), "{error}");
+}
+
+/// The kernel takes one route to a network with each metric: without the check, it would refuse the
+/// second one while the lab starts, or the second one would push the first one out.
+#[snowglobe::test]
+fn routes_by_hand_that_collide_are_refused() {
+    let to = |via: &str| RouteSpec::new("10.9.0.0/16", via);
+    let from = |via: &str| to(via).from("10.1.0.0/16");
+    for (routes, complaint) in [
+        (
+            vec![to("r2"), to("host")],
+            "is there twice, by different ways",
+        ),
+        (
+            vec![from("r2"), from("host")],
+            "is there twice, by different ways",
+        ),
+        (
+            vec![to("r2").metric(7), to("host").metric(7)],
+            "is there twice",
+        ),
+        (
+            vec![RouteSpec::new("10.7.0.0/24", "r2")],
+            "the node is on that network itself",
+        ),
+        (
+            vec![RouteSpec::new("0.0.0.0/0", "host").metric(100)],
+            "has metric 100, as the automatic route there has",
+        ),
+    ] {
+        check_refusal(&routes, TopologyErrorKind::Conflict, complaint);
+    }
+    let mut topology = Topology::new();
+    let routes = [to("r2"), to("r2"), to("r2").metric(7), from("r2")];
+    let spec = routes
+        .into_iter()
+        .fold(RouterSpec::new("r1"), RouterSpec::route);
+    let r1 = topology.router(spec);
+    let r2 = topology.router("r2");
+    topology.link(r1, r2);
+    assert_eq!(topology.validate(), Ok(()));
 }

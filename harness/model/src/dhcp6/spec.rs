@@ -138,6 +138,9 @@ impl Delegation {
         if !range.is_ipv6() {
             return Err(DelegationError::NotIpv6(range));
         }
+        if !range.is_forwarded() {
+            return Err(DelegationError::NotForwarded(range));
+        }
         if length > 64 {
             // RFC 4291, section 2.5.4: the other 64 bits are the host's.
             return Err(DelegationError::TooShort(length));
@@ -156,6 +159,8 @@ pub enum DelegationError {
     Malformed(SubnetError),
     /// The range is not one of IPv6.
     NotIpv6(Subnet),
+    /// No router forwards packets to the addresses of the range.
+    NotForwarded(Subnet),
     /// Prefixes of this length are too short for a network.
     TooShort(u8),
     /// Prefixes of this length are larger than the range.
@@ -176,6 +181,10 @@ impl fmt::Display for DelegationError {
                 f,
                 "delegates parts of `{range}`, which is no prefix of IPv6"
             ),
+            Self::NotForwarded(range) => write!(
+                f,
+                "delegates parts of `{range}`, to which no router forwards packets; take global or unique local addresses, such as `2001:db8::/40`"
+            ),
             Self::TooShort(length) => write!(
                 f,
                 "delegates prefixes of {length} bits, which are too short for a network: hosts make addresses of a /64; delegate a /64 or more, such as a /56"
@@ -193,7 +202,10 @@ impl Error for DelegationError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Malformed(source) => Some(source),
-            Self::NotIpv6(_) | Self::TooShort(_) | Self::LargerThanRange { .. } => None,
+            Self::NotIpv6(_)
+            | Self::NotForwarded(_)
+            | Self::TooShort(_)
+            | Self::LargerThanRange { .. } => None,
         }
     }
 }

@@ -64,11 +64,13 @@ impl fmt::Display for NatProblem {
                 write!(f, "the forwarded port {port} or its target is port 0")
             }
             NatProblem::ForwardTwice(protocol, port) => {
-                write!(f, "port {port} of {protocol:?} is forwarded twice")
+                let protocol = upper(*protocol);
+                write!(f, "port {port} of {protocol} is forwarded twice: leave one out")
             }
             NatProblem::TargetTwice(protocol, to) => write!(
                 f,
-                "two ports of {protocol:?} are forwarded to {to}, so that its answers could leave by either"
+                "two ports of {} are forwarded to {to}, so that its answers could leave by either",
+                upper(*protocol)
             ),
             NatProblem::ForwardIcmp => {
                 f.write_str("ICMP has no ports to forward: take `udp` or `tcp`")
@@ -82,6 +84,15 @@ impl fmt::Display for NatProblem {
 }
 
 impl std::error::Error for NatProblem {}
+
+/// Returns the name of a protocol as sentences have it.
+fn upper(protocol: NatProtocol) -> &'static str {
+    match protocol {
+        NatProtocol::Udp => "UDP",
+        NatProtocol::Tcp => "TCP",
+        NatProtocol::Icmp => "ICMP",
+    }
+}
 
 impl NatSpec {
     /// Checks that a NAT can have these behaviours.

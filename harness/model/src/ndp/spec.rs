@@ -132,6 +132,9 @@ impl AdvertiseSpec {
             // RFC 4291, section 2.5.1: the other half is the host's.
             return Err(AdvertisedPrefixError::Length(subnet));
         }
+        if !subnet.is_forwarded() {
+            return Err(AdvertisedPrefixError::NotForwarded(subnet));
+        }
         Ok(Some(subnet))
     }
 
@@ -148,6 +151,8 @@ pub enum AdvertisedPrefixError {
     Malformed(SubnetError),
     /// The subnet is no /64 of IPv6.
     Length(Subnet),
+    /// No host makes addresses of the subnet, since no router forwards packets to it.
+    NotForwarded(Subnet),
 }
 
 impl fmt::Display for AdvertisedPrefixError {
@@ -157,6 +162,10 @@ impl fmt::Display for AdvertisedPrefixError {
             Self::Length(subnet) => {
                 write!(f, "`{subnet}` is no /64, of which hosts make addresses")
             }
+            Self::NotForwarded(subnet) => write!(
+                f,
+                "`{subnet}` is no prefix to which routers forward packets; take global or unique local addresses, such as `fd00::/64`"
+            ),
         }
     }
 }
@@ -165,7 +174,7 @@ impl Error for AdvertisedPrefixError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Malformed(source) => Some(source),
-            Self::Length(_) => None,
+            Self::Length(_) | Self::NotForwarded(_) => None,
         }
     }
 }

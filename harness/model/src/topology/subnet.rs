@@ -57,6 +57,21 @@ impl Subnet {
         self.version == IpVersion::V6
     }
 
+    /// Returns whether routers forward packets to the addresses of the subnet: those of groups, of
+    /// one link and of one host they do not (RFC 6890, section 2.2).
+    pub(crate) fn is_forwarded(&self) -> bool {
+        match self.network() {
+            IpAddr::V4(ip) => {
+                let [first, ..] = ip.octets();
+                (1..224).contains(&first) && !ip.is_loopback() && !ip.is_link_local()
+            }
+            IpAddr::V6(ip) => {
+                let is_of_one = ip.is_unspecified() || ip.is_loopback();
+                !is_of_one && !ip.is_multicast() && !ip.is_unicast_link_local()
+            }
+        }
+    }
+
     /// Returns the version of the Internet protocol that the addresses are of.
     pub(crate) fn version(&self) -> IpVersion {
         self.version

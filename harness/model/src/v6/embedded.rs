@@ -99,6 +99,9 @@ impl FromStr for EmbeddingPrefix {
         else {
             return Err(PrefixError::EmbeddingLength(subnet));
         };
+        if !subnet.is_forwarded() {
+            return Err(PrefixError::NotForwarded(subnet));
+        }
         if network.octets()[ZERO] != 0 {
             return Err(PrefixError::ReservedBits(subnet));
         }

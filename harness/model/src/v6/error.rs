@@ -31,6 +31,8 @@ pub enum PrefixError {
     EmbeddingLength(Subnet),
     /// A prefix has ones where addresses with an IPv4 address have zeros.
     ReservedBits(Subnet),
+    /// No router forwards packets to the addresses of a prefix or pool.
+    NotForwarded(Subnet),
     /// A pool of IPv4 addresses is of IPv6, or too small or too large.
     Pool(Subnet),
 }
@@ -48,6 +50,10 @@ impl fmt::Display for PrefixError {
             Self::LengthsDiffer { inside, outside } => write!(
                 f,
                 "`{inside}` and `{outside}` differ in length; give both prefixes the same one"
+            ),
+            Self::NotForwarded(prefix) => write!(
+                f,
+                "no router forwards packets to `{prefix}`; take addresses that are neither of groups nor of one link or host"
             ),
             Self::Overlap(inside) => write!(f, "`{inside}` would be exchanged for itself"),
             Self::EmbeddingLength(prefix) => write!(
@@ -76,6 +82,7 @@ impl Error for PrefixError {
             | Self::Overlap(_)
             | Self::EmbeddingLength(_)
             | Self::ReservedBits(_)
+            | Self::NotForwarded(_)
             | Self::Pool(_) => None,
         }
     }

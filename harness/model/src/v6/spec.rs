@@ -58,7 +58,13 @@ impl PrefixTranslation {
     /// # Errors
     /// The texts are no prefixes that can be exchanged.
     pub fn parsed(&self) -> Result<PrefixPair, PrefixError> {
-        PrefixPair::new(self.inside.parse()?, self.outside.parse()?)
+        let pair = PrefixPair::new(self.inside.parse()?, self.outside.parse()?)?;
+        for prefix in [pair.inside(), pair.outside()] {
+            if !prefix.is_forwarded() {
+                return Err(PrefixError::NotForwarded(prefix));
+            }
+        }
+        Ok(pair)
     }
 }
 
@@ -168,6 +174,9 @@ impl Nat64Spec {
         let pool: Subnet = self.pool.parse()?;
         if pool.is_ipv6() || !(8..=29).contains(&pool.prefix()) {
             return Err(PrefixError::Pool(pool));
+        }
+        if !pool.is_forwarded() {
+            return Err(PrefixError::NotForwarded(pool));
         }
         Ok(pool)
     }

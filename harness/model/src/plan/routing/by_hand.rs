@@ -28,10 +28,22 @@ pub(crate) fn add_routes_by_hand(
     let mut problems = Problems::default();
     for (index, stack) in stacks.iter_mut().enumerate() {
         let owner = wiring.stacks[index].owner;
+        let own = addresses[index].iter().flatten();
+        let own = own.filter_map(|it| Subnet::around(it.ip, it.prefix));
+        let own: Vec<Subnet> = own.collect();
+        let mut before: Vec<HandRoute> = Vec::new();
         for (number, asked) in network(topology, owner).routes.iter().enumerate() {
             let (part, subject) = named_with_subject(topology, owner);
-            match route(topology, wiring, addresses, index, asked) {
-                Ok(found) => add(stack, found),
+            let found = route(topology, wiring, addresses, index, asked);
+            let found = found.and_then(|found| match collision(&found, &own, &before, stack) {
+                None => Ok(found),
+                Some(mistake) => Err(mistake),
+            });
+            match found {
+                Ok(found) => {
+                    before.push(found);
+                    add(stack, found);
+                }
                 Err(mistake) => {
                     let site = Site {
                         item: Some(number),
@@ -50,12 +62,44 @@ pub(crate) fn add_routes_by_hand(
 }
 
 /// A route with the interface that it leads over.
+#[derive(Clone, Copy, PartialEq)]
 struct HandRoute {
     interface: usize,
     to: Subnet,
     via: IpAddr,
     from: Option<Subnet>,
     metric: Option<u32>,
+}
+
+/// Returns why the kernel would have no room for a route, or the route would push another one out.
+///
+/// Of routes to one network in one table, each has a metric of its own (net/ipv4/fib_trie.c,
+/// fib_table_insert; net/ipv6/ip6_fib.c, fib6_add_rt2node).
+fn collision(
+    found: &HandRoute,
+    own: &[Subnet],
+    before: &[HandRoute],
+    stack: &StackPlan,
+) -> Option<RouteMistake> {
+    let HandRoute {
+        to, from, metric, ..
+    } = *found;
+    let is_same = |it: &&HandRoute| (it.to, it.from, it.metric) == (to, from, metric);
+    if before.iter().find(is_same).is_some_and(|it| it != found) {
+        return Some(RouteMistake::Twice);
+    }
+    if from.is_some() {
+        return None;
+    }
+    // The kernel makes the route to the network of an address, without a metric.
+    if metric.is_none() && own.contains(&to) {
+        return Some(RouteMistake::OwnNetwork);
+    }
+    let routes = stack.interfaces.iter().flat_map(|it| &it.routes);
+    let mut automatic = routes.filter(|it| it.to == to && it.table.is_none());
+    let is_new = !before.contains(found);
+    let is_taken = is_new && automatic.any(|it| metric.is_some() && it.metric == metric);
+    is_taken.then_some(RouteMistake::MetricOfAutomatic(metric.unwrap_or(0)))
 }
 
 fn route(

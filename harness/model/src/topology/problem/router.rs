@@ -126,6 +126,12 @@ pub(crate) enum RouteMistake {
         /// Some of the neighbours that there are.
         neighbours: Vec<String>,
     },
+    /// Another route by hand has the same destination, source and metric.
+    Twice,
+    /// A route leads to a network on which the node itself is.
+    OwnNetwork,
+    /// The automatic route to the same destination has the same metric.
+    MetricOfAutomatic(u32),
 }
 
 impl NounProblem for RouterProblem {
@@ -149,6 +155,9 @@ impl NounProblem for RouterProblem {
                     TopologyErrorKind::Invalid
                 }
                 RouteMistake::NoNeighbour { .. } => TopologyErrorKind::Missing,
+                RouteMistake::Twice
+                | RouteMistake::OwnNetwork
+                | RouteMistake::MetricOfAutomatic(_) => TopologyErrorKind::Conflict,
             },
         }
     }
@@ -315,6 +324,18 @@ impl fmt::Display for RouteMistake {
                     version.name()
                 )
             }
+            Self::Twice => f.write_str(
+                "is there twice, by different ways; give each a metric of its own, or leave one out",
+            ),
+            Self::OwnNetwork => f.write_str(
+                "cannot exist: the node is on that network itself; leave the route out, or give a \
+                 part of the network",
+            ),
+            Self::MetricOfAutomatic(metric) => write!(
+                f,
+                "has metric {metric}, as the automatic route there has; give it another one, or \
+                 none to take the place of the automatic route"
+            ),
         }
     }
 }

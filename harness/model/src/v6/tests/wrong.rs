@@ -166,6 +166,37 @@ fn wrong_prefixes_are_refused() {
 }
 
 #[test]
+fn prefixes_to_which_no_router_forwards_are_refused() {
+    use crate::dhcp6::Dhcp6Spec;
+    use crate::ndp::AdvertiseSpec;
+
+    let serves = |prefix: &str| {
+        let dhcp6 = Dhcp6Spec::new().delegate(prefix, 64);
+        RouterSpec::new("carrier").node(|node| node.dhcp6(dhcp6))
+    };
+    let advertises = |prefix: &str| {
+        let advertise = AdvertiseSpec::new().prefix(prefix);
+        RouterSpec::new("carrier").node(|node| node.advertise(advertise))
+    };
+    let exchanges = PrefixTranslation::new("fd01::/48", "ff05::/48");
+    for router in [
+        serves("fe80::/56"),
+        serves("ff05::/56"),
+        advertises("fe80::/64"),
+        advertises("ff05::/64"),
+        carrier().nat_v6(V6Nat::Prefix(exchanges)),
+        carrier().nat64(Nat64Spec::new().prefix("fe80::/96")),
+        carrier().nat64(Nat64Spec::new().pool("224.0.0.0/24")),
+        carrier().nat64(Nat64Spec::new().pool("127.0.0.0/24")),
+    ] {
+        let plain = LinkSpec::new;
+        let (kind, said) = refused(router, plain(), plain(), NodeSpec::new("host"));
+        assert!(said.contains("forward"), "{said}");
+        assert_eq!(kind, Kind::Invalid, "{said}");
+    }
+}
+
+#[test]
 fn wrong_clients_of_464xlat_are_refused() {
     let phone = |clat| NodeSpec::new("phone").clat(clat);
     let nat64 = || carrier().nat64(Nat64Spec::new());
