@@ -17,6 +17,7 @@ use crate::kernel::process::signal::Signal;
 use crate::kernel::procfs::filesystem_at;
 use crate::kernel::sync::Lock;
 use crate::kernel::thread::escort::escorted;
+use crate::lab::attempt::FileAttempt;
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::first_process;
 use crate::lab::unfit::UnfitVolume;
@@ -86,21 +87,19 @@ impl DiskServer {
     }
 
     fn mount(&self) -> Result<()> {
-        let what = || {
-            format!(
-                "mount a filesystem for volume `{}` with faults",
-                self.volume
-            )
+        // The thread that mounts can be refused as well as the mount.
+        let failed = |errno| {
+            let volume = self.volume.clone();
+            LabError::refused(FileAttempt::MountVolume { volume }, errno).about_node(&self.node)
         };
         let mounted = escorted(|| {
             let device = fuse::open().map_err(|error| self.without_device(error))?;
             // Nothing is mounted there at first, and an old mount may be in use elsewhere.
             let _ = mount::detach(&self.path);
-            fuse::mount(&device, &self.path)
-                .map_err(|errno| LabError::refused(what(), errno).about_node(&self.node))?;
+            fuse::mount(&device, &self.path).map_err(failed)?;
             Ok::<_, LabError>(device)
         });
-        let device = mounted.map_err(|errno| LabError::refused(what(), errno))??;
+        let device = mounted.map_err(failed)??;
         // The root of a mount is known without a question to its server.
         let number = filesystem_at(&self.path).unwrap_or_default();
         let serve = DiskCommand::Serve { device: number };
@@ -232,8 +231,8 @@ impl DiskServer {
     }
 
     fn unheard(&self, errno: Errno) -> LabError {
-        let what = format!("hear from the server of volume `{}`", self.volume);
-        LabError::refused(what, errno).about_node(&self.node)
+        let volume = self.volume.clone();
+        LabError::refused(FileAttempt::HearFromVolume { volume }, errno).about_node(&self.node)
     }
 
     /// Makes the error of a reason that names the volume.

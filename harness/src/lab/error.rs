@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::impair::Direction;
 use crate::kernel::errno::Errno;
 use crate::kernel::netlink::NetlinkError;
+use crate::lab::attempt::{Attempt, NetworkAttempt};
 use crate::lab::failure::FailureReason;
 use crate::lab::unfit::Unfit;
 use crate::observe::{ObserveError, ObserveErrorKind};
@@ -84,17 +85,17 @@ struct LabFailure {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// Data of an error. `what` is a verb with its object: ``run `nginx` on `bob` ``.
+/// Data of an error. `what` is what was tried.
 #[derive(Debug)]
 enum LabCause {
     Topology(TopologyError),
     Refused {
-        what: String,
+        what: Attempt,
         errno: Errno,
     },
     /// An error of std without an error number.
     Io {
-        what: String,
+        what: Attempt,
         kind: io::ErrorKind,
         message: String,
     },
@@ -114,10 +115,10 @@ enum LabCause {
     },
     /// Something was to be done with a node or link that was removed.
     Removed {
-        what: Option<String>,
+        what: Option<Attempt>,
     },
     Crashed {
-        what: String,
+        what: Attempt,
         state: NodeState,
     },
     /// The subject, or one of its directions, cannot do something.
@@ -131,7 +132,7 @@ enum LabCause {
         why: String,
     },
     Failed {
-        what: String,
+        what: Attempt,
         why: FailureReason,
     },
 }
@@ -182,14 +183,14 @@ impl LabError {
         self.about(Subject::Link(name.to_owned()))
     }
 
-    /// Makes the error that the kernel refused; `what` is a verb with its object.
-    pub(crate) fn refused(what: impl Into<String>, errno: Errno) -> Self {
+    /// Makes the error that the kernel refused what was tried.
+    pub(crate) fn refused(what: impl Into<Attempt>, errno: Errno) -> Self {
         let what = what.into();
         Self::new(LabCause::Refused { what, errno })
     }
 
-    /// Makes an error of an error of std; `what` is a verb with its object.
-    pub(crate) fn io(what: impl Into<String>, error: &io::Error) -> Self {
+    /// Makes the error that what was tried failed by an error of std.
+    pub(crate) fn io(what: impl Into<Attempt>, error: &io::Error) -> Self {
         match error.raw_os_error() {
             Some(code) => Self::refused(what, Errno::from_raw(code)),
             None => Self::new(LabCause::Io {
@@ -228,13 +229,13 @@ impl LabError {
     }
 
     /// Makes the error that something was to be done with a node that was removed.
-    pub(crate) fn removed_before(what: impl Into<String>, node: &str) -> Self {
+    pub(crate) fn removed_before(what: impl Into<Attempt>, node: &str) -> Self {
         let what = Some(what.into());
         Self::new(LabCause::Removed { what }).about_node(node)
     }
 
     /// Makes the error that something was to be done in a node that does not run.
-    pub(crate) fn crashed(what: impl Into<String>, node: &str, state: NodeState) -> Self {
+    pub(crate) fn crashed(what: impl Into<Attempt>, node: &str, state: NodeState) -> Self {
         let what = what.into();
         Self::new(LabCause::Crashed { what, state }).about_node(node)
     }
@@ -271,18 +272,16 @@ impl LabError {
             .caused_by(refusal)
     }
 
-    /// Makes the error that something failed for a reason other than an error number; `what` is a
-    /// verb with its object.
-    pub(crate) fn failed(what: impl Into<String>, why: FailureReason) -> Self {
+    /// Makes the error that something failed for a reason other than an error number.
+    pub(crate) fn failed(what: impl Into<Attempt>, why: FailureReason) -> Self {
         let what = what.into();
         Self::new(LabCause::Failed { what, why })
     }
 
-    /// Makes the error that something failed by another error, which tells the reason; `what` is a
-    /// verb with its object.
+    /// Makes the error that something failed by another error, which tells the reason.
     pub(crate) fn caused(
         kind: LabErrorKind,
-        what: impl Into<String>,
+        what: impl Into<Attempt>,
         error: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
         Self::failed(what, FailureReason::caused(kind, error))
@@ -290,7 +289,7 @@ impl LabError {
 
     /// Makes the error that the network namespace of a node that was removed was to be used.
     pub(crate) fn removed_namespace() -> Self {
-        let what = Some("reach the node".to_owned());
+        let what = Some(NetworkAttempt::ReachNode.into());
         Self::new(LabCause::Removed { what })
     }
 

@@ -16,6 +16,7 @@ use crate::kernel::poll::{is_readable, wait_readable};
 use crate::kernel::process::pidfd_kill;
 use crate::kernel::process::signal::Signal;
 use crate::kernel::sync::Lock;
+use crate::lab::attempt::{LabAttempt, NodeAttempt};
 use crate::lab::error::{LabError, NodeState, Result};
 use crate::lab::failure::FailureReason;
 use crate::model::clock::ClockRule;
@@ -232,7 +233,7 @@ pub(crate) fn request(
     request: &NodeRequest,
     joined: Option<BorrowedFd<'_>>,
 ) -> Result<PendingNode> {
-    let failed = |errno| LabError::refused(format!("ask for node `{}`", request.name), errno);
+    let failed = |errno| LabError::refused(NodeAttempt::AskFor.with(&request.name), errno);
     // Only the trial's init, which is single-threaded, can make namespaces for processes.
     let Some(factory) = body::node_factory().map_err(failed)? else {
         let why = if is_within_trial() {
@@ -240,7 +241,7 @@ pub(crate) fn request(
         } else {
             FailureReason::NoTrial
         };
-        return Err(LabError::failed("start a lab", why));
+        return Err(LabError::failed(LabAttempt::Start, why));
     };
     // The other end is for two processes: the init that clones, and the process that is cloned.
     let (ours, theirs) = MessageChannel::pair().map_err(failed)?;
@@ -273,7 +274,8 @@ pub(crate) fn start_disk_server(name: &str) -> Result<(MessageChannel, OwnedFd)>
     match (answer, pending.channel.take()) {
         (Answer::Cloned(_, pidfd), Some(channel)) => Ok((channel, pidfd)),
         (Answer::Cloned(..) | Answer::Ready(_) | Answer::Note(_), _) => {
-            let what = format!("start `{name}`");
+            let name = name.to_owned();
+            let what = LabAttempt::StartServer { name };
             Err(LabError::failed(what, FailureReason::ServerSaidNothing))
         }
     }
@@ -320,20 +322,20 @@ impl PendingNode {
 
     fn receive(&self) -> Result<Answer> {
         let died = || {
-            let what = format!("make node `{}`", self.name);
+            let what = NodeAttempt::Make(None).with(&self.name);
             LabError::crashed(what, &self.name, NodeState::Died)
         };
         let channel = self.channel.as_ref().ok_or_else(died)?;
         let mut buffer = [0; NodeReply::LONGEST];
         let received = channel.receive_with(&mut buffer);
-        let (message, passed) = received
-            .map_err(|e| LabError::refused(format!("hear from node `{}`", self.name), e))?;
+        let (message, passed) =
+            received.map_err(|e| LabError::refused(NodeAttempt::HearFrom.with(&self.name), e))?;
         match (NodeReply::decode(message), passed.into_iter().next()) {
             (Some(NodeReply::Cloned(pid)), Some(pidfd)) => Ok(Answer::Cloned(pid, pidfd)),
             (Some(NodeReply::Ready), Some(netns)) => Ok(Answer::Ready(netns)),
             (Some(NodeReply::Note(sentence)), _) => Ok(Answer::Note(sentence)),
             (Some(NodeReply::Refused(refused)), _) => {
-                let what = format!("make node `{}`: {}", self.name, refused.step);
+                let what = NodeAttempt::Make(Some(refused.step)).with(&self.name);
                 Err(LabError::refused(what, refused.errno).about_node(&self.name))
             }
             (Some(NodeReply::Cloned(_) | NodeReply::Ready) | None, _) => Err(died()),

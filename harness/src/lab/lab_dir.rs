@@ -10,6 +10,7 @@ use crate::events::{EventKind, note_in_all};
 use crate::kernel::mount;
 use crate::kernel::sync::Lock;
 use crate::kernel::thread::escort::escorted;
+use crate::lab::attempt::FileAttempt;
 use crate::lab::disk::DiskServer;
 use crate::lab::error::{LabError, Result};
 use crate::sandbox::copy_tree;
@@ -59,10 +60,7 @@ impl LabDir {
                 // The name is taken: the next number is tried.
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
-                    return Err(LabError::io(
-                        format!("make the lab's directory `{}`", dir.display()),
-                        &error,
-                    ));
+                    return Err(LabError::io(FileAttempt::MakeLabDir(dir), &error));
                 }
             }
         }
@@ -131,7 +129,7 @@ impl LabDir {
         if before == now {
             return Ok(());
         }
-        let failed = |e| LabError::io(format!("read `{}`", path.display()), &e);
+        let failed = |e| LabError::io(FileAttempt::Read(path.clone()), &e);
         let seen = fs::read_to_string(&path).map_err(failed)?;
         if seen == now {
             return Ok(());
@@ -190,11 +188,15 @@ impl LabDir {
         self.dir(&volume)?;
         let upper = self.dir(&format!("{disk}/upper"))?;
         self.dir(&format!("{disk}/work"))?;
-        let verb = || format!("clone `{}` as a volume", of.display());
+        // The clone is made for this node, whose name the caller knows the volume by.
+        let failed = |error| {
+            let of = of.to_owned();
+            LabError::io(FileAttempt::Clone { of }, &error).about_node(node)
+        };
         // The top of an overlay has the mode of the writable layer.
         fs::metadata(of)
             .and_then(|meta| fs::set_permissions(upper, meta.permissions()))
-            .map_err(|error| LabError::io(verb(), &error))?;
+            .map_err(failed)?;
         let layers = [of.to_owned()];
         let disk = self.path.join(disk);
         match escorted(|| mount::overlay(&layers, &disk, &volume_dir)).flatten() {
@@ -211,7 +213,7 @@ impl LabDir {
                 });
                 fs::remove_dir(&volume_dir)
                     .and_then(|()| copy_tree::merge(&[of.to_owned()], &volume_dir))
-                    .map_err(|error| LabError::io(verb(), &error))?;
+                    .map_err(failed)?;
             }
         }
         clones.insert(volume_dir.clone());
@@ -233,8 +235,10 @@ impl LabDir {
         let path = self.volume(name)?;
         let server = DiskServer::start((name, node), path.clone(), unsynced)?;
         if let Some(of) = of {
-            let verb = || format!("copy `{}` to volume `{name}`", of.display());
-            copy_tree::copy_dir(of, &path).map_err(|error| LabError::io(verb(), &error))?;
+            copy_tree::copy_dir(of, &path).map_err(|error| {
+                let (of, volume) = (of.to_owned(), name.to_owned());
+                LabError::io(FileAttempt::Copy { of, volume }, &error).about_node(node)
+            })?;
             server.sync()?;
         }
         disks.push(Arc::new(server));
@@ -262,14 +266,14 @@ impl LabDir {
         let dir = self.dir(&format!("shm/{}", flat(pod)))?;
         // /dev/shm is for all users, and has the sticky bit as any directory for temporary files.
         let open = fs::set_permissions(&dir, fs::Permissions::from_mode(0o1777));
-        open.map_err(|e| LabError::io(format!("open `{}` to everybody", dir.display()), &e))?;
+        open.map_err(|e| LabError::io(FileAttempt::OpenToEverybody(dir.clone()), &e))?;
         Ok(dir)
     }
 
     fn dir(&self, name: &str) -> Result<PathBuf> {
         let dir = self.path.join(name);
         fs::create_dir_all(&dir)
-            .map_err(|e| LabError::io(format!("make `{}`", dir.display()), &e))?;
+            .map_err(|e| LabError::io(FileAttempt::MakeDir(dir.clone()), &e))?;
         Ok(dir)
     }
 }
@@ -319,7 +323,7 @@ fn renew(path: &Path, [before, now]: &[String; 2]) -> Result<()> {
 
 /// Writes a file in place, so that nodes that have it mounted see the change.
 fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).map_err(|e| LabError::io(format!("write `{}`", path.display()), &e))
+    fs::write(path, text).map_err(|e| LabError::io(FileAttempt::Write(path.to_owned()), &e))
 }
 
 /// Returns one path component for a name.

@@ -127,10 +127,12 @@
 //! | `first_process` | the processes that hold namespaces |
 //! | `wait`, `barrier` | waits |
 //! | `error` | [`LabError`] |
+//! | `attempt/` | things that a lab tries, which errors name |
 //! | `unfit/` | reasons why a node, link, program or lab cannot do what is asked of it |
 //! | `failure` | reasons why something failed for another reason than an error number |
 //! | `error_kind` | [`LabErrorKind`] |
 
+mod attempt;
 mod barrier;
 mod bring_up;
 mod change;

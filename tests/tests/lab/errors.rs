@@ -6,7 +6,7 @@ use std::time::Duration;
 use snowglobe::impair::Impairment;
 use snowglobe::lab::{LabError, LabErrorKind, Subject};
 use snowglobe::prelude::*;
-use snowglobe::topology::{Engine, LinkSpec, shape};
+use snowglobe::topology::{Engine, LinkSpec, NodeSpec, shape};
 
 /// Number of "no such file or directory" on Linux.
 const ENOENT: i32 = 2;
@@ -94,5 +94,47 @@ fn a_refusal_keeps_its_errno_and_its_source() -> TestResult {
     lab.set_patience(Duration::from_millis(1));
     let error = lab.wait_until(|| false).unwrap_err();
     assert_eq!(error.kind(), LabErrorKind::TimedOut);
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_refusal_names_its_node() -> TestResult {
+    let mut lab = shape::pair().start()?;
+    let alice = lab.node("alice").unwrap();
+    let mut with_zero_byte = alice.command("true");
+    for (error, kind) in [
+        (
+            alice.command("/no/such/program").status().unwrap_err(),
+            LabErrorKind::NotFound,
+        ),
+        (
+            with_zero_byte.arg("a\0b").status().unwrap_err(),
+            LabErrorKind::InvalidArgument,
+        ),
+        (
+            alice.capture("eth7").map(drop).unwrap_err(),
+            LabErrorKind::Refused,
+        ),
+    ] {
+        assert_eq!(told(&error), (kind, node("alice")), "{error}");
+    }
+
+    let removed = alice.id();
+    lab.remove_node(removed)?;
+    let error = lab[removed].capture("eth0").map(drop).unwrap_err();
+    assert_eq!(told(&error), (LabErrorKind::Removed, node("alice")));
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_lab_that_cannot_find_a_file_names_the_node() -> TestResult {
+    let mut topology = Topology::new();
+    topology.node(NodeSpec::new("a").bind("/data", "/no/such/dir"));
+    let error = topology.start().unwrap_err();
+    assert_eq!(told(&error), (LabErrorKind::NotFound, node("a")));
+    assert_eq!(
+        error.to_string(),
+        "failed to find `/no/such/dir`, which node `a` mounts: ENOENT: No such file or directory"
+    );
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::kernel::netlink::{Batch, BridgeRequest, Netlink, NetlinkError, Querier};
 use crate::kernel::netns::Netns;
+use crate::lab::attempt::NetworkAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::lab::Lab;
 use crate::lab::stack::device::bridge_device;
@@ -47,8 +48,7 @@ impl<'a> NetworkBuilder<'a> {
     pub(crate) fn new(plan: &'a Plan, namespaces: Namespaces<'a>) -> Result<NetworkBuilder<'a>> {
         // The thread goes from this namespace to each other one and back: setns(2). The descriptor
         // is opened once for all of these excursions.
-        let home = Netns::current()
-            .map_err(|e| LabError::refused("look up the thread's network namespace", e))?;
+        let home = Netns::current().map_err(|e| LabError::refused(NetworkAttempt::LookUpOwn, e))?;
         let batch = Batch::new();
         Ok(NetworkBuilder {
             plan,
@@ -95,7 +95,10 @@ impl<'a> NetworkBuilder<'a> {
     }
 
     fn open(&self, netns: BorrowedFd<'_>, whose: &str) -> Result<Netlink> {
-        let failed = |e| LabError::refused(format!("enter the network namespace of {whose}"), e);
+        let enter = || NetworkAttempt::Enter {
+            whose: whose.to_owned(),
+        };
+        let failed = |e| LabError::refused(enter(), e);
         let opened = self.home.excursion(netns, Netlink::open).map_err(failed)?;
         opened.map_err(|e| LabError::network(whose, e))
     }

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::Fixture;
+use crate::lab::attempt::NodeAttempt;
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::lab_dir::{ClonePlace, LabDir};
 use crate::lab::unfit::UnfitNode;
@@ -152,14 +153,9 @@ fn tree(of: &Rootfs, node: &NodePlan) -> Result<PathBuf> {
 fn found(path: &Path, node: &NodePlan) -> Result<PathBuf> {
     // The node's first process has another working directory and other symbolic links.
     path.canonicalize().map_err(|e| {
-        LabError::io(
-            format!(
-                "find `{}`, which node `{}` mounts",
-                path.display(),
-                node.name
-            ),
-            &e,
-        )
+        let path = path.to_owned();
+        let what = NodeAttempt::FindMounted { path }.with(&node.name);
+        LabError::io(what, &e).about(subject(node))
     })
 }
 

@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use crate::kernel::procfs::sysctls;
+use crate::lab::attempt::NetworkAttempt;
 use crate::lab::bring_up::new_parts::NewParts;
 use crate::lab::error::{LabError, Result};
 use crate::lab::lab::Lab;
@@ -33,8 +34,9 @@ pub(crate) fn write(lab: &Lab, stack: StackId, sysctl: &Sysctl) -> Result<()> {
         // is.
         Some(netns) => sysctls::write_in(netns, path, value).map_err(|e| {
             let whose = lab.plan().whose(stack);
-            LabError::refused(format!("set sysctl `{path}` to {value} on {whose}"), e)
-                .about(stack_subject(lab.plan(), stack))
+            let (path, value) = (path.clone(), value.clone());
+            let what = NetworkAttempt::SetSysctl { path, value, whose };
+            LabError::refused(what, e).about(stack_subject(lab.plan(), stack))
         }),
         // Other sysctls belong to IPC or UTS namespaces, which only a process of the node can
         // write.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::kernel::clock::realtime;
 use crate::kernel::errno::Errno;
+use crate::lab::attempt::NodeAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::faults::guard::Healing;
 use crate::lab::node::node::{ClockFaultInForce, Node};
@@ -86,8 +87,7 @@ impl Node {
         // Held until the node has answered: the clock that is set last is the one of all faults.
         let faults = self.clock_faults().lock();
         let clock = ClockRule::under(faults.iter().map(|it| (it.began, it.fault)));
-        let reply =
-            self.with_first_process("change the clock of node", |it| it.set_clock(clock))?;
+        let reply = self.with_first_process(NodeAttempt::ChangeClock, |it| it.set_clock(clock))?;
         let reason = match reply {
             ClockReply::Done => return Ok(()),
             ClockReply::Refused(errno) => UnfitNode::ClockUnchangeable(Errno::from_raw(errno)),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::events::{EventKind, FaultId, Journal};
 use crate::kernel::thread;
+use crate::lab::attempt::{LabAttempt, ThreadPurpose};
 use crate::lab::error::{LabError, Result};
 use crate::model::fault::Fault;
 use crate::sandbox::trial::body::is_fork;
@@ -115,13 +116,15 @@ impl FaultThread {
     /// whether it is. The work takes the fault away before it returns.
     pub(crate) fn start(
         name: &str,
-        does: &str,
+        does: &'static str,
         work: impl FnOnce(&dyn Fn(Duration) -> bool) + Send + 'static,
     ) -> Result<Self> {
         let (stop, stopped) = mpsc::channel();
         let is_over = move |time| stopped.recv_timeout(time) != Err(RecvTimeoutError::Timeout);
-        let thread = thread::start(name, move || work(&is_over))
-            .map_err(|e| LabError::io(format!("start a thread that {does}"), &e))?;
+        let thread = thread::start(name, move || work(&is_over)).map_err(|e| {
+            let purpose = ThreadPurpose::Fault { does };
+            LabError::io(LabAttempt::StartThread(purpose), &e)
+        })?;
         Ok(Self {
             stop: Some(stop),
             thread: Some(thread),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::impair::Percent;
 use crate::kernel::process::limits::{ProcessLimit, data_of};
 use crate::kernel::process::signal::Signal;
+use crate::lab::attempt::NodeAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::faults::guard::{FaultThread, Healing};
 use crate::lab::node::node::Node;
@@ -158,7 +159,7 @@ impl Limited {
                 Err(unfit(UnfitNode::LimitsAreLower { lowest }))
             }
             Err((pid, errno)) => {
-                let what = format!("lower a limit of process {pid} of node `{}`", node.name());
+                let what = NodeAttempt::LowerLimit { pid }.with(node.name());
                 Err(LabError::refused(what, errno).about_node(node.name()))
             }
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::impair::Direction;
+use crate::lab::attempt::LabAttempt;
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::faults::clock::WrongClock;
 use crate::lab::faults::cut::Cut;
@@ -32,7 +33,8 @@ pub(crate) fn refuse_idle(fault: &Fault) -> Result<()> {
 
 /// Makes the error of a fault that would change nothing.
 pub(crate) fn would_change_nothing(fault: &Fault, why: IdleFault, kind: LabErrorKind) -> LabError {
-    LabError::caused(kind, format!("inject the fault `{fault}`"), why)
+    let what = LabAttempt::Inject(Box::new(fault.clone()));
+    LabError::caused(kind, what, why)
 }
 
 impl LabView {

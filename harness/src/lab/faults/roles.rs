@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::kernel::sync::Lock;
+use crate::lab::attempt::LabAttempt;
 use crate::lab::error::{LabError, LabErrorKind, Result};
 use crate::lab::faults::view::LabView;
 use crate::lab::node::node::Node;
@@ -38,12 +39,14 @@ impl NamedAction {
     }
 
     pub(crate) fn carry_out(&self, name: &str, view: &LabView, node: Option<&Node>) -> Result<()> {
-        let what = format!("carry out the action `{name}`");
+        let action = name.to_owned();
+        let what = LabAttempt::CarryOut { action };
         (self.run)(view, node).map_err(|why| LabError::caused(LabErrorKind::Other, what, why))
     }
 
     pub(crate) fn undo(&self, name: &str, view: &LabView, node: Option<&Node>) -> Result<()> {
-        let what = format!("undo the action `{name}`");
+        let action = name.to_owned();
+        let what = LabAttempt::Undo { action };
         let Some(undo) = &self.undo else {
             return Ok(());
         };

@@ -7,6 +7,7 @@ use snowglobe_derive::Serialize;
 
 use crate::kernel::netlink::{Netlink, sockets};
 use crate::kernel::procfs::Procfs;
+use crate::lab::attempt::NodeAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::inspect::namespaces::{self, Namespace};
 use crate::lab::inspect::settings::{self, SettingEntry};
@@ -79,15 +80,21 @@ impl Lab {
         };
         let mut netlink = Netlink::open_in(netns.as_fd()).map_err(failed)?;
         let (processes, mounts) = match node.pid() {
-            Some(pid) if node.is_running() => look_at_processes(pid.cast_signed())
-                .map_err(|e| LabError::io(format!("look at the processes of {whose}"), &e))?,
+            Some(pid) if node.is_running() => {
+                look_at_processes(pid.cast_signed()).map_err(|e| {
+                    let what = NodeAttempt::LookAtProcesses.with(node.name());
+                    LabError::io(what, &e).about(subject())
+                })?
+            }
             // The network namespace outlives the processes, so that the rest can still be told.
             _ => (Vec::new(), Vec::new()),
         };
         let interfaces = netlink.interfaces().map_err(failed)?;
         let names = interfaces.iter().map(|interface| &*interface.name);
-        let settings = settings::differing(netns.as_fd(), names)
-            .map_err(|e| LabError::refused(format!("look at the settings of {whose}"), e))?;
+        let settings = settings::differing(netns.as_fd(), names).map_err(|e| {
+            let what = NodeAttempt::LookAtSettings.with(node.name());
+            LabError::refused(what, e).about(subject())
+        })?;
         Ok(Inspection {
             node: node.name().to_owned(),
             interfaces,

@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use snowglobe_derive::Serialize;
 
 use crate::kernel::namespace::{self, NamespaceKind, Task};
+use crate::lab::attempt::{NetworkAttempt, NodeAttempt};
 use crate::lab::error::{LabError, Result};
 use crate::lab::lab::Lab;
 use crate::model::order::sort_by_key;
@@ -45,10 +46,8 @@ pub(crate) fn list(lab: &Lab) -> Result<Vec<Namespace>> {
         let Some(pid) = node.pid() else { continue };
         for (number, kind) in KINDS.into_iter().enumerate() {
             let failed = |e| {
-                LabError::io(
-                    format!("look at the namespaces of node `{}`", node.name()),
-                    &e,
-                )
+                let what = NodeAttempt::LookAtNamespaces.with(node.name());
+                LabError::io(what, &e).about(node.subject())
             };
             // ioctl_ns(2) asks a descriptor of the namespace for the owner.
             let file = Task::Number(pid.cast_signed())
@@ -69,10 +68,10 @@ pub(crate) fn list(lab: &Lab) -> Result<Vec<Namespace>> {
     let mut all: Vec<Namespace> = order.iter().filter_map(|key| found.remove(key)).collect();
     if let Some(hub) = lab.hub() {
         let copy = hub.try_clone().map(File::from);
-        let file = copy.map_err(|e| LabError::io("look at the namespace of the switches", &e))?;
+        let file = copy.map_err(|e| LabError::io(NetworkAttempt::LookAtSwitches, &e))?;
         let inode = file
             .metadata()
-            .map_err(|e| LabError::io("look at the namespace of the switches", &e))?
+            .map_err(|e| LabError::io(NetworkAttempt::LookAtSwitches, &e))?
             .ino();
         all.push(described(NamespaceKind::Net, inode, &file, None));
     }

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use crate::kernel::fd::bind_to_interface;
 use crate::kernel::netlink::{Batch, IpFamily, NeighbourEntry, NeighbourRequest, Netlink};
 use crate::kernel::netns::Netns;
+use crate::lab::attempt::NetworkAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::link::ends::LinkEnds;
 use crate::lab::stack::power::NeighbourInterface;
@@ -33,8 +34,11 @@ impl LinkEnds {
                 };
                 let index = self.device(side).index;
                 Netns::visit(netns.as_fd(), || send_to_all(name, index, family))
-                    .map_err(|e| LabError::refused(format!("enter {}", self.whose(side)), e))?
-                    .map_err(|e| LabError::io(format!("send from {}", self.whose(side)), &e))?;
+                    .map_err(|errno| self.not_entered(side, errno))?
+                    .map_err(|e| {
+                        let whose = self.whose(side);
+                        LabError::io(NetworkAttempt::SendFrom { whose }, &e).about(self.subject())
+                    })?;
             }
         }
         Ok(())

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::kernel::netlink::{Batch, Device, Netlink, NetlinkError, VethEnd};
+use crate::kernel::netlink::{Batch, Device, Netlink, VethEnd};
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::link::nat_place::NatPlace;
 use crate::lab::stack::device::{bridge_device, end_device, ipv6_addresses};
@@ -281,16 +281,6 @@ impl LinkEnds {
             End::Bridge(_) => format!("the switches, link `{}`", self.cable.name),
             End::Stack(_, end) => format!("node `{}`, link `{}`", end.hostname, self.cable.name),
         }
-    }
-
-    /// Makes the error for a request that was refused in the namespace of an end.
-    pub(crate) fn refused(&self, side: Side, error: NetlinkError) -> LabError {
-        LabError::network(self.whose(side), error).about(self.subject())
-    }
-
-    /// Makes the error for a request about the link that was refused.
-    pub(crate) fn link_refused(&self, error: NetlinkError) -> LabError {
-        LabError::network(self.subject().to_string(), error).about(self.subject())
     }
 
     /// Opens a netlink socket in the namespace of an end.

@@ -20,6 +20,7 @@
 //! | `carrier/` | what carries the packets, and how carriers change |
 //! | `carried_link` | the ends with the carrier, and the access to the carrier |
 //! | `ends` | the two ends, and the settings of their interfaces |
+//! | `refusals` | errors of requests, which name the link |
 //! | `announce` | what switches and neighbours are told of a node |
 //! | `cuts` | cuts, whatever carries the link |
 //! | `counters` | counts, from wherever the carrier counts |
@@ -38,5 +39,6 @@ pub(crate) mod link;
 pub(crate) mod nat_place;
 pub(crate) mod observe;
 pub(crate) mod power;
+mod refusals;
 pub(crate) mod services;
 pub(crate) mod state;

@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fmt, fs, io};
 
+use crate::lab::attempt::LabAttempt;
 use crate::lab::error::{LabError, LabErrorKind, Result};
 use crate::model::fault::{Schedule, ScheduleError};
 use crate::observe;
@@ -74,7 +75,7 @@ pub(crate) fn replacement() -> Result<Option<Schedule>> {
     if let Some(schedule) = REPLACEMENT.get() {
         return Ok(Some(schedule.clone()));
     }
-    let what = format!("take the schedule that {VARIABLE} names");
+    let what = LabAttempt::TakeSchedule { variable: VARIABLE };
     let schedule = Schedule::from_toml_file(Path::new(&path));
     schedule
         .map(Some)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::lab::attempt::{LabAttempt, ThreadPurpose};
 use crate::lab::error::{LabError, LabErrorKind, Result};
 use crate::lab::faults::view::LabView;
 use crate::lab::lab::Lab;
@@ -159,7 +160,7 @@ impl Lab {
         let thread = std::thread::Builder::new()
             .name("nemesis".to_owned())
             .spawn(move || carry_out(own, view, &told))
-            .map_err(|e| LabError::io("start a thread for a schedule of faults", &e))?;
+            .map_err(|e| LabError::io(LabAttempt::StartThread(ThreadPurpose::Schedule), &e))?;
         self.schedules().add(&progress);
         Ok(ScheduleRun::new(schedule, progress, thread))
     }
@@ -204,5 +205,5 @@ fn wrong(error: &ScheduleError) -> LabError {
         // The enum is not exhaustive for users, who see it through this crate.
         | _ => LabErrorKind::InvalidArgument,
     };
-    LabError::caused(kind, "carry out a schedule of faults", error.clone())
+    LabError::caused(kind, LabAttempt::CarryOutSchedule, error.clone())
 }

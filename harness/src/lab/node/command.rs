@@ -7,6 +7,7 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::lab::attempt::NodeAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::first_process::FirstProcessHandle;
 use crate::lab::node::node::Node;
@@ -106,8 +107,9 @@ impl Node {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let opened = self.try_run(|| Readiness::open(number))?;
         let (readiness, path) = opened.map_err(|e| {
-            let what = format!("make a socket for the readiness of `{program}`");
-            LabError::io(what, &e).about_node(self.name())
+            let program = program.to_owned();
+            let what = NodeAttempt::MakeReadiness { program };
+            LabError::io(what.with(self.name()), &e).about_node(self.name())
         })?;
         env.insert(NOTIFY_SOCKET.into(), path.into());
         Ok(Arc::new(readiness))
@@ -365,7 +367,10 @@ impl Command<'_> {
             false => None,
         };
         let launch = Launch::prepare(spec, node.name(), &env, defaults)?;
-        node.with_first_process(&format!("run `{name}` on"), |first| launch.send(first))?;
+        let run = NodeAttempt::Run {
+            program: name.clone(),
+        };
+        node.with_first_process(run, |first| launch.send(first))?;
         let programs = node.programs();
         let context = ProgramContext {
             label: programs.free_label(format!("{}/{name}", node.name())),
@@ -376,7 +381,7 @@ impl Command<'_> {
         let (running, pipes) = begun.inspect_err(|_| {
             // The program may run by now, where this process has no room for its descriptor.
             let end = |first: &FirstProcessHandle| first.ask(&NodeCommand::EndUnheard, &[]);
-            let _ = node.with_first_process("end a program on", end);
+            let _ = node.with_first_process(NodeAttempt::EndProgram, end);
         })?;
         node.programs().add(Arc::clone(&running));
         let (stack, patience) = (node.stack(), node.patience());

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::kernel::message_channel::MessageChannel;
 use crate::kernel::poll::wait_readable;
+use crate::lab::attempt::NodeAttempt;
 use crate::lab::node::node::Node;
 use crate::lab::process::programs::terminate;
 use crate::trial::time_scale::stretched;
@@ -42,7 +43,7 @@ fn ask_orphans(nodes: &[&Node]) -> Vec<MessageChannel> {
     let used = nodes.iter().filter(|node| !node.programs().is_unused());
     used.filter_map(|node| {
         let asked =
-            node.with_first_process("end the programs of", |first| first.terminate_orphans());
+            node.with_first_process(NodeAttempt::EndPrograms, |first| first.terminate_orphans());
         // A node that does not run has no processes.
         asked.ok()
     })

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use crate::attempts::attempts;
+use crate::lab::attempt::NodeAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::node::node::Node;
 use crate::lab::node::runtime::{JoinHandle, Runtime};
@@ -109,7 +110,7 @@ impl Node {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 // The runtime ended: the node has crashed or was removed.
                 Err(_) => {
-                    self.with_first_process("wait in node", |_| Ok(()))?;
+                    self.with_first_process(NodeAttempt::Wait, |_| Ok(()))?;
                     let subject = self.subject();
                     Err(LabError::unfit(subject, UnfitNode::FuturesStopped))
                 }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use crate::kernel::process::Pid;
 use crate::kernel::process::signal::{Signal, kill};
 use crate::kernel::procfs::process_table;
+use crate::lab::attempt::NodeAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::first_process::{self, FirstProcessHandle};
 use crate::lab::node::ending::end_programs;
@@ -57,7 +58,7 @@ impl Node {
             return Ok(Vec::new());
         };
         process_table::all_descendants(first.cast_signed()).map_err(|e| {
-            let what = format!("list the processes of node `{}`", self.name());
+            let what = NodeAttempt::ListProcesses.with(self.name());
             LabError::io(what, &e).about_node(self.name())
         })
     }
@@ -86,7 +87,7 @@ impl Node {
         // The first process finds the processes: those that double-forked are its children by then,
         // and a new one may appear at any time.
         let stop = NodeCommand::SignalAll(Signal::SIGSTOP as i32);
-        self.with_first_process("pause node", |first| first.ask(&stop, &[]))?;
+        self.with_first_process(NodeAttempt::Pause, |first| first.ask(&stop, &[]))?;
         // Threads of ours get no signal of the node, and a paused host must not answer.
         self.service_threads().set_paused(true);
         self.await_obeyed()
@@ -99,7 +100,7 @@ impl Node {
         match holds.held_programs()[..] {
             [] => {
                 let go_on = NodeCommand::SignalAll(Signal::SIGCONT as i32);
-                self.with_first_process("resume node", |first| first.ask(&go_on, &[]))?;
+                self.with_first_process(NodeAttempt::Resume, |first| first.ask(&go_on, &[]))?;
             }
             // Each process gets a signal of its own: a signal to all would wake held ones too.
             ref held => {
@@ -139,7 +140,7 @@ impl Node {
     pub fn kill_processes(&self) -> Result<()> {
         // Ends are reported before the kill, which would hide why a program had ended.
         self.programs().report_surprises();
-        self.end_all_processes("kill the processes of node")
+        self.end_all_processes(NodeAttempt::KillProcesses)
     }
 
     /// Cuts the power of the node: from one moment to the next it says nothing more.
@@ -183,7 +184,7 @@ impl Node {
             // Disks go before the processes: what these write when they are gone is not written.
             self.cut_disk_power()?;
         }
-        self.end_all_processes("crash node")
+        self.end_all_processes(NodeAttempt::Crash)
     }
 
     /// Returns whether the node has a network stack, and so a kernel, of its own.
@@ -194,7 +195,7 @@ impl Node {
         }
     }
 
-    fn end_all_processes(&self, what: &str) -> Result<()> {
+    fn end_all_processes(&self, what: NodeAttempt) -> Result<()> {
         // The runtime ends before the processes: the runtime's thread holds the mount namespace,
         // and its futures would see files and peers vanish.
         self.end_threads();
@@ -221,7 +222,7 @@ impl Node {
     /// A command fails to start again, or the node was removed.
     pub fn restart(&self) -> Result<()> {
         if self.is_removed() {
-            let what = format!("restart node `{}`", self.name());
+            let what = NodeAttempt::Restart.with(self.name());
             return Err(LabError::removed_before(what, self.name()));
         }
         let _coming_back = self.begin_restart();
@@ -301,6 +302,6 @@ impl Node {
 
     /// Waits until the first process, which obeys one command after the other, has obeyed all.
     fn await_obeyed(&self) -> Result<()> {
-        self.with_first_process("hear from node", FirstProcessHandle::ping)
+        self.with_first_process(NodeAttempt::HearFrom, FirstProcessHandle::ping)
     }
 }

@@ -15,6 +15,7 @@ use crate::kernel::errno::Errno;
 use crate::kernel::netlink::{if_indextoname, if_nametoindex};
 use crate::kernel::netns::Netns;
 use crate::kernel::sync::{Lock, SharedLock};
+use crate::lab::attempt::NodeAttempt;
 use crate::lab::disk::DiskServer;
 use crate::lab::error::{LabError, NodeState, Result, Subject};
 use crate::lab::first_process::FirstProcessHandle;
@@ -232,17 +233,22 @@ impl Node {
     /// Returns the index of an interface, and the name that the kernel has for it: `name` may be an
     /// alternative name.
     fn find_interface(&self, name: &str) -> Result<(u32, String)> {
-        let found = Netns::visit(self.stack().require_netns()?, || {
+        let netns = self.stack().require_netns();
+        // A stack may be that of a pod, so that its error names no node.
+        let netns = netns.map_err(|error| error.about(self.subject()))?;
+        let found = Netns::visit(netns, || {
             let index = if_nametoindex(name)?;
             // The label of a capture is the kernel's name, so that two captures of an interface are
             // one.
             let canonical = if_indextoname(index)?;
             Ok::<(u32, CString), Errno>((index, canonical))
         });
-        let what = || format!("find interface `{name}` of node `{}`", self.name());
-        let (index, canonical) = found
-            .and_then(|found| found)
-            .map_err(|errno| LabError::refused(what(), errno))?;
+        let failed = |errno| {
+            let name = name.to_owned();
+            let what = NodeAttempt::FindInterface { name }.with(self.name());
+            LabError::refused(what, errno).about(self.subject())
+        };
+        let (index, canonical) = found.and_then(|found| found).map_err(failed)?;
         Ok((index, canonical.to_string_lossy().into_owned()))
     }
 
@@ -390,13 +396,13 @@ impl Node {
     /// name.
     pub(crate) fn with_first_process<T>(
         &self,
-        what: &str,
+        what: NodeAttempt,
         work: impl FnOnce(&FirstProcessHandle) -> crate::kernel::Result<T>,
     ) -> Result<T> {
         // The lock is held while `work` talks to the process: a restart must not replace it
         // meanwhile.
         let first = self.first_process.read();
-        let explain = || format!("{what} `{}`", self.name);
+        let explain = || what.clone().with(&self.name);
         match first.as_ref() {
             Some(first) => work(first).map_err(|errno| {
                 // The process holds the only other end of the channel.
@@ -411,8 +417,10 @@ impl Node {
     }
 
     pub(crate) fn set(&self, sysctl: &Sysctl) -> Result<()> {
-        let what = format!("set sysctl `{}` to {} on", sysctl.path, sysctl.value);
-        self.with_first_process(&what, |first| first.set(sysctl))
+        let Sysctl { path, value } = sysctl.clone();
+        self.with_first_process(NodeAttempt::SetSysctl { path, value }, |first| {
+            first.set(sysctl)
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! A node's network by the crate `rtnetlink`, for what this crate has no function for.
 
+use crate::lab::attempt::NodeAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::node::node::Node;
 
@@ -28,7 +29,7 @@ impl Node {
     /// runtime, as an `async` test is.
     pub fn rtnetlink(&self) -> Result<rtnetlink::Handle> {
         let failed = |error: &std::io::Error| {
-            LabError::io(format!("open a netlink socket in `{}`", self.name()), error)
+            LabError::io(NodeAttempt::OpenNetlink.with(self.name()), error).about(self.subject())
         };
         let runtime = tokio::runtime::Handle::try_current()
             .map_err(|error| failed(&std::io::Error::other(error.to_string())))?;

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use crate::kernel::sync::answer;
 use crate::kernel::thread::{self, ThreadTraits, escort};
+use crate::lab::attempt::NodeAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::node::node::Node;
 use crate::lab::node::visitors::{enter, read_symbols};
@@ -25,7 +26,7 @@ impl Runtime {
     /// Starts a runtime whose thread lives in a node that runs.
     pub(crate) fn start(node: &Node) -> Result<Self> {
         let failed = |e: std::io::Error| {
-            LabError::io(format!("start a runtime in node `{}`", node.name()), &e)
+            LabError::io(NodeAttempt::StartRuntime.with(node.name()), &e).about(node.subject())
         };
         if node.request().root.is_some() {
             read_symbols();
@@ -36,7 +37,7 @@ impl Runtime {
         let name = node.name().to_owned();
         let (workers, node_name) = (node.runtime_threads().load(Ordering::Relaxed), name.clone());
         // Descriptors of its own: the node may be restarted before the thread has entered.
-        let (process, mounts) = node.with_first_process("enter node", |first| {
+        let (process, mounts) = node.with_first_process(NodeAttempt::Enter, |first| {
             let copy = |fd: BorrowedFd<'_>| {
                 let copy = fd.try_clone_to_owned();
                 copy.map_err(|e| crate::kernel::errno::errno(&e))

@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 use std::panic;
 
 use crate::kernel::thread::{ThreadTraits, erased, set_umask, umask};
+use crate::lab::attempt::NodeAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::node::node::Node;
 use crate::lab::node::visitors::{enter, read_symbols};
@@ -101,7 +102,7 @@ impl Node {
         }
         let waited = until(limit, || self.stack().autoconfigured().into_iter().next());
         waited.map(drop).map_err(|error| {
-            let what = format!("wait for an IPv6 address of node `{}`", self.name());
+            let what = NodeAttempt::AwaitIpv6.with(self.name());
             LabError::caused(error.kind(), what, error).about_node(self.name())
         })
     }
@@ -110,7 +111,7 @@ impl Node {
         if self.request().root.is_some() {
             read_symbols();
         }
-        self.with_first_process("enter node", |first| {
+        self.with_first_process(NodeAttempt::Enter, |first| {
             enter(first.pidfd().as_fd(), first.visitor_mounts()?, traits)
         })
     }

@@ -17,6 +17,7 @@ use crate::kernel::sync::Lock;
 use crate::kernel::thread::escort;
 use crate::kernel::thread::scoped_worker::ScopedWorker;
 use crate::kernel::thread::{ThreadTraits, go_home, show_as};
+use crate::lab::attempt::{LabAttempt, ThreadPurpose};
 use crate::lab::error::{LabError, Result};
 use crate::sandbox::trial::body::end_fork_in_node;
 
@@ -43,7 +44,7 @@ const IDLE: usize = 8;
 impl Visitors {
     pub(crate) fn new() -> Result<Visitors> {
         let home = pidfd_open(std::process::id().cast_signed())
-            .map_err(|e| LabError::io("open the test's own process", &e))?;
+            .map_err(|e| LabError::io(LabAttempt::OpenOwnProcess, &e))?;
         Ok(Visitors {
             home,
             idle: Lock::new(Vec::new()),
@@ -60,7 +61,12 @@ impl Visitors {
         node: &str,
         work: impl FnOnce(&ThreadTraits) -> Result<()> + Send,
     ) -> Result<thread::Result<Result<()>>> {
-        let failed = |e| LabError::io(format!("start a thread for node `{node}`"), &e);
+        let failed = |e| {
+            let purpose = ThreadPurpose::Visit {
+                node: node.to_owned(),
+            };
+            LabError::io(LabAttempt::StartThread(purpose), &e).about_node(node)
+        };
         // Traits are what a new thread inherits from the caller: signal mask, capabilities,
         // processors. A thread with others is no substitute.
         let traits = ThreadTraits::current().map_err(|e| failed(e.into()))?;

@@ -17,6 +17,7 @@ use crate::kernel::netns::Netns;
 use crate::kernel::nft::{LoggedPacket, PacketLog};
 use crate::kernel::poll::PollSet;
 use crate::kernel::thread;
+use crate::lab::attempt::{Attempt, LabAttempt, NetworkAttempt, ThreadPurpose};
 use crate::lab::error::{LabError, Result};
 use crate::topology::plan::NetfilterPlan;
 use crate::topology::{Firewall, PORTAL_PORT};
@@ -55,16 +56,22 @@ impl FirewallWatcher {
         else {
             return Ok(None);
         };
-        let io = |what: &'static str| move |error| LabError::io(what, &error).about_node(node);
-        let (stop, stopped) = UnixStream::pair().map_err(io("make the sockets of a firewall"))?;
+        let io = |what: Attempt| move |error| LabError::io(what, &error).about_node(node);
+        let (sockets, page) = (
+            NetworkAttempt::MakeFirewallSockets,
+            NetworkAttempt::ServePortal,
+        );
+        let start = LabAttempt::StartThread(ThreadPurpose::Firewall);
+        let (stop, stopped) = UnixStream::pair().map_err(io(sockets.into()))?;
         let portal = match asked.portal {
-            Some(_) => Some(listen(netns).map_err(io("serve the page of the captive portal"))?),
+            Some(_) => Some(listen(netns).map_err(io(page.into()))?),
             None => None,
         };
         let log = match asked.log {
             true => Some(
-                PacketLog::open(netns, firewall::LOG_GROUP)
-                    .map_err(|error| LabError::network(format!("node `{node}`"), error))?,
+                PacketLog::open(netns, firewall::LOG_GROUP).map_err(|error| {
+                    LabError::network(format!("node `{node}`"), error).about_node(node)
+                })?,
             ),
             false => None,
         };
@@ -80,8 +87,7 @@ impl FirewallWatcher {
             stop: stopped,
             journal: Arc::clone(journal),
         };
-        let thread = thread::start("firewall", move || watched.run())
-            .map_err(io("start the thread of a firewall"))?;
+        let thread = thread::start("firewall", move || watched.run()).map_err(io(start.into()))?;
         Ok(Some(Self {
             firewall: asked.clone(),
             stop: Some(stop),

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use crate::attempts::attempts;
 use crate::kernel::thread;
 use crate::lab::error::{LabError, Result};
+use crate::lab::process::launch::not_read;
 use crate::lab::process::log::Line;
 use crate::lab::process::process::Process;
 use crate::lab::process::program::Output;
@@ -62,7 +63,7 @@ impl Process {
             read_all(self.stderr.take().map(OwnedFd::from)),
         )
         .await;
-        let failed = |e| LabError::io(format!("read the output of `{}`", self.label()), &e);
+        let failed = |e| not_read(self.label(), &e);
         let (stdout, stderr) = (stdout.map_err(failed)?, stderr.map_err(failed)?);
         Ok(Output {
             status: self.wait_async().await?,

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use crate::kernel::process::signal::Signal;
 use crate::kernel::procfs::process_table;
+use crate::lab::attempt::ProgramAttempt;
+use crate::lab::error::Subject;
 use crate::lab::error::{LabError, Result};
 use crate::lab::process::running::{Running, SETTLE_LIMIT};
 use crate::lab::wait::wait_until;
@@ -57,7 +59,11 @@ impl Running {
         held.count += 1;
         let stopped = self.signal(Signal::SIGSTOP as i32);
         drop(holds);
-        stopped.map_err(|e| LabError::io(format!("stop `{}`", self.label()), &e))?;
+        stopped.map_err(|e| {
+            let program = self.label().to_owned();
+            let subject = Subject::Process(program.clone());
+            LabError::io(ProgramAttempt::Stop { program }, &e).about(subject)
+        })?;
         let Some(pid) = pid_in_trial else {
             return Ok(());
         };

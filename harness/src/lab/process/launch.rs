@@ -16,6 +16,8 @@ use crate::events::{EventKind, Journal, ProcessName, Stream};
 use crate::kernel::errno::Errno;
 use crate::kernel::fd::pipe;
 use crate::kernel::message_channel::MessageChannel;
+use crate::lab::attempt::{Attempt, NodeAttempt, ProgramAttempt};
+use crate::lab::error::Subject;
 use crate::lab::error::{LabError, NodeState, Result};
 use crate::lab::failure::FailureReason;
 use crate::lab::first_process::FirstProcessHandle;
@@ -33,8 +35,8 @@ use crate::trial::running;
 /// A program on the way to a node.
 pub(crate) struct Launch {
     node: String,
-    /// The verb and its object, for errors: ``run `nginx` on `bob` ``.
-    verb: String,
+    /// Attempt that the errors of the program name.
+    what: Attempt,
     command: NodeCommand,
     /// Our end of the channel on which the program's start and end are reported.
     reports: MessageChannel,
@@ -55,9 +57,11 @@ impl Launch {
         env: &BTreeMap<OsString, OsString>,
         defaults: [Stdio; 3],
     ) -> Result<Self> {
-        let verb = format!("run `{}` on `{node}`", spec.program.to_string_lossy());
-        let failed = |e| LabError::refused(verb.clone(), e);
-        let program = described(spec, env, &verb)?;
+        let program = spec.program.to_string_lossy().into_owned();
+        let what = NodeAttempt::Run { program }.with(node);
+        // The program gets its label when it runs, so that the node is the subject until then.
+        let failed = |e| LabError::refused(what.clone(), e).about_node(node);
+        let program = described(spec, env, &what).map_err(|error| error.about_node(node))?;
         // Each program has a channel: the first process of the node tells of the end on it, and its
         // death closes the channel.
         let (reports, theirs) = MessageChannel::pair().map_err(failed)?;
@@ -74,7 +78,7 @@ impl Launch {
         }
         Ok(Self {
             node: node.to_owned(),
-            verb,
+            what,
             command: NodeCommand::Run(program),
             reports,
             given,
@@ -99,7 +103,7 @@ impl Launch {
     ) -> Result<(Arc<Running>, ProgramPipes)> {
         let Self {
             node,
-            verb,
+            what,
             command: _,
             reports,
             given,
@@ -109,7 +113,7 @@ impl Launch {
         // Our copies of the program's ends would keep its pipes open after its death, and a dead
         // first process would not be noticed on the channel.
         drop(given);
-        let started = started(reports, &verb, &node).map_err(|error| match spec.user {
+        let started = started(reports, &what, &node).map_err(|error| match spec.user {
             // Not the init but the node's first process makes the namespace, and no process of a
             // user namespace can change the limits of another.
             ProgramUser::Ids(uid, gid) | ProgramUser::RootShownAs(uid, gid)
@@ -121,7 +125,7 @@ impl Launch {
                     gid,
                     is_ordinary,
                 };
-                LabError::failed(&verb, why)
+                LabError::failed(what.clone(), why).about_node(&node)
             }
             ProgramUser::Root | ProgramUser::Ids(..) | ProgramUser::RootShownAs(..) => error,
         })?;
@@ -142,15 +146,17 @@ impl Launch {
         ] {
             if logged && let Some(fd) = fd.take() {
                 let read = reader.read(fd, &context.label, stream, Arc::clone(&log));
-                read.map_err(|e| {
-                    LabError::io(format!("read the output of `{}`", context.label), &e)
-                })?;
+                read.map_err(|e| not_read(&context.label, &e))?;
             }
         }
         let running = Running::new(context, process, started, log, spec);
         let running = Arc::new(running);
         let watched = reader.watch(Arc::clone(&running));
-        watched.map_err(|e| LabError::io(format!("watch `{}`", running.label()), &e))?;
+        watched.map_err(|e| {
+            let program = running.label().to_owned();
+            let subject = Subject::Process(program.clone());
+            LabError::io(ProgramAttempt::Watch { program }, &e).about(subject)
+        })?;
         let pipes = ProgramPipes {
             stdin,
             stdout,
@@ -160,12 +166,19 @@ impl Launch {
     }
 }
 
+/// Makes the error that the output of a program, named by its label, cannot be read.
+pub(crate) fn not_read(label: &str, error: &std::io::Error) -> LabError {
+    let program = label.to_owned();
+    let subject = Subject::Process(program.clone());
+    LabError::io(ProgramAttempt::ReadOutput { program }, error).about(subject)
+}
+
 /// Waits until the program runs, or cannot be run.
-fn started(reports: MessageChannel, verb: &str, node: &str) -> Result<Started> {
+fn started(reports: MessageChannel, what: &Attempt, node: &str) -> Result<Started> {
     let mut buffer = [0; LONGEST_REPLY];
     let (message, passed) = reports
         .receive_with(&mut buffer)
-        .map_err(|e| LabError::refused(verb, e))?;
+        .map_err(|e| LabError::refused(what.clone(), e).about_node(node))?;
     match (ProcessReply::decode(message), passed.into_iter().next()) {
         (Some(ProcessReply::Runs(pid)), Some(pidfd)) => Ok(Started {
             pid,
@@ -174,10 +187,11 @@ fn started(reports: MessageChannel, verb: &str, node: &str) -> Result<Started> {
         }),
         // execve(2) failed in the child, which tells its errno.
         (Some(ProcessReply::Refused(errno)), _) => {
-            Err(LabError::refused(verb, Errno::from_raw(errno)))
+            let errno = Errno::from_raw(errno);
+            Err(LabError::refused(what.clone(), errno).about_node(node))
         }
         (Some(ProcessReply::Runs(_) | ProcessReply::Ended(_)) | None, _) => {
-            Err(LabError::crashed(verb, node, NodeState::Died))
+            Err(LabError::crashed(what.clone(), node, NodeState::Died))
         }
     }
 }
@@ -186,11 +200,11 @@ fn started(reports: MessageChannel, verb: &str, node: &str) -> Result<Started> {
 fn described(
     spec: &ProgramSpec,
     env: &BTreeMap<OsString, OsString>,
-    verb: &str,
+    what: &Attempt,
 ) -> Result<Program> {
     let here = || std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let text = |text: &OsStr| {
-        let nul = || LabError::failed(verb, FailureReason::ZeroByte(text.to_owned()));
+        let nul = || LabError::failed(what.clone(), FailureReason::ZeroByte(text.to_owned()));
         c_text(text).ok_or_else(nul)
     };
     let pair = |(key, value): (&OsString, &OsString)| {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::kernel::poll::file_watch::FileWatch;
 use crate::kernel::sync::{Lock, Notifier};
 use crate::kernel::thread;
+use crate::lab::attempt::{LabAttempt, ProgramAttempt, ThreadPurpose};
 use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
 use crate::lab::link::link::Link;
 use crate::lab::process::point_at_call::CallPoint;
@@ -228,10 +229,10 @@ impl Process {
                     Some(pid) => rooted(pid, &path),
                     None => path.clone(),
                 };
-                let failed = |e: &io::Error| LabError::io(format!("watch `{}`", path.display()), e);
-                let watch = FileWatch::new(&seen).map_err(|e| failed(&e))?;
-                let at = path.display().to_string();
-                Some(spawn(move || wait_for_file(&watch, &at, &program, &told))?)
+                let watch = FileWatch::new(&seen).map_err(|e| not_watched(&path, &program, &e))?;
+                Some(spawn(move || {
+                    wait_for_file(&watch, &path, &program, &told)
+                })?)
             }
             PointKind::Packet(link, matching) => {
                 let rule =
@@ -258,17 +259,25 @@ fn rooted(pid: u32, path: &Path) -> PathBuf {
 
 pub(super) fn spawn(watch: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     let spawned = thread::start("point", watch);
-    spawned.map_err(|e| LabError::io("start a thread that waits for a point", &e))
+    spawned.map_err(|e| LabError::io(LabAttempt::StartThread(ThreadPurpose::Point), &e))
 }
 
-fn wait_for_file(watch: &FileWatch, at: &str, running: &Running, arrival: &PointArrival) {
+fn wait_for_file(watch: &FileWatch, path: &Path, running: &Running, arrival: &PointArrival) {
     while !arrival.is_over() {
         match watch.wait(ONE_WAIT) {
-            Ok(true) => arrival.arrive(running, at),
+            Ok(true) => arrival.arrive(running, &path.display().to_string()),
             Ok(false) => {}
-            Err(e) => arrival.fail(LabError::io(format!("watch `{at}`"), &e)),
+            Err(e) => arrival.fail(not_watched(path, running, &e)),
         }
     }
+}
+
+/// Makes the error that a file, at whose change a program is to stop, cannot be watched.
+fn not_watched(path: &Path, running: &Running, error: &io::Error) -> LabError {
+    // The path is that which the test gave, and not that below /proc/PID/root.
+    let path = path.to_owned();
+    let subject = Subject::Process(running.label().to_owned());
+    LabError::io(ProgramAttempt::WatchFile { path }, error).about(subject)
 }
 
 fn wait_for_packet(rule: RuleGuard, running: &Running, arrival: &PointArrival) {
@@ -280,8 +289,9 @@ fn wait_for_packet(rule: RuleGuard, running: &Running, arrival: &PointArrival) {
             (Ok(()), seen) => arrival.arrive(running, &seen.unwrap_or_default()),
             (Err(error), _) if error.is_timeout() => {}
             (Err(error), _) => {
-                let what = "wait for a packet";
-                arrival.fail(LabError::caused(LabErrorKind::Other, what, error));
+                let what = ProgramAttempt::AwaitPacket;
+                let error = LabError::caused(LabErrorKind::Other, what, error);
+                arrival.fail(error.about(Subject::Process(running.label().to_owned())));
             }
         }
     }

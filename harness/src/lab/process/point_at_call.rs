@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::kernel::process::calls::{CallEvent, CallFamily, CallWatch};
 use crate::kernel::procfs::process_table;
 use crate::kernel::sync::answer;
+use crate::lab::attempt::ProgramAttempt;
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::failure::FailureReason;
 use crate::lab::process::point::{PointArrival, spawn};
@@ -93,10 +94,10 @@ impl CallPoint {
             Some(Ok(())) => Ok(thread),
             Some(Err(errno)) => Err(unfit(UnfitProgram::Untraceable(errno))),
             // The panic of the thread was printed by the panic hook.
-            None => Err(LabError::failed(
-                "trace a program",
-                FailureReason::TracerPanicked,
-            )),
+            None => Err(
+                LabError::failed(ProgramAttempt::Trace, FailureReason::TracerPanicked)
+                    .about(Subject::Process(running.label().to_owned())),
+            ),
         }
     }
 }
@@ -121,8 +122,10 @@ fn follow(mut watch: CallWatch, label: &str, arrival: &PointArrival) {
                     true => Ok(at),
                     false => {
                         let why = FailureReason::ThreadsStillRunning { at };
-                        let what = format!("stop all threads of `{label}`");
-                        Err(LabError::failed(what, why))
+                        let program = label.to_owned();
+                        let subject = Subject::Process(program.clone());
+                        let what = ProgramAttempt::StopThreads { program };
+                        Err(LabError::failed(what, why).about(subject))
                     }
                 };
                 arrival.tell(stopped);

@@ -10,7 +10,9 @@ use crate::kernel::errno::Errno;
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::signal::Signal;
 use crate::kernel::procfs;
+use crate::lab::attempt::ProgramAttempt;
 use crate::lab::error::{LabError, Result, Subject};
+use crate::lab::process::launch::not_read;
 use crate::lab::process::launch::read_both;
 use crate::lab::process::log::{Line, NotFound};
 use crate::lab::process::program::Output;
@@ -150,7 +152,7 @@ impl Process {
             self.stdout.take().map(OwnedFd::from),
             self.stderr.take().map(OwnedFd::from),
         )
-        .map_err(|e| LabError::io(format!("read the output of `{}`", self.label()), &e))?;
+        .map_err(|e| not_read(self.label(), &e))?;
         let status = self.wait()?;
         Ok(Output {
             status,
@@ -186,7 +188,10 @@ impl Process {
             // A process that is gone needs no signal, as in std.
             Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => Ok(()),
             done => done.map_err(|e| {
-                LabError::io(format!("send signal {number} to `{}`", self.label()), &e)
+                // The kernel may give a process id again; a label belongs to one program.
+                let program = self.label().to_owned();
+                let subject = Subject::Process(program.clone());
+                LabError::io(ProgramAttempt::Signal { number, program }, &e).about(subject)
             }),
         }
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::kernel::frames::PortSocket;
 use crate::kernel::netlink::{IpFamily, Netlink};
 use crate::kernel::netns::Netns;
+use crate::lab::attempt::NetworkAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::lab::Lab;
 use crate::lab::wait::until;
@@ -60,10 +61,9 @@ impl Lab {
             return Ok(());
         }
         let open = || PortSocket::open_for_solicitations(interface.index);
-        let step = "ask a router to advertise itself";
         let socket = Netns::visit(netns, open)
             .flatten()
-            .map_err(|e| LabError::io(step, &e.into()))?;
+            .map_err(|e| LabError::io(NetworkAttempt::AskRouter, &e.into()))?;
         // Nobody answers over a link that is cut, or from a network on which nobody else runs.
         if self[interface.link].state().is_cut() || !self.is_anybody_at(id, interface) {
             note_kept(interface, &"nobody can be heard there");

@@ -13,6 +13,7 @@ use crate::kernel::errno::errno;
 use crate::kernel::frames::{PollEvents, Poller};
 use crate::kernel::sync::{Lock, Notifier};
 use crate::kernel::thread;
+use crate::lab::attempt::{LabAttempt, NodeAttempt, ThreadPurpose};
 use crate::lab::error::{LabError, Result};
 
 /// Something that runs in a node from its start to its end.
@@ -54,10 +55,10 @@ pub(crate) trait ServicePlace {
     fn do_inside(&self, work: &mut (dyn FnMut() + Send)) -> Result<()>;
 }
 
-/// Opens sockets in a node, and returns them. `what` says which, for the error.
+/// Opens sockets in a node, and returns them. `sockets` says which, for the error.
 pub(crate) fn open_inside<T: Send>(
     place: &dyn ServicePlace,
-    what: &str,
+    sockets: &str,
     open: impl FnOnce() -> io::Result<T> + Send,
 ) -> Result<T> {
     let (mut open, mut opened) = (Some(open), None);
@@ -66,7 +67,9 @@ pub(crate) fn open_inside<T: Send>(
     let opened = opened.unwrap_or_else(|| Err(io::ErrorKind::Other.into()));
     opened.map_err(|error| {
         let name = place.place_name();
-        LabError::refused(format!("{what} in node `{name}`"), errno(&error)).about_node(name)
+        let sockets = sockets.to_owned();
+        let what = NodeAttempt::OpenSockets { sockets }.with(name);
+        LabError::refused(what, errno(&error)).about_node(name)
     })
 }
 
@@ -276,7 +279,15 @@ impl ServiceThread {
         mut work: impl ServiceWork + 'static,
     ) -> Result<Self> {
         let name = format!("{kind} {}", place.place_name());
-        let failed = |e: io::Error| LabError::io(format!("start the thread of {name}"), &e);
+        let failed = |e: io::Error| {
+            // The kernel keeps 15 bytes of a thread's name (PR_SET_NAME, prctl(2)); users need all.
+            let node = place.place_name();
+            let purpose = ThreadPurpose::Service {
+                kind: kind.to_owned(),
+                node: node.to_owned(),
+            };
+            LabError::io(LabAttempt::StartThread(purpose), &e).about_node(node)
+        };
         let poller = Poller::new().map_err(|errno| failed(errno.into()))?;
         let control = Arc::new(Control {
             poller,

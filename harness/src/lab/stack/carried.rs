@@ -11,6 +11,7 @@ use crate::kernel::fd::member_of;
 use crate::kernel::netlink::{CarriedSettings, Device, Features, Netlink, NetlinkError};
 use crate::kernel::netns::Netns;
 use crate::kernel::procfs::sysctls;
+use crate::lab::attempt::NetworkAttempt;
 use crate::lab::error::{LabError, Result};
 
 /// Everything that stands on an interface, as it was when somebody looked.
@@ -140,7 +141,8 @@ impl InterfaceState {
 }
 
 fn enter_error(errno: crate::kernel::errno::Errno) -> LabError {
-    LabError::refused("enter the network namespace of a node", errno)
+    let whose = "a node".to_owned();
+    LabError::refused(NetworkAttempt::Enter { whose }, errno)
 }
 
 /// Tells whether a sysctl is the MTU of IPv6, which the kernel sets when the interface gets its

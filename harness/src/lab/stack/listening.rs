@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::kernel::errno::Errno;
 use crate::kernel::netlink::{ReadyUnixSocket, SocketFile, ready_unix_sockets};
 use crate::kernel::netns::Netns;
+use crate::lab::attempt::NetworkAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::stack::stack::Stack;
 use crate::trial::patience::Deadline;
@@ -93,7 +94,8 @@ impl Stack {
         let mut pause = Duration::from_micros(500);
         loop {
             let seen = self.look_for(socket).map_err(|errno| {
-                LabError::refused(format!("look at the sockets around {whose}"), errno)
+                let whose = whose.to_owned();
+                LabError::refused(NetworkAttempt::LookAtSockets { whose }, errno)
             })?;
             if seen.found {
                 return Ok(());

@@ -9,6 +9,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use crate::impair::Direction;
+use crate::lab::attempt::NetworkAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::model::packet::{FrameSource, Listener};
 use crate::observe::{SniffedInterface, Sniffer};
@@ -102,8 +103,10 @@ impl Monitor {
             loopback: self.index == LOOPBACK,
             listener: Arc::clone(&self.listener),
         };
-        let sniffer = Sniffer::begin(netns, self.index, interface)
-            .map_err(|e| LabError::io(format!("capture `{}`", self.label), &e))?;
+        let sniffer = Sniffer::begin(netns, self.index, interface).map_err(|e| {
+            let label = self.label.to_string();
+            LabError::io(NetworkAttempt::Capture { label }, &e)
+        })?;
         self.sniffer = Some(sniffer);
         Ok(())
     }

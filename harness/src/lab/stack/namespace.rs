@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use crate::kernel::netns::Netns;
+use crate::lab::attempt::NetworkAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::first_process;
 use crate::sandbox::protocol::node::NodeRequest;
@@ -13,7 +14,10 @@ pub(crate) fn new_namespace(for_what: &str) -> Result<OwnedFd> {
     if running::is_ordinary_user() {
         return like_those_of_nodes(for_what);
     }
-    let failed = |e| LabError::refused(format!("make a network namespace for {for_what}"), e);
+    let make = || NetworkAttempt::Make {
+        for_what: for_what.to_owned(),
+    };
+    let failed = |e| LabError::refused(make(), e);
     let home = Netns::current().map_err(failed)?;
     let made = home
         .excursion_to_new(|| {

@@ -19,6 +19,7 @@ use std::sync::{Arc, Weak};
 use crate::kernel::fd::refer_to;
 use crate::kernel::netlink::{Batch, Device, Netlink};
 use crate::kernel::nft::FilterConversation;
+use crate::lab::attempt::NetworkAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::stack::settings::give_own_again;
 use crate::lab::stack::stack::Stack;
@@ -120,8 +121,10 @@ impl Stack {
         // What is left there was made by programs, and may stand on an interface that has moved: a
         // macvlan stays with its interface (drivers/net/macvlan.c, macvlan_device_event).
         delete_interfaces(self.require_netns()?);
-        refer_to(self.descriptor(), fresh.as_fd())
-            .map_err(|e| LabError::refused(format!("start {whose}"), e))?;
+        refer_to(self.descriptor(), fresh.as_fd()).map_err(|e| {
+            let whose = whose.to_owned();
+            LabError::refused(NetworkAttempt::PowerOn { whose }, e)
+        })?;
         *self.packet_filter().lock() = FilterConversation::default();
         give_own_again(&self.own_settings(), fresh.as_fd(), whose)?;
         self.powered().store(true, Ordering::Release);

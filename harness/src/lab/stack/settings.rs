@@ -10,6 +10,7 @@ use std::os::fd::BorrowedFd;
 use crate::kernel::netlink::{Batch, Device, NeighbourRequest, Netlink, RouteRequest};
 use crate::kernel::nft::FilterConversation;
 use crate::kernel::procfs::sysctls;
+use crate::lab::attempt::NetworkAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::packet_filter::netfilter;
 use crate::lab::stack::neighbour_tables;
@@ -142,9 +143,12 @@ impl DeferredRequests<'_> {
             diversions,
         } = self;
         for Sysctl { path, value } in sysctls {
-            let what = || format!("set sysctl `{path}` to {value}, in {whose}");
             let written = sysctls::write_in(netns, path, value);
-            written.map_err(|e| LabError::refused(what(), e))?;
+            written.map_err(|e| {
+                let (path, value) = (path.clone(), value.clone());
+                let whose = whose.to_owned();
+                LabError::refused(NetworkAttempt::SetSysctl { path, value, whose }, e)
+            })?;
         }
         if let Some(PacketFilter { tcp, udp }) = filter {
             conversation

@@ -15,6 +15,7 @@ use crate::kernel::errno::RefusedCall;
 use crate::kernel::frames::{BATCH, Inbox, PacketSocket, TapDevice};
 use crate::kernel::netlink::{Batch, Device, Netlink, Veth, VethEnd};
 use crate::kernel::netns::Netns;
+use crate::lab::attempt::NetworkAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::failure::FailureReason;
 use crate::lab::link::carrier::active::ActiveCarrier;
@@ -161,7 +162,8 @@ fn discard_queued(ends: &LinkEnds, tap: &TapDevice) -> Result<()> {
             Ok(0) => return Ok(()),
             Ok(_) => {}
             Err(errno) => {
-                let what = format!("read from an end of link `{}`", ends.name());
+                let link = ends.name().to_owned();
+                let what = NetworkAttempt::ReadEnd { link };
                 return Err(LabError::refused(what, errno).about(ends.subject()));
             }
         }
@@ -172,11 +174,11 @@ fn discard_queued(ends: &LinkEnds, tap: &TapDevice) -> Result<()> {
 /// is down.
 fn tap_device(ends: &LinkEnds, side: Side) -> Result<TapDevice> {
     let Device { index, name } = ends.device(side);
-    let whose = ends.whose(side);
     let made = Netns::visit(ends.require_netns(side)?, || TapDevice::create(name, index))
-        .map_err(|e| LabError::refused(format!("enter {whose}"), e).about(ends.subject()))?;
+        .map_err(|errno| ends.not_entered(side, errno))?;
     let tap = made.map_err(|RefusedCall { call, errno }| {
-        let what = format!("make the TAP device `{name}` ({call}), in {whose}");
+        let (name, whose) = (name.to_owned(), ends.whose(side));
+        let what = NetworkAttempt::MakeTap { name, call, whose };
         LabError::refused(what, errno).about(ends.subject())
     })?;
     let end = &ends.cable().ends[side];
@@ -285,7 +287,9 @@ fn join_by_sockets(
     };
     let socket = |side| {
         let index = WireInterface::inner_end(ends, side).index();
-        let what = || format!("open a packet socket for link `{}`", ends.name());
+        let what = || NetworkAttempt::OpenPacketSocket {
+            link: ends.name().to_owned(),
+        };
         open(namespace.as_fd(), index)
             .map(WirePort::Packet)
             .map_err(|e| LabError::io(what(), &e).about(ends.subject()))
@@ -315,8 +319,11 @@ fn start_wire(
         spin: false,
         nat: ends.nat().cloned(),
     };
+    let carry = || NetworkAttempt::Carry {
+        link: ends.name().to_owned(),
+    };
     let wire = WireHandle::start(spec, ports)
-        .map_err(|e| LabError::io(format!("carry link `{name}`"), &e).about(ends.subject()))?;
+        .map_err(|e| LabError::io(carry(), &e).about(ends.subject()))?;
     for (direction, asked) in Direction::BOTH.into_iter().zip(impairments) {
         let in_force = wire.impairment(direction);
         // A wire must never do less than was asked and say nothing.
@@ -326,7 +333,7 @@ fn start_wire(
                 asked: Box::new(asked.clone()),
                 in_force: Box::new(in_force),
             };
-            return Err(LabError::failed(format!("carry link `{name}`"), why));
+            return Err(LabError::failed(carry(), why).about(ends.subject()));
         }
     }
     Ok(wire)

@@ -21,6 +21,7 @@ use crate::kernel::frames::PortSocket;
 use crate::kernel::netlink::{Batch, CarriedSettings, Device, VethEnd};
 use crate::kernel::netns::Netns;
 use crate::kernel::procfs::sysctls;
+use crate::lab::attempt::NetworkAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::link::carrier::attach::{LargestBatch, PendingCarrier, inner_veth};
 use crate::lab::link::carrier::wire_interface::{WireInterface, execute};
@@ -106,7 +107,7 @@ fn packet_sockets(ends: &LinkEnds, side: Side) -> Result<Vec<PacketSocketLine>> 
     let table = Netns::visit(ends.require_netns(side)?, || {
         std::fs::read_to_string("/proc/thread-self/net/packet").unwrap_or_default()
     })
-    .map_err(|e| LabError::refused(format!("enter {}", ends.whose(side)), e))?;
+    .map_err(|errno| ends.not_entered(side, errno))?;
     Ok(table.lines().filter_map(PacketSocketLine::of).collect())
 }
 
@@ -116,8 +117,8 @@ pub(crate) fn bind_services_again(ends: &LinkEnds, side: Side) -> Result<()> {
     let inodes = packet_sockets(ends, side)?.into_iter().map(|it| it.inode);
     let inodes: Vec<u64> = inodes.collect();
     PortSocket::bind_again(index, &inodes).map_err(|errno| {
-        let what = format!("bind the sockets of services on {} again", ends.whose(side));
-        LabError::refused(what, errno)
+        let whose = ends.whose(side);
+        LabError::refused(NetworkAttempt::BindAgain { whose }, errno).about(ends.subject())
     })
 }
 
@@ -333,7 +334,7 @@ impl<'e> KeptNeighbours<'e> {
             }
         };
         Netns::visit(ends.require_netns(side)?, set)
-            .map_err(|e| LabError::refused(format!("enter {}", ends.whose(side)), e))?;
+            .map_err(|errno| ends.not_entered(side, errno))?;
         Ok(kept)
     }
 }

@@ -10,6 +10,7 @@ use crate::events::{EventKind, Journal, since_start};
 use crate::kernel::frames::Poller;
 use crate::kernel::netlink::{Batch, Device, Netlink, NetlinkError, RouteRequest};
 use crate::kernel::sync::{Lock, Notifier};
+use crate::lab::attempt::NodeAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::failure::FailureReason;
 use crate::lab::services::dhcp::hairpins::LeasedHairpins;
@@ -230,7 +231,7 @@ impl Service for DhcpClients {
             let sockets = DhcpSockets::open([CLIENT_PORT, SERVER_PORT], &indexes)?;
             Ok((sockets, Netlink::open()))
         };
-        let (sockets, netlink) = open_inside(place, "open port 68 of the DHCP client", open)?;
+        let (sockets, netlink) = open_inside(place, "port 68 of the DHCP client", open)?;
         let mut netlink = netlink.map_err(|e| LabError::network(self.state.node.as_str(), e))?;
         self.state.forget_leases(&mut netlink);
         let clients = interfaces.into_iter().map(|(index, own)| InterfaceClient {
@@ -264,7 +265,7 @@ impl Service for DhcpClients {
             if left.is_zero() {
                 let interfaces = without;
                 let why = FailureReason::NoLease { interfaces, limit };
-                let what = format!("start node `{}`", self.state.node);
+                let what = NodeAttempt::Start.with(&self.state.node);
                 return Err(LabError::failed(what, why).about_node(&self.state.node));
             }
             interfaces = self.state.changed.wait_timeout(interfaces, left);

@@ -20,7 +20,7 @@ pub(crate) fn start(
     networks: Arc<Lock<Vec<ServedNetwork>>>,
 ) -> Result<ServiceThread> {
     let indexes: Vec<u32> = networks.lock().iter().map(|it| it.index).collect();
-    let sockets = open_inside(place, "open port 67 of the DHCP server", || {
+    let sockets = open_inside(place, "port 67 of the DHCP server", || {
         DhcpSockets::open([SERVER_PORT, CLIENT_PORT], &indexes)
     })?;
     ServiceThread::start("dhcp", place, ServerThread { sockets, networks })

@@ -47,7 +47,7 @@ pub(super) fn start(
             .collect::<io::Result<Vec<_>>>()?;
         Ok((sockets, Netlink::open()))
     };
-    let (sockets, netlink) = open_inside(place, "open port 546 of the DHCPv6 client", open)?;
+    let (sockets, netlink) = open_inside(place, "port 546 of the DHCPv6 client", open)?;
     let clients = interfaces.into_iter().zip(sockets);
     let clients = clients.map(|(interface, (socket, routers))| {
         let client = |kind| Dhcp6Client::new(state.mac, kind, interface.index);

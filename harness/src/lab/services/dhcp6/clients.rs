@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::events::{EventKind, Journal};
 use crate::kernel::netlink::Netlink;
 use crate::kernel::sync::{Lock, Notifier};
+use crate::lab::attempt::NodeAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::failure::{FailureReason, MissingIpv6};
 use crate::lab::services::dhcp6::client;
@@ -232,7 +233,7 @@ impl Service for Dhcp6Clients {
             if left.is_zero() {
                 let node = &self.state.node;
                 let why = FailureReason::NoIpv6 { missing, limit };
-                let what = format!("start node `{node}`");
+                let what = NodeAttempt::Start.with(node);
                 return Err(LabError::failed(what, why).about_node(node));
             }
             addresses = self.state.changed.wait_timeout(addresses, left);

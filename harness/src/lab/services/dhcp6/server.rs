@@ -35,7 +35,7 @@ pub(super) fn start(place: &dyn ServicePlace, shared: &Arc<Dhcp6State>) -> Resul
             .collect::<io::Result<Vec<_>>>()?;
         Ok((sockets, Netlink::open()))
     };
-    let (sockets, netlink) = open_inside(place, "open port 547 of the DHCPv6 server", open)?;
+    let (sockets, netlink) = open_inside(place, "port 547 of the DHCPv6 server", open)?;
     let name = place.place_name();
     let thread = Dhcp6ServerThread {
         node: name.to_owned(),

@@ -36,7 +36,7 @@ const TCP: u64 = 1;
 
 /// Starts a name server in a node.
 pub(crate) fn start(place: &dyn ServicePlace, knowledge: Arc<Knowledge>) -> Result<ServiceThread> {
-    let (udp, tcp) = open_inside(place, "open port 53 of the name server", open)?;
+    let (udp, tcp) = open_inside(place, "port 53 of the name server", open)?;
     let server = Server {
         udp,
         tcp,

@@ -188,7 +188,7 @@ impl Service for Advertiser {
         let networks = self.networks.lock();
         let indexes: Vec<u32> = networks.iter().map(|it| it.index).collect();
         drop(networks);
-        let sockets = open_inside(place, "open the sockets of the router", || {
+        let sockets = open_inside(place, "the sockets of the router", || {
             let open = |index: &u32| Ok(PortSocket::open_for_solicitations(*index)?);
             indexes.iter().map(open).collect::<io::Result<Vec<_>>>()
         })?;

@@ -41,12 +41,12 @@ pub(super) fn start(
 ) -> Result<ServiceThread> {
     let mut doors = Vec::new();
     if spec.nat_pmp || spec.pcp {
-        let what = "open port 5351 of the port mapping";
+        let what = "port 5351 of the port mapping";
         let socket = open_inside(place, what, || datagrams(SERVER_PORT))?;
         doors.push(Door::Mapping(socket));
     }
     if spec.upnp {
-        let what = "open port 1900 of UPnP";
+        let what = "port 1900 of UPnP";
         let socket = open_inside(place, what, || {
             let socket = datagrams(ssdp::PORT)?;
             for network in inside {
@@ -57,7 +57,7 @@ pub(super) fn start(
         })?;
         doors.push(Door::Discovery(socket));
         for network in inside {
-            let what = format!("open port {UPNP_PORT} of UPnP at {}", network.address);
+            let what = format!("port {UPNP_PORT} of UPnP at {}", network.address);
             let listener = open_inside(place, &what, || {
                 let listener = TcpListener::bind((network.address, UPNP_PORT))?;
                 // Nobody in front of the router may ask, whichever address they ask.

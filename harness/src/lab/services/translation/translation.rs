@@ -8,6 +8,7 @@ use crate::kernel::clock::monotonic;
 use crate::kernel::errno::errno;
 use crate::kernel::frames::{BATCH, Inbox, PacketSocket, Poller};
 use crate::kernel::sync::Lock;
+use crate::lab::attempt::NodeAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::services::service::{Service, ServicePlace, ServiceThread, ServiceWork};
 use crate::lab::stack::stack::Stack;
@@ -105,7 +106,8 @@ impl Service for Translation {
         let made = self.pair.make(netns);
         made.map_err(|e| LabError::network(format!("node `{name}`"), e).about_node(name))?;
         let socket = PacketSocket::for_wire(netns, self.pair.far()).map_err(|error| {
-            let what = format!("open the far end of `{}` in node `{name}`", self.kind);
+            let kind = self.kind.to_owned();
+            let what = NodeAttempt::OpenFarEnd { kind }.with(name);
             LabError::refused(what, errno(&error)).about_node(name)
         })?;
         let work = TranslationThread {
