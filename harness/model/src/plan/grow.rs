@@ -133,7 +133,8 @@ fn changed_part(before: &NodePlan, after: &NodePlan) -> Option<NodePart> {
         autoconfigure,
         nat64,
         clat,
-        port_mapping,
+        // The service of each router follows the plan.
+        port_mapping: _,
     } = before;
     let sources = (addresses, addresses_v6, autoconfigure);
     let sources_after = (&after.addresses, &after.addresses_v6, &after.autoconfigure);
@@ -150,7 +151,6 @@ fn changed_part(before: &NodePlan, after: &NodePlan) -> Option<NodePart> {
         ),
         (NodePart::Dhcp, *dhcp == after.dhcp),
         (NodePart::AddressSource, sources == sources_after),
-        (NodePart::PortMapping, *port_mapping == after.port_mapping),
         // What these servers serve follows the plan.
         (NodePart::Dns, dns.is_some() == after.dns.is_some()),
         (NodePart::Dhcp6, dhcp6.is_some() == after.dhcp6.is_some()),
