@@ -218,6 +218,7 @@ fn give<'p>(
     let mut requests = StackRequests::new(&mut batch, no_interface);
     ops.for_each(|op| requests.give(op));
     let deferred = requests.deferred();
+    // Most stacks have sysctls or rules alone, and are to cost no socket of rtnetlink.
     if !batch.is_empty() {
         Netlink::open_in(netns)
             .and_then(|mut netlink| netlink.execute(batch))

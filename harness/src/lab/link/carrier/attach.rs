@@ -360,6 +360,7 @@ fn join_by_repeater(
         entered(ends, &namespace, Direction::AToB)?,
         entered(ends, &namespace, Direction::BToA)?,
     ];
+    // The counters were read before: what a filter drops from here on counts as sent.
     cuts.attach_around_netem(ends, &namespace)?;
     let apply = |direction: Direction| {
         // A queueing discipline works where packets leave an interface (tc(8)). Packets of a

@@ -18,6 +18,7 @@ impl LinkState {
     /// The module `carrier` explains the order of the steps.
     pub(in crate::lab::link) fn change_carrier(&mut self, engine: Engine) -> Result<()> {
         let wanted = Direction::BOTH.map(|direction| self.wanted(direction));
+        // What can be refused is asked first, while the link is as it was.
         let carrier = choose(self.ends(), self.services.wire_namespace(), engine, &wanted)?;
         let kept = self.choose_kept_side()?;
         // The counts of a link begin anew with its carrier. The filters of cuts drop frames until
@@ -48,6 +49,7 @@ impl LinkState {
             }
         }
         let joined = pending.join(self.carried.ends(), &wanted, &mut self.cuts)?;
+        // The new carrier cuts by itself by now, and no frame has passed between.
         drop(filters);
         self.carried.put(joined);
         if let Some(restored) = restored {

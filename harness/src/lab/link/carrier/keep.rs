@@ -240,6 +240,7 @@ pub(crate) fn keep_one(
     let neighbours = KeptNeighbours::of(ends, kept)?;
     // 2. One end moves, and the other node sees its carrier go and come.
     move_inside(ends, &namespace, kept, &state)?;
+    // The interface that stays was made for a veth pair, and hands over whole batches until now.
     let mut batch = Batch::new();
     largest.limit(&mut batch, ends.device(kept));
     ends.execute(kept, batch)?;

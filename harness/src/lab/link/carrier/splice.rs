@@ -72,6 +72,8 @@ pub(crate) fn splice(
     }
     ends.execute(port, batch)?;
     ends.use_spare_port();
+    // The node's interface was made for a veth pair, and hands whole batches to the inner end.
+    // netem delays, loses and counts a batch as one packet (net/sched/sch_netem.c).
     let node = port.other();
     let mut batch = Batch::new();
     largest.limit(&mut batch, ends.device(node));
