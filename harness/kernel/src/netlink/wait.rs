@@ -79,7 +79,7 @@ impl Netlink {
     /// Waits until packets can pass these ports of bridges, of which there may be a thousand.
     ///
     /// The family of bridges makes the kernel tell less about each port. A port and its other end
-    /// should have different indices, see [`Batch::look_at`].
+    /// should have different indices, see [`Batch::sync_link_watch`].
     ///
     /// # Errors
     /// The deadline passed, with the last state of the missing ports; or the kernel refused.
