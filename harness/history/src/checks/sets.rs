@@ -25,12 +25,14 @@ struct WholeRead<'h, T> {
 /// element, so end the history with a read, when all faults are healed.
 pub fn sets<T: Clone + Ord + Debug>(history: &History<SetOp<T>, SetRet<T>>) -> CheckReport {
     let mut added: BTreeMap<&T, &SetOperation<T>> = BTreeMap::new();
-    let mut removed = BTreeSet::new();
+    let (mut removed, mut added_again) = (BTreeSet::new(), BTreeSet::new());
     let mut reads = Vec::new();
     for operation in history.operations() {
         match (&operation.call, operation.completion.ok()) {
             (SetOp::Add(element), _) => {
-                added.insert(element, operation);
+                if added.insert(element, operation).is_some() {
+                    added_again.insert(element);
+                }
             }
             (SetOp::Remove(element), _) => {
                 removed.insert(element);
@@ -55,7 +57,7 @@ pub fn sets<T: Clone + Ord + Debug>(history: &History<SetOp<T>, SetRet<T>>) -> C
     }
     let mut told = BTreeSet::new();
     for read in &reads {
-        anomalies.extend(surplus(read, &added, &mut told));
+        anomalies.extend(surplus(read, &added, &added_again, &mut told));
     }
     CheckReport::new("elements of a set", history, anomalies)
 }
@@ -101,6 +103,7 @@ fn missing<T: Ord + Debug>(
 fn surplus<'h, T: Ord + Debug>(
     read: &WholeRead<'h, T>,
     added: &BTreeMap<&T, &SetOperation<T>>,
+    added_again: &BTreeSet<&T>,
     told: &mut BTreeSet<(&'h T, AnomalyKind)>,
 ) -> Vec<Anomaly> {
     let id = read.operation.id;
@@ -113,6 +116,8 @@ fn surplus<'h, T: Ord + Debug>(
         let (kind, why) = match add {
             _ if !before.insert(element) => (AnomalyKind::Duplicate, "twice".to_owned()),
             None => (AnomalyKind::Unexpected, "which nobody added".to_owned()),
+            // Another addition explains the element.
+            Some(_) if added_again.contains(element) => continue,
             Some(add) if add.completion.is_failed() => {
                 let why = format!("although {}, which added it, failed", add.id);
                 (AnomalyKind::Unexpected, why)

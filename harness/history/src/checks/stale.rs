@@ -32,7 +32,7 @@ type KnownWrites<'h, C> = Vec<(Duration, KnownWrite<'h, C>)>;
 /// had not begun.
 ///
 /// The values that are written to one register must be different: a value that is written twice is
-/// passed over.
+/// passed over. None may be the value with which the register begins, which no history tells.
 pub fn stale_reads<C: RegisterCall>(history: &History<C, RegisterRet<C::Value>>) -> CheckReport {
     let writers = Writers::of(history);
     let known = known_writes(history, &writers);
@@ -101,7 +101,11 @@ fn known_writes<'h, C: RegisterCall>(
         let own = written(operation).map(|_| operation);
         // What has been read has been written, whatever the writer heard.
         let of_another = read(operation).and_then(|value| match writers.of_value(&key, value) {
-            Writer::One(writer) if !writer.completion.is_failed() => Some(writer),
+            Writer::One(writer)
+                if !writer.completion.is_failed() && !operation.precedes(writer) =>
+            {
+                Some(writer)
+            }
             Writer::One(_) | Writer::Nobody | Writer::Several => None,
         });
         let writes = own.into_iter().chain(of_another);

@@ -84,6 +84,9 @@ impl Nat {
     /// Sends an error from inside about a packet that came back inside to the host inside that sent
     /// the packet (RFC 5508, REQ-7).
     fn hairpin_error(&mut self, frame: &mut [u8], packet: &V4Packet, now: u64) -> NatOutcome {
+        if !self.spec.hairpinning.is_on() {
+            return NatOutcome::Drop(NatDrop::Hairpin);
+        }
         let ends = quoted(frame, packet).and_then(|(quoted, protocol)| {
             let number = self.find_inside(protocol, quoted.destination, quoted.source, now)?;
             let receiver = self.table.get(number)?.outside;
