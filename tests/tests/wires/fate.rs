@@ -66,7 +66,8 @@ fn number_in(datagram: &[u8]) -> u32 {
 }
 
 /// Returns whether `hits` of `n` are within the 99.9 % interval around `p`: 3.29 standard
-/// deviations.
+/// deviations. One seed in a thousand is outside, so that tests of a wire, which is seeded, have a
+/// fixed seed.
 pub(super) fn is_likely(hits: usize, n: u32, p: f64) -> bool {
     let (n, hits) = (f64::from(n), hits as f64);
     (hits - n * p).abs() <= 3.29 * (n * p * (1.0 - p)).sqrt() + 0.5
@@ -78,7 +79,7 @@ pub(super) fn balanced(counters: &Counters) -> bool {
     into == out
 }
 
-#[snowglobe::test(timeout = "120s")]
+#[snowglobe::test(seed = 1, timeout = "120s")]
 fn each_direction_loses_the_share_that_it_was_asked_to() -> TestResult {
     for (there, back) in [(0.1, 30.0), (1.0, 5.0)] {
         let lossy = |share| Impairment {
@@ -104,7 +105,7 @@ fn each_direction_loses_the_share_that_it_was_asked_to() -> TestResult {
     Ok(())
 }
 
-#[snowglobe::test]
+#[snowglobe::test(seed = 1)]
 fn bursts_are_as_long_as_the_model_says() -> TestResult {
     let pair = Pair::new(Impairment {
         loss_bursts: Some(GilbertElliott::of(Percent(10.0), 5.0)),
@@ -154,7 +155,7 @@ fn the_third_of_three_is_lost_and_every_copy_is_counted() -> TestResult {
     Ok(())
 }
 
-#[snowglobe::test]
+#[snowglobe::test(seed = 1)]
 fn what_is_corrupt_does_not_pass_a_checksum() -> TestResult {
     let spoiling = Impairment {
         corrupt: Percent(20.0),
