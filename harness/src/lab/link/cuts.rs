@@ -7,7 +7,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::impair::{Direction, Traffic};
-use crate::kernel::netlink::NetlinkError;
+use crate::kernel::netlink::{Device, NetlinkError};
 use crate::kernel::nft::IngressDrop;
 use crate::lab::error::Result;
 use crate::lab::link::carried_link::WithoutShortcut;
@@ -174,8 +174,11 @@ impl Cuts {
         // too.
         let side = direction.receiver();
         let netns = ends.require_netns(side)?;
-        let behind =
-            IngressDrop::make(netns, ends.device(side)).map_err(|e| ends.link_refused(e))?;
+        let receiver = Device {
+            name: &ends.name_now(side)?,
+            ..ends.device(side)
+        };
+        let behind = IngressDrop::make(netns, receiver).map_err(|e| ends.link_refused(e))?;
         let filters = &mut self.filters[direction.index()];
         filters.before.attached = before;
         filters.behind.attached = Some(behind);

@@ -257,6 +257,13 @@ impl LinkEnds {
         interface_of(&self.ends[side])
     }
 
+    /// Returns the name that the interface of an end has now: a program may have given it another
+    /// one than the plan.
+    pub(crate) fn name_now(&self, side: Side) -> Result<String> {
+        let found = self.open(side)?.interface(self.device(side));
+        found.map(|it| it.name).map_err(|e| self.refused(side, e))
+    }
+
     /// Returns whether the end is in a machine without power.
     pub(crate) fn is_powered_off(&self, side: Side) -> bool {
         self.stack(side).is_some_and(|stack| !stack.has_power())

@@ -140,7 +140,7 @@ impl LinkState {
         }
         for side in sides.iter().copied() {
             if let Some(stack) = self.ends().stack(side) {
-                stack.reattach_filters(self.ends().device(side))?;
+                stack.reattach_filters(self.ends().device(side).index)?;
             }
         }
         Ok(())

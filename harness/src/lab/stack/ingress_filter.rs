@@ -21,8 +21,8 @@ pub(crate) struct IngressFilter {
 /// The rules of a filter as they are in the kernel.
 #[derive(Debug)]
 struct FilterRules {
-    /// The interfaces, by index and name: a program may have given one another name.
-    devices: Vec<(u32, String)>,
+    /// Indices of the interfaces. A program may give an interface another name.
+    interfaces: Vec<u32>,
     /// None once the filter was removed.
     attached: Option<SenderDrop>,
     drops: bool,
@@ -70,21 +70,15 @@ impl IngressFilter {
         Ok(attached)
     }
 
-    fn reattach(&self, netns: BorrowedFd<'_>, device: Device<'_>) -> Result<(), NetlinkError> {
+    fn reattach(&self, netns: BorrowedFd<'_>, interface: u32) -> Result<(), NetlinkError> {
         let mut rules = self.rules.lock();
-        let known = rules.devices.iter_mut().find(|it| it.0 == device.index);
-        match known {
-            Some(known) => device.name.clone_into(&mut known.1),
-            None => return Ok(()),
-        }
-        if rules.attached.is_none() {
+        if !rules.interfaces.contains(&interface) || rules.attached.is_none() {
             return Ok(());
         }
         // After a power cut the interfaces come back one by one.
-        let there = Netlink::open_in(netns)?.interfaces()?;
-        let is_there = |it: &&(u32, String)| there.iter().any(|found| found.index == it.0);
-        let devices = rules.devices.iter().filter(is_there);
-        let names: Vec<&str> = devices.map(|it| it.1.as_str()).collect();
+        let mut there = Netlink::open_in(netns)?.interfaces()?;
+        there.retain(|it| rules.interfaces.contains(&it.index));
+        let names: Vec<&str> = there.iter().map(|it| it.name.as_str()).collect();
         let mut anew = SenderDrop::of_interfaces(netns, &names, &self.from)?;
         if rules.drops {
             anew.close(DropTime::Now)?;
@@ -111,11 +105,10 @@ impl IngressFilters {
     ) -> Result<Arc<IngressFilter>, NetlinkError> {
         let names: Vec<&str> = devices.iter().map(|device| device.name).collect();
         let attached = SenderDrop::of_interfaces(netns, &names, &from)?;
-        let owned = |device: &Device<'_>| (device.index, device.name.to_owned());
         let filter = Arc::new(IngressFilter {
             from,
             rules: Lock::new(FilterRules {
-                devices: devices.iter().map(owned).collect(),
+                interfaces: devices.iter().map(|device| device.index).collect(),
                 attached: Some(attached),
                 drops: false,
             }),
@@ -132,12 +125,12 @@ impl IngressFilters {
     pub(crate) fn reattach(
         &self,
         netns: BorrowedFd<'_>,
-        device: Device<'_>,
+        interface: u32,
     ) -> Result<(), NetlinkError> {
         // Held until all are attached: a guard that is dropped meanwhile waits, and then removes
         // its filter from the new interface.
         let all = self.all.lock();
         let mut filters = all.iter().filter_map(Weak::upgrade);
-        filters.try_for_each(|filter| filter.reattach(netns, device))
+        filters.try_for_each(|filter| filter.reattach(netns, interface))
     }
 }

@@ -264,12 +264,12 @@ impl Stack {
     }
 
     /// Puts filters back at an interface that was made again or is in another namespace.
-    pub(crate) fn reattach_filters(&self, device: Device<'_>) -> Result<()> {
+    pub(crate) fn reattach_filters(&self, interface: u32) -> Result<()> {
         let Some(netns) = self.netns() else {
             return Ok(());
         };
         self.filters
-            .reattach(netns.as_fd(), device)
+            .reattach(netns.as_fd(), interface)
             .map_err(|e| LabError::network("a partition", e))
     }
 

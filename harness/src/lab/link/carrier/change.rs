@@ -45,7 +45,7 @@ impl LinkState {
         // shows a frame that a fault keeps out.
         for side in made_again.iter().copied() {
             if let Some(stack) = self.carried.ends().stack(side) {
-                stack.reattach_filters(self.carried.ends().device(side))?;
+                stack.reattach_filters(self.carried.ends().device(side).index)?;
             }
         }
         let joined = pending.join(self.carried.ends(), &wanted, &mut self.cuts)?;

@@ -314,9 +314,7 @@ struct KeptNeighbours<'e> {
 
 impl<'e> KeptNeighbours<'e> {
     fn of(ends: &'e LinkEnds, side: Side) -> Result<Self> {
-        // A program may have given it another name.
-        let interface = ends.open(side)?.interface(ends.device(side));
-        let name = interface.map_err(|e| ends.refused(side, e))?.name;
+        let name = ends.name_now(side)?;
         let mut kept = Self {
             ends,
             side,
