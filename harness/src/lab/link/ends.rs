@@ -295,7 +295,11 @@ impl LinkEnds {
         Netlink::open_in(self.require_netns(side)?).map_err(|e| self.refused(side, e))
     }
 
+    /// Carries out requests in the namespace of an end. No requests cost no socket.
     pub(crate) fn execute(&self, side: Side, batch: Batch) -> Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
         let done = self.open(side)?.execute(batch);
         done.map_err(|e| self.refused(side, e))
     }
