@@ -177,6 +177,12 @@ impl LabError {
         self.about(Subject::Node(name.to_owned()))
     }
 
+    /// Names the program that the error is about, by its label.
+    #[must_use]
+    pub(crate) fn about_program(self, label: &str) -> Self {
+        self.about(Subject::Process(label.to_owned()))
+    }
+
     /// Names the link that the error is about.
     #[must_use]
     pub(crate) fn about_link(self, name: &str) -> Self {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::procfs;
-use crate::lab::error::{LabError, Result, Subject};
+use crate::lab::error::{LabError, Result};
 use crate::lab::node::node::Node;
 use crate::lab::process::running::Running;
 use crate::lab::stack::listening::ServerSocket;
@@ -97,6 +97,6 @@ impl Node {
             node: self.name().to_owned(),
             lines: dead.last_lines(),
         };
-        LabError::unfit(Subject::Process(dead.label().to_owned()), reason)
+        LabError::unfit(dead.subject(), reason)
     }
 }

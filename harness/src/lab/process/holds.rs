@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use crate::kernel::process::signal::Signal;
 use crate::kernel::procfs::process_table;
 use crate::lab::attempt::ProgramAttempt;
-use crate::lab::error::Subject;
 use crate::lab::error::{LabError, Result};
 use crate::lab::process::running::{Running, SETTLE_LIMIT};
 use crate::lab::wait::wait_until;
@@ -61,8 +60,7 @@ impl Running {
         drop(holds);
         stopped.map_err(|e| {
             let program = self.label().to_owned();
-            let subject = Subject::Process(program.clone());
-            LabError::io(ProgramAttempt::Stop { program }, &e).about(subject)
+            LabError::io(ProgramAttempt::Stop { program }, &e).about_program(self.label())
         })?;
         let Some(pid) = pid_in_trial else {
             return Ok(());

@@ -17,7 +17,6 @@ use crate::kernel::errno::Errno;
 use crate::kernel::fd::pipe;
 use crate::kernel::message_channel::MessageChannel;
 use crate::lab::attempt::{Attempt, NodeAttempt, ProgramAttempt};
-use crate::lab::error::Subject;
 use crate::lab::error::{LabError, NodeState, Result};
 use crate::lab::failure::FailureReason;
 use crate::lab::first_process::FirstProcessHandle;
@@ -154,8 +153,7 @@ impl Launch {
         let watched = reader.watch(Arc::clone(&running));
         watched.map_err(|e| {
             let program = running.label().to_owned();
-            let subject = Subject::Process(program.clone());
-            LabError::io(ProgramAttempt::Watch { program }, &e).about(subject)
+            LabError::io(ProgramAttempt::Watch { program }, &e).about_program(running.label())
         })?;
         let pipes = ProgramPipes {
             stdin,
@@ -169,8 +167,7 @@ impl Launch {
 /// Makes the error that the output of a program, named by its label, cannot be read.
 pub(crate) fn not_read(label: &str, error: &std::io::Error) -> LabError {
     let program = label.to_owned();
-    let subject = Subject::Process(program.clone());
-    LabError::io(ProgramAttempt::ReadOutput { program }, error).about(subject)
+    LabError::io(ProgramAttempt::ReadOutput { program }, error).about_program(label)
 }
 
 /// Waits until the program runs, or cannot be run.

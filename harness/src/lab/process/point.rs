@@ -11,7 +11,7 @@ use crate::kernel::poll::file_watch::FileWatch;
 use crate::kernel::sync::{Lock, Notifier};
 use crate::kernel::thread;
 use crate::lab::attempt::{LabAttempt, ProgramAttempt, ThreadPurpose};
-use crate::lab::error::{LabError, LabErrorKind, Result, Subject};
+use crate::lab::error::{LabError, LabErrorKind, Result};
 use crate::lab::link::link::Link;
 use crate::lab::process::point_at_call::CallPoint;
 use crate::lab::process::process::Process;
@@ -276,8 +276,7 @@ fn wait_for_file(watch: &FileWatch, path: &Path, running: &Running, arrival: &Po
 fn not_watched(path: &Path, running: &Running, error: &io::Error) -> LabError {
     // The path is that which the test gave, and not that below /proc/PID/root.
     let path = path.to_owned();
-    let subject = Subject::Process(running.label().to_owned());
-    LabError::io(ProgramAttempt::WatchFile { path }, error).about(subject)
+    LabError::io(ProgramAttempt::WatchFile { path }, error).about_program(running.label())
 }
 
 fn wait_for_packet(rule: RuleGuard, running: &Running, arrival: &PointArrival) {
@@ -291,7 +290,7 @@ fn wait_for_packet(rule: RuleGuard, running: &Running, arrival: &PointArrival) {
             (Err(error), _) => {
                 let what = ProgramAttempt::AwaitPacket;
                 let error = LabError::caused(LabErrorKind::Other, what, error);
-                arrival.fail(error.about(Subject::Process(running.label().to_owned())));
+                arrival.fail(error.about_program(running.label()));
             }
         }
     }
@@ -323,10 +322,9 @@ impl PausePoint {
             if self.running.ended().is_some() {
                 // The thread that reads the last lines may look for this point in them.
                 drop(state);
-                let subject = Subject::Process(self.running.label().to_owned());
                 let lines = self.running.last_lines();
                 let reason = UnfitProgram::EndedBeforePoint { lines };
-                return Err(LabError::unfit(subject, reason));
+                return Err(LabError::unfit(self.running.subject(), reason));
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {

@@ -9,7 +9,7 @@ use crate::kernel::process::calls::{CallEvent, CallFamily, CallWatch};
 use crate::kernel::procfs::process_table;
 use crate::kernel::sync::answer;
 use crate::lab::attempt::ProgramAttempt;
-use crate::lab::error::{LabError, Result, Subject};
+use crate::lab::error::{LabError, Result};
 use crate::lab::failure::FailureReason;
 use crate::lab::process::point::{PointArrival, spawn};
 use crate::lab::process::running::{Running, SETTLE_LIMIT};
@@ -51,7 +51,7 @@ impl CallPoint {
         first_process: Option<u32>,
         arrival: &Arc<PointArrival>,
     ) -> Result<JoinHandle<()>> {
-        let unfit = |reason| LabError::unfit(Subject::Process(running.label().to_owned()), reason);
+        let unfit = |reason| LabError::unfit(running.subject(), reason);
         let calls = match CallFamily::by_names(&self.name) {
             Ok(calls) => calls,
             Err(unknown) => return Err(unfit(UnfitProgram::UnknownCall(unknown))),
@@ -96,7 +96,7 @@ impl CallPoint {
             // The panic of the thread was printed by the panic hook.
             None => Err(
                 LabError::failed(ProgramAttempt::Trace, FailureReason::TracerPanicked)
-                    .about(Subject::Process(running.label().to_owned())),
+                    .about_program(running.label()),
             ),
         }
     }
@@ -123,9 +123,8 @@ fn follow(mut watch: CallWatch, label: &str, arrival: &PointArrival) {
                     false => {
                         let why = FailureReason::ThreadsStillRunning { at };
                         let program = label.to_owned();
-                        let subject = Subject::Process(program.clone());
                         let what = ProgramAttempt::StopThreads { program };
-                        Err(LabError::failed(what, why).about(subject))
+                        Err(LabError::failed(what, why).about_program(label))
                     }
                 };
                 arrival.tell(stopped);

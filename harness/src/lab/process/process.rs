@@ -190,8 +190,8 @@ impl Process {
             done => done.map_err(|e| {
                 // The kernel may give a process id again; a label belongs to one program.
                 let program = self.label().to_owned();
-                let subject = Subject::Process(program.clone());
-                LabError::io(ProgramAttempt::Signal { number, program }, &e).about(subject)
+                let what = ProgramAttempt::Signal { number, program };
+                LabError::io(what, &e).about_program(self.label())
             }),
         }
     }
@@ -384,7 +384,7 @@ impl Process {
     }
 
     fn subject(&self) -> Subject {
-        Subject::Process(self.label().to_owned())
+        self.running.subject()
     }
 
     fn died(&self, before: EndedBefore) -> LabError {

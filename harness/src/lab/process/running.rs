@@ -20,6 +20,7 @@ use crate::kernel::process::signal::Signal;
 use crate::kernel::process::{pid_of, pidfd_kill};
 use crate::kernel::procfs::process_table;
 use crate::kernel::sync::Lock;
+use crate::lab::error::Subject;
 use crate::lab::process::holds::Holds;
 use crate::lab::process::log::Log;
 use crate::lab::process::program::{OnDrop, ProgramSpec};
@@ -128,6 +129,11 @@ impl Running {
     /// Returns the name by which reports call the program: `bob/nginx`.
     pub(crate) fn label(&self) -> &str {
         &self.label
+    }
+
+    /// Returns the subject of errors about the program.
+    pub(crate) fn subject(&self) -> Subject {
+        Subject::Process(self.label().to_owned())
     }
 
     /// Returns the name of the program in events.
