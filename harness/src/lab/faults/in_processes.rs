@@ -11,7 +11,7 @@ use crate::lab::attempt::NodeAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::faults::guard::{FaultThread, Healing};
 use crate::lab::node::node::Node;
-use crate::lab::process::lowered::LimitFault;
+use crate::lab::process::lowered::LoweringOutcome;
 use crate::lab::process::running::{Running, SETTLE_LIMIT};
 use crate::lab::unfit::{UnfitNode, UnfitProgram};
 use crate::trial::time_scale::stretched;
@@ -149,13 +149,13 @@ impl Limited {
         let unfit = |reason| LabError::unfit(node.subject(), reason);
         let mut limits = node.programs().lowered().lock();
         match limits.begin(limit, &node.processes()?, lowered) {
-            Ok(LimitFault::InForce(number)) => Ok(Self {
+            Ok(LoweringOutcome::InForce(number)) => Ok(Self {
                 node: Arc::clone(node),
                 number,
                 at_risk: Vec::new(),
             }),
-            Ok(LimitFault::NoProcess) => Err(unfit(UnfitNode::NoProcessToLimit)),
-            Ok(LimitFault::AlreadyLower(lowest)) => {
+            Ok(LoweringOutcome::NoProcess) => Err(unfit(UnfitNode::NoProcessToLimit)),
+            Ok(LoweringOutcome::AlreadyLower(lowest)) => {
                 Err(unfit(UnfitNode::LimitsAreLower { lowest }))
             }
             Err((pid, errno)) => {

@@ -20,7 +20,7 @@ pub(crate) struct LoweredLimits {
 
 /// The result of a fault that lowers limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LimitFault {
+pub(crate) enum LoweringOutcome {
     /// Some process has a lower limit. The fault ends by this number.
     InForce(u64),
     /// No process runs that has the limit.
@@ -57,7 +57,7 @@ impl LoweredLimits {
         limit: ProcessLimit,
         pids: &[i32],
         lowered: impl Fn(i32) -> Option<u64>,
-    ) -> Result<LimitFault, (i32, Errno)> {
+    ) -> Result<LoweringOutcome, (i32, Errno)> {
         let number = self.next;
         self.next += 1;
         let inherited = self.highest_before(limit);
@@ -110,9 +110,9 @@ impl LoweredLimits {
             self.end(number, Some(pids));
         }
         Ok(match (shows, lowest) {
-            (true, _) => LimitFault::InForce(number),
-            (false, Some(limit)) => LimitFault::AlreadyLower(limit),
-            (false, None) => LimitFault::NoProcess,
+            (true, _) => LoweringOutcome::InForce(number),
+            (false, Some(limit)) => LoweringOutcome::AlreadyLower(limit),
+            (false, None) => LoweringOutcome::NoProcess,
         })
     }
 

@@ -127,7 +127,7 @@ impl OutputReader {
 fn start(journal: Arc<Journal>) -> std::io::Result<ReaderThread> {
     let (waker, wake) = crate::kernel::fd::pipe()?;
     let (inbox, arriving) = mpsc::channel();
-    let pump = Pump {
+    let reads = OutputReads {
         journal,
         waker,
         arriving,
@@ -137,7 +137,7 @@ fn start(journal: Arc<Journal>) -> std::io::Result<ReaderThread> {
         end: None,
         buffer: vec![0; 64 << 10],
     };
-    let thread = thread::start("lab output", move || pump.run())?;
+    let thread = thread::start("lab output", move || reads.run())?;
     Ok(ReaderThread {
         inbox,
         wake,
@@ -146,7 +146,7 @@ fn start(journal: Arc<Journal>) -> std::io::Result<ReaderThread> {
 }
 
 /// State of the thread that reads program output and reports program ends.
-struct Pump {
+struct OutputReads {
     journal: Arc<Journal>,
     waker: OwnedFd,
     arriving: Receiver<NewWork>,
@@ -160,7 +160,7 @@ struct Pump {
     buffer: Vec<u8>,
 }
 
-impl Pump {
+impl OutputReads {
     fn run(mut self) {
         loop {
             let left = self

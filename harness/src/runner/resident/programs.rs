@@ -12,7 +12,7 @@ use crate::runner::nextest;
 use crate::runner::setup::ProgramSetup;
 use crate::runner::supervisor::NurseryHandle;
 use crate::runner::zygote::Outside;
-use crate::runner::zygote::program_resident::{ProgramLegacy, Runner, stay_for_programs};
+use crate::runner::zygote::program_resident::{ProgramResidentParts, Runner, stay_for_programs};
 use crate::runner::zygote::resident_zygote::READY;
 use crate::sandbox::ids::Ids;
 use crate::sandbox::outer::{Keeping, Wanted, fork_beside_kept};
@@ -88,14 +88,14 @@ fn make(likeness: &Likeness, paths: &Paths, runner: Runner) -> Option<()> {
         slot: nextest::slot(),
     };
     let (_, channel) = fork_beside_kept(&keeping, ids, &wanted, |beside| {
-        let legacy = ProgramLegacy {
+        let parts = ProgramResidentParts {
             name,
             runner,
             outside,
             descriptors: descriptors.clone(),
         };
         let setting = |outside: Outside, ids, corrections| outside.setting(ids, corrections, 1);
-        let _ = stay_for_programs(legacy, beside, setting);
+        let _ = stay_for_programs(parts, beside, setting);
         process::exit_now(0)
     })?;
     // The process lives on when this one has ended, and belongs to whoever gets its orphans.

@@ -16,7 +16,7 @@ use crate::runner::nextest;
 use crate::runner::setup::{Setup, describe_isolation, enter_kept, is_usual};
 use crate::runner::supervisor::NurseryHandle;
 use crate::runner::zygote::Outside;
-use crate::runner::zygote::resident::{Legacy, stay};
+use crate::runner::zygote::resident::{ResidentParts, stay};
 use crate::runner::zygote::resident_zygote::READY;
 use crate::sandbox::ids::{self, Ids};
 use crate::sandbox::outer::Wanted;
@@ -163,7 +163,7 @@ fn make(start: &TrialStart) -> Option<()> {
         // start could not reap a child that outlives it.
         if let Ok(Cloned::Child) = clone_into(CloneFlags::empty()) {
             process::never_return(|| {
-                let legacy = Legacy {
+                let parts = ResidentParts {
                     name,
                     maker,
                     outside,
@@ -171,7 +171,7 @@ fn make(start: &TrialStart) -> Option<()> {
                     descriptors: likeness.descriptors.clone(),
                 };
                 let setting = |outside: Outside| outside.setting(ids, corrections, 1);
-                let _ = stay(legacy, setting);
+                let _ = stay(parts, setting);
                 process::exit_now(0)
             })
         }

@@ -45,8 +45,8 @@ pub(crate) struct Runner {
     pub(crate) become_program: BecomeProgram,
 }
 
-/// Things that such a resident has from its maker.
-pub(crate) struct ProgramLegacy {
+/// Channels and facts that the first start hands to the resident that it makes.
+pub(crate) struct ProgramResidentParts {
     /// The name at which starts find the resident.
     pub(crate) name: ClaimedName,
     pub(crate) runner: Runner,
@@ -62,16 +62,16 @@ pub(crate) struct ProgramLegacy {
 /// # Errors
 /// The kernel refuses a step of becoming one.
 pub(crate) fn stay_for_programs(
-    legacy: ProgramLegacy,
+    parts: ProgramResidentParts,
     beside: BesideKept,
     setting: impl FnOnce(Outside, Ids, Option<Corrections>) -> Setting,
 ) -> crate::kernel::Result<()> {
-    let ProgramLegacy {
+    let ProgramResidentParts {
         name,
         runner,
         outside,
         descriptors,
-    } = legacy;
+    } = parts;
     let BesideKept {
         maker,
         ids,

@@ -25,8 +25,8 @@ use crate::sandbox::protocol::resident::{ResidentFacts, ResidentRequest};
 use crate::sandbox::protocol::zygote::ZygoteOrder;
 use crate::trial::Trial;
 
-/// Things that a resident has from its maker.
-pub(crate) struct Legacy {
+/// Names, channels and facts that the first start hands to the resident that it makes.
+pub(crate) struct ResidentParts {
     /// The name at which starts find the resident.
     pub(crate) name: ClaimedName,
     /// Channel to the maker.
@@ -45,16 +45,16 @@ pub(crate) struct Legacy {
 /// # Errors
 /// The kernel refuses a step of becoming one.
 pub(crate) fn stay(
-    legacy: Legacy,
+    parts: ResidentParts,
     setting: impl FnOnce(Outside) -> Setting,
 ) -> crate::kernel::Result<()> {
-    let Legacy {
+    let ResidentParts {
         name,
         maker,
         outside,
         argument,
         descriptors,
-    } = legacy;
+    } = parts;
     // The resident leaves the process group of the test, which nextest kills where a test takes too
     // long.
     process::lead_process_group()?;

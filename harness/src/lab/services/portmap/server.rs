@@ -39,11 +39,11 @@ pub(super) fn start(
     inside: &[InsideNetwork],
     state: &Arc<LeaseState>,
 ) -> Result<ServiceThread> {
-    let mut doors = Vec::new();
+    let mut sockets = Vec::new();
     if spec.nat_pmp || spec.pcp {
         let what = "port 5351 of the port mapping";
         let socket = open_inside(place, what, || datagrams(SERVER_PORT))?;
-        doors.push(Door::Mapping(socket));
+        sockets.push(MappingSocket::Mapping(socket));
     }
     if spec.upnp {
         let what = "port 1900 of UPnP";
@@ -55,7 +55,7 @@ pub(super) fn start(
             }
             Ok(socket)
         })?;
-        doors.push(Door::Discovery(socket));
+        sockets.push(MappingSocket::Discovery(socket));
         for network in inside {
             let what = format!("port {UPNP_PORT} of UPnP at {}", network.address);
             let listener = open_inside(place, &what, || {
@@ -65,12 +65,12 @@ pub(super) fn start(
                 listener.set_nonblocking(true)?;
                 Ok(listener)
             })?;
-            doors.push(Door::Control(listener, network.igd(node)));
+            sockets.push(MappingSocket::Control(listener, network.igd(node)));
         }
     }
     let thread = MappingThread {
-        next: doors.len() as u64,
-        doors,
+        next: sockets.len() as u64,
+        sockets,
         inside: inside.to_vec(),
         node: node.to_owned(),
         streams: HashMap::new(),
@@ -98,7 +98,7 @@ impl InsideNetwork {
 }
 
 /// A socket at which hosts ask.
-enum Door {
+enum MappingSocket {
     /// NAT-PMP and PCP.
     Mapping(UdpSocket),
     /// SSDP.
@@ -107,21 +107,21 @@ enum Door {
     Control(TcpListener, Igd),
 }
 
-impl AsFd for Door {
+impl AsFd for MappingSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
-            Door::Mapping(socket) | Door::Discovery(socket) => socket.as_fd(),
-            Door::Control(listener, _) => listener.as_fd(),
+            MappingSocket::Mapping(socket) | MappingSocket::Discovery(socket) => socket.as_fd(),
+            MappingSocket::Control(listener, _) => listener.as_fd(),
         }
     }
 }
 
 struct MappingThread {
     /// The sockets, whose tokens are their places.
-    doors: Vec<Door>,
+    sockets: Vec<MappingSocket>,
     inside: Vec<InsideNetwork>,
     node: String,
-    /// Connections, with the place of their door.
+    /// Connections, with the place of their socket.
     streams: HashMap<u64, (usize, RequestStream)>,
     /// Token of the next connection.
     next: u64,
@@ -132,7 +132,7 @@ struct MappingThread {
 
 impl ServiceWork for MappingThread {
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        self.doors.iter().map(AsFd::as_fd).collect()
+        self.sockets.iter().map(AsFd::as_fd).collect()
     }
 
     /// Ends leases whose time is over, and tells hosts what they are to hear.
@@ -161,11 +161,11 @@ impl ServiceWork for MappingThread {
     fn hear(&mut self, token: u64, poller: &Poller) {
         match usize::try_from(token)
             .ok()
-            .and_then(|at| self.doors.get(at))
+            .and_then(|at| self.sockets.get(at))
         {
-            Some(Door::Mapping(socket)) => self.take_requests(socket),
-            Some(Door::Discovery(socket)) => self.take_searches(socket),
-            Some(Door::Control(..)) => self.accept(token, poller),
+            Some(MappingSocket::Mapping(socket)) => self.take_requests(socket),
+            Some(MappingSocket::Discovery(socket)) => self.take_searches(socket),
+            Some(MappingSocket::Control(..)) => self.accept(token, poller),
             None => self.read(token),
         }
     }
@@ -225,8 +225,8 @@ impl MappingThread {
             .state
             .with(|book, engine, now| datagram::announcements(book, engine, now));
         let to = SocketAddrV4::new(ALL_HOSTS, CLIENT_PORT).into();
-        for door in &self.doors {
-            if let Door::Mapping(socket) = door {
+        for socket in &self.sockets {
+            if let MappingSocket::Mapping(socket) = socket {
                 self.tell(socket, to, |_| messages.clone());
             }
         }
@@ -239,8 +239,8 @@ impl MappingThread {
         }
         self.alive = now + ALIVE;
         let to = SocketAddrV4::new(ssdp::GROUP, ssdp::PORT).into();
-        for door in &self.doors {
-            if let Door::Discovery(socket) = door {
+        for socket in &self.sockets {
+            if let MappingSocket::Discovery(socket) = socket {
                 self.tell(socket, to, |network| ssdp::alive(&network.igd(&self.node)));
             }
         }
@@ -265,7 +265,7 @@ impl MappingThread {
     fn accept(&mut self, token: u64, poller: &Poller) {
         let at = token as usize;
         while self.streams.len() < CONNECTIONS {
-            let Some(Door::Control(listener, _)) = self.doors.get(at) else {
+            let Some(MappingSocket::Control(listener, _)) = self.sockets.get(at) else {
                 return;
             };
             let Ok((stream, _)) = listener.accept() else {
@@ -291,10 +291,10 @@ impl MappingThread {
         let Some((at, stream)) = self.streams.get_mut(&token) else {
             return;
         };
-        let answer = match (stream.receive(), self.doors.get(*at)) {
+        let answer = match (stream.receive(), self.sockets.get(*at)) {
             (Ok(HttpPart::More), _) => return,
             (Ok(HttpPart::Wrong(answer)), _) => Some(answer),
-            (Ok(HttpPart::Whole(request)), Some(Door::Control(_, igd))) => {
+            (Ok(HttpPart::Whole(request)), Some(MappingSocket::Control(_, igd))) => {
                 let from = stream.from();
                 let serve = self.state.with(|book, engine, now| {
                     let mut server = MappingServer {
