@@ -1,19 +1,29 @@
 //! A node whose MAC address changes is found by its neighbours.
 
+use snowglobe::dhcp::{AddressSource, DhcpSpec};
 use snowglobe::lab::{Lab, Node};
 use snowglobe::prelude::*;
-use snowglobe::topology::Neighbours;
+use snowglobe::topology::{Families, Neighbours};
 
 /// Makes a connection by each family, in less time than a kernel forgets a neighbour by itself.
 fn connect(from: &Node, to: &Node) -> TestResult {
+    connect_at(from, to, &addresses(to))
+}
+
+fn connect_at(from: &Node, to: &Node, addresses: &[Option<IpAddr>]) -> TestResult {
     let listener = to.run(|| TcpListener::bind("[::]:80"))?;
-    for ip in [to.ipv4().map(IpAddr::from), to.ipv6().map(IpAddr::from)] {
+    for ip in addresses {
         let address = SocketAddr::new(ip.ok_or("an address")?, 80);
         from.run(|| TcpStream::connect_timeout(&address, Duration::from_secs(10)))
             .map_err(|e| format!("{} to {address}: {e}", from.name()))?;
         listener.accept()?;
     }
     Ok(())
+}
+
+/// Returns the address of a node of each family.
+fn addresses(node: &Node) -> [Option<IpAddr>; 2] {
+    [node.ipv4().map(IpAddr::from), node.ipv6().map(IpAddr::from)]
 }
 
 fn set_mac(node: &Node, mac: &str) -> TestResult {
@@ -58,4 +68,63 @@ fn a_changed_mac_address_is_learned_over_a_link_with_another_carrier() -> TestRe
     let link = lab.links().next().ok_or("a link")?;
     link.impair(Impairment::delayed(Duration::from_millis(1)))?;
     the_change_is_learned(&lab, true)
+}
+
+/// A host without power forgets the address that a program gave it, and its neighbours do not.
+#[snowglobe::test(fixtures("iproute2"))]
+fn a_host_that_starts_again_is_found_at_the_mac_address_of_the_plan() -> TestResult {
+    for topology in [shape::pair(), shape::star(3)] {
+        let lab = topology.start()?;
+        let nodes: Vec<&Node> = lab.nodes().collect();
+        set_mac(nodes[1], "02:00:00:00:aa:01")?;
+        connect(nodes[0], nodes[1])?;
+        nodes[1].crash()?;
+        nodes[1].restart()?;
+        connect(nodes[0], nodes[1])?;
+        connect(nodes[1], nodes[0])?;
+    }
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_host_that_moves_to_an_address_which_another_one_had_is_found_there() -> TestResult {
+    let mut topology = Topology::new();
+    let (lan, other) = (topology.switch("lan"), topology.switch("other"));
+    let [goes, comes, stays] = ["goes", "comes", "stays"].map(|name| topology.node(name));
+    let leaving = topology.plug(goes, lan);
+    let arriving = topology.plug(comes, other);
+    topology.plug(stays, lan);
+    let mut lab = topology.start()?;
+    let before = addresses(&lab[goes]);
+    connect(&lab[stays], &lab[goes])?;
+    lab.move_link(leaving, other)?;
+    lab.move_link(arriving, lan)?;
+    assert_eq!(addresses(&lab[comes]), before);
+    connect(&lab[stays], &lab[comes])
+}
+
+#[snowglobe::test]
+fn a_host_that_is_leased_an_address_which_another_one_had_is_found_there() -> TestResult {
+    let mut topology = Topology::new();
+    topology.families(Families::V4);
+    let lan = topology.switch("lan");
+    let dhcp = DhcpSpec::new().pool("10.0.0.100-10.0.0.100");
+    let server = topology.node(NodeSpec::new("server").dhcp(dhcp));
+    let leased = |name| NodeSpec::new(name).addresses(AddressSource::Dhcp);
+    let first = topology.node(leased("first"));
+    for node in [server, first] {
+        topology.plug(node, lan);
+    }
+    let mut lab = topology.start()?;
+    let before = Some(lab[first].ip());
+    connect_at(&lab[server], &lab[first], &[before])?;
+    lab.remove_node(first)?;
+    lab[server].dhcp().ok_or("a server")?.forget_leases();
+    let second = lab.grow(|topology| {
+        let second = topology.node(leased("second"));
+        topology.plug(second, lan);
+        second
+    })?;
+    assert_eq!(Some(lab[second].ip()), before);
+    connect_at(&lab[server], &lab[second], &[before])
 }

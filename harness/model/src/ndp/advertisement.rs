@@ -12,8 +12,8 @@ use crate::plan::stack::InterfacePlan;
 use crate::topology::Subnet;
 
 /// The MAC address of all nodes, `ff02::1` (RFC 2464, section 7).
-const ALL_NODES_MAC: [u8; 6] = [0x33, 0x33, 0, 0, 0, 1];
-const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+pub(super) const ALL_NODES_MAC: [u8; 6] = [0x33, 0x33, 0, 0, 0, 1];
+pub(super) const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
 /// The MAC address of all routers, `ff02::2`.
 const ALL_ROUTERS_MAC: [u8; 6] = [0x33, 0x33, 0, 0, 0, 2];
@@ -121,7 +121,11 @@ pub fn is_managed(frame: &[u8]) -> Option<bool> {
 }
 
 /// Returns the frame with a message of ICMPv6 to all hosts of a kind.
-fn to_group(macs: [[u8; 6]; 2], [from, to]: [Ipv6Addr; 2], mut message: Vec<u8>) -> Vec<u8> {
+pub(super) fn to_group(
+    macs: [[u8; 6]; 2],
+    [from, to]: [Ipv6Addr; 2],
+    mut message: Vec<u8>,
+) -> Vec<u8> {
     let mut frame = macs.concat();
     frame.extend(ETHERTYPE_IPV6.to_be_bytes());
     let at = frame.len();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::AdvertiseSpec;
 use super::advertisement::{AdvertisedPrefix, Advertisement, is_managed, solicitation};
+use super::announcement::announcement;
 use crate::topology::{NodeSpec, Topology, TopologyErrorKind};
 
 #[test]
@@ -100,4 +101,42 @@ fn wrong_routers_are_refused_before_anything_starts() {
         assert!(said.contains(text), "{said}");
         assert_eq!(found, kind, "{said}");
     }
+}
+
+#[test]
+fn an_address_is_announced_to_everybody_by_its_new_host() {
+    let mac = [2, 0, 0, 0, 0, 7];
+    let arp = announcement(mac, "10.0.0.5".parse().unwrap(), false);
+    assert_eq!(arp.len(), 42);
+    assert_eq!(arp[..14], [&[0xff; 6], &mac[..], &[8, 6]].concat());
+    assert_eq!(arp[20..22], [0, 1], "a request");
+    assert_eq!(arp[22..28], mac);
+    assert_eq!(
+        (&arp[28..32], &arp[38..42]),
+        (&[10, 0, 0, 5][..], &[10, 0, 0, 5][..])
+    );
+    for (is_router, flags) in [(false, 0x20), (true, 0xa0)] {
+        let frame = announcement(mac, "fe80::5".parse().unwrap(), is_router);
+        let headers = etherparse::PacketHeaders::from_ethernet_slice(&frame).unwrap();
+        let Some(etherparse::NetHeaders::Ipv6(ip, _)) = &headers.net else {
+            panic!("no IPv6: {headers:?}");
+        };
+        assert_eq!((ip.hop_limit, ip.source), (255, ip_octets("fe80::5")));
+        assert_eq!(ip.destination, ip_octets("ff02::1"));
+        let Some(etherparse::TransportHeader::Icmpv6(icmp)) = &headers.transport else {
+            panic!("no ICMPv6: {headers:?}");
+        };
+        let payload = headers.payload.slice();
+        let sum = icmp
+            .icmp_type
+            .calc_checksum(ip.source, ip.destination, payload);
+        assert_eq!(icmp.checksum, sum.unwrap());
+        assert_eq!((frame[54], frame[58]), (136, flags));
+        assert_eq!(frame[62..78], ip_octets("fe80::5"));
+        assert_eq!(frame[78..], [&[2, 1], &mac[..]].concat());
+    }
+}
+
+fn ip_octets(ip: &str) -> [u8; 16] {
+    ip.parse::<std::net::Ipv6Addr>().unwrap().octets()
 }

@@ -4,13 +4,16 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::os::fd::AsFd;
 
 use crate::kernel::fd::bind_to_interface;
+use crate::kernel::frames::PortSocket;
 use crate::kernel::netlink::{Batch, IpFamily, NeighbourEntry, NeighbourRequest, Netlink};
 use crate::kernel::netns::Netns;
+use crate::kernel::procfs::sysctls;
 use crate::lab::attempt::NetworkAttempt;
 use crate::lab::error::{LabError, Result};
 use crate::lab::link::ends::LinkEnds;
 use crate::lab::stack::power::NeighbourInterface;
 use crate::lab::stack::settings::neighbour;
+use crate::model::ndp::announcement::announcement;
 use crate::model::side::Side;
 
 impl LinkEnds {
@@ -39,9 +42,48 @@ impl LinkEnds {
                         let whose = self.whose(side);
                         LabError::io(NetworkAttempt::SendFrom { whose }, &e).about(self.subject())
                     })?;
+                self.announce_addresses(side)?;
             }
         }
         Ok(())
+    }
+
+    /// Tells the neighbours of an end which MAC address has the addresses of the end, as programs
+    /// that configure networks do (RFC 5227, section 3; RFC 4861, section 7.2.6). Neighbours that
+    /// knew another one would go on to send to that one, over IPv4 for up to 50 s.
+    ///
+    /// The kernel announces addresses when an interface comes up (`arp_notify`), and no address
+    /// that is added to an interface then.
+    pub(crate) fn announce_addresses(&self, side: Side) -> Result<()> {
+        const FORWARDS: &str = "net/ipv6/conf/all/forwarding";
+        if self.interface(side).is_none() || self.is_powered_off(side) {
+            return Ok(());
+        }
+        let device = self.device(side);
+        let mut netlink = self.open(side)?;
+        let explain = |e| self.refused(side, e);
+        // A program may have changed the MAC address.
+        let Some(mac) = netlink.settings_of(device).map_err(explain)?.mac() else {
+            return Ok(());
+        };
+        let addresses = netlink.addresses().map_err(explain)?;
+        let send = || -> crate::kernel::Result<()> {
+            let is_router = sysctls::number(FORWARDS).is_some_and(|value| value != 0);
+            let socket = PortSocket::open(device.index, DISCARD)?;
+            for it in &addresses {
+                if it.interface == device.index && !it.tentative && !it.duplicate {
+                    // A frame that cannot be sent is lost, as on any wire.
+                    let _ = socket.send(&announcement(mac, it.address, is_router));
+                }
+            }
+            Ok(())
+        };
+        Netns::visit(self.require_netns(side)?, send)
+            .and_then(|sent| sent)
+            .map_err(|errno| {
+                let whose = self.whose(side);
+                LabError::refused(NetworkAttempt::SendFrom { whose }, errno).about(self.subject())
+            })
     }
 
     /// Gives interfaces that were down with the link what servers have given them.
@@ -171,9 +213,11 @@ fn mac_text(mac: [u8; 6]) -> String {
     mac.map(|octet| format!("{octet:02x}")).join(":")
 }
 
+/// The port of the service that drops what it gets (RFC 863).
+const DISCARD: u16 = 9;
+
 /// Sends a datagram that every host on the segment hears and no program takes: to port 9, discard.
 fn send_to_all(interface: &str, index: u32, family: IpFamily) -> std::io::Result<()> {
-    const DISCARD: u16 = 9;
     let (from, to): (SocketAddr, SocketAddr) = match family {
         IpFamily::V4 => (
             (Ipv4Addr::UNSPECIFIED, 0).into(),

@@ -56,7 +56,12 @@ impl PluggedCable for Lock<LinkState> {
             return sides_down(&state, &sides);
         }
         ends.await_up(&Side::BOTH)?;
-        state.reattach_monitors_at(&sides)
+        state.reattach_monitors_at(&sides)?;
+        // Neighbours may know a MAC address that a program gave the interface before the cut.
+        let ends = state.ends();
+        sides
+            .iter()
+            .try_for_each(|side| ends.announce_addresses(*side))
     }
 
     fn interfaces(&self, stack: &Arc<Stack>) -> Vec<NeighbourInterface> {

@@ -373,6 +373,10 @@ impl ClientThread {
         if let Err(error) = self.netlink.execute(batch) {
             return state.complain(&name, Err(error));
         }
+        if has {
+            self.sockets
+                .announce(at, self.clients[at].mac, held.address);
+        }
         // This is told without the lock: others hold a lock of the stack's cables when they take
         // this one.
         drop(interfaces);

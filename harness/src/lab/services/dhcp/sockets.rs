@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use crate::kernel::frames::PortSocket;
 use crate::model::dhcp::frame::{unwrap, wrap};
 use crate::model::dhcp::message::DhcpMessage;
+use crate::model::ndp::announcement::announcement;
 
 /// The longest frame of a link with the usual MTU. Longer ones are no messages of DHCP.
 const LONGEST: usize = 1514;
@@ -46,6 +47,16 @@ impl DhcpSockets {
         let length = self.sockets.get(at)?.receive(&mut self.buffer).ok()?;
         let (sender, bytes) = unwrap(&self.buffer[..length])?;
         Some((sender, DhcpMessage::decode(bytes)?))
+    }
+
+    /// Tells the neighbours of a client's interface of the address that the client has got, as
+    /// clients of DHCP do (RFC 2131, section 4.4.1): the host that had it before has another MAC
+    /// address.
+    pub(super) fn announce(&self, at: usize, mac: [u8; 6], ip: Ipv4Addr) {
+        if let Some(socket) = self.sockets.get(at) {
+            // A frame that cannot be sent is lost, as on any wire.
+            let _ = socket.send(&announcement(mac, ip.into(), false));
+        }
     }
 
     /// Sends a message from the first of the addresses to the second.
