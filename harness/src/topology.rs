@@ -46,7 +46,9 @@
 //! - **Groups.** A switch sends multicast frames to all its ports, as simple switches do; see
 //!   [`SwitchSpec::snooping`]. Where a program names no interface, IPv4 packets to groups and to
 //!   255.255.255.255 leave by the first interface of the node, or by its default route if it has
-//!   one.
+//!   one. A trial outside of a node has `lo` alone, where a join or a datagram that names no
+//!   interface fails (`ENODEV`, `ENETUNREACH`), as on a host without a network. Name `127.0.0.1` as
+//!   the interface there, or run that code in a node: `shape::star(1)` is one host on a network.
 //! - **Impairments.** A link may be slow, lossy and more: see [`LinkSpec::impair`] and
 //!   [`crate::impair`]. Which [`Engine`] carries it is worked out when the lab starts.
 //!

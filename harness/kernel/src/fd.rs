@@ -307,6 +307,29 @@ pub fn member_of(group: IpAddr, index: u32) -> Result<OwnedFd> {
     Ok(socket)
 }
 
+/// Makes a socket that has an anycast address of IPv6 on the interface with this index
+/// (`IPV6_JOIN_ANYCAST`, linux/in6.h). The socket has no port, so that it receives nothing.
+///
+/// # Errors
+/// There is no such interface in the thread's network namespace, or the thread lacks
+/// `CAP_NET_ADMIN` there.
+pub fn anycast_member_of(address: IpAddr, index: u32) -> Result<OwnedFd> {
+    const IPV6_JOIN_ANYCAST: i32 = 27;
+    let IpAddr::V6(address) = address else {
+        return Err(Errno::EAFNOSUPPORT);
+    };
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let socket = socket(AddressFamily::Inet6, SockType::Datagram, flags, None)?;
+    let request = libc::ipv6_mreq {
+        ipv6mr_multiaddr: libc::in6_addr {
+            s6_addr: address.octets(),
+        },
+        ipv6mr_interface: index,
+    };
+    set_option(&socket, libc::IPPROTO_IPV6, IPV6_JOIN_ANYCAST, &request)?;
+    Ok(socket)
+}
+
 /// Sets an option whose value is a structure of the kernel without pointers.
 pub(crate) fn set_option<T>(socket: &OwnedFd, level: i32, option: i32, value: &T) -> Result<()> {
     // SAFETY: the pointer and the length describe one live value of the type that the option takes.

@@ -1,6 +1,8 @@
 //! What was given to both interfaces of a link is there after its first impairment: the interface
 //! that is made anew has all of it that the kernel lets anybody give.
 
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
 use snowglobe::lab::{Carrier, LabErrorKind, Node};
 use snowglobe::prelude::*;
 use snowglobe::topology::{LinkId, NodeId, V6Nat};
@@ -47,12 +49,46 @@ const KINDS: &[(&str, &str, &str)] = &[
          sed 's/INCOMPLETE\\|FAILED\\|PROBE/sought/; s/probes [0-9]*//; s/ *$//' | sort",
     ),
     (
+        "groups of the link layer",
+        "ip maddr add 01:00:5e:01:02:03 dev eth0; ip maddr add 33:33:01:02:03:04 dev eth0",
+        "ip maddr show dev eth0 | sort",
+    ),
+    (
+        "addresses that are groups",
+        "ip addr add 239.5.5.5/32 dev eth0 autojoin; \
+         ip -6 addr add ff05::55/128 dev eth0 nodad autojoin",
+        "ip -o addr show dev eth0 | grep -o 'inet.*autojoin'",
+    ),
+    (
+        "limits of batches",
+        "ip link set eth0 gso_max_size 10000 gso_max_segs 10; ip link set eth0 gro_max_size 9000",
+        "ip -d -o link show dev eth0 | grep -o 'g[rs]o_max_[a-z]* [0-9]*'",
+    ),
+    (
         "addresses that are made at random",
         "ip link set eth0 addrgenmode random",
         "ip -d -o link show dev eth0 | grep -o 'addrgenmode [a-z]*'; \
          ip -6 -o addr show dev eth0 scope link | wc -l",
     ),
 ];
+
+/// What a bridge of the node's own keeps of its port.
+const PORT: &[(&str, &str, &str)] = &[(
+    "a port of a bridge",
+    "ip link add br0 type bridge; ip link set br0 up; ip link set eth0 master br0; \
+     for setting in 'cost 77' 'priority 9' 'hairpin on' 'learning off' 'flood off' 'guard on' \
+        'isolated on' 'root_block on' 'mcast_flood off'; do \
+        bridge link set dev eth0 $setting; done; \
+     bridge fdb add 02:00:00:00:00:55 dev eth0 master static; \
+     bridge fdb add 02:00:00:00:00:56 dev eth0 master permanent; \
+     bridge fdb add 02:00:00:00:00:57 dev eth0 self; \
+     bridge mdb add dev br0 port eth0 grp 239.1.1.9 permanent; \
+     bridge mdb add dev br0 port eth0 grp ff05::9 permanent; \
+     (bridge vlan add dev eth0 vid 7 pvid untagged; bridge vlan del dev eth0 vid 1) 2>/dev/null; true",
+    "bridge -d link show dev eth0 | sed 's/eth0@[^:]*/eth0/; s/ *$//'; \
+     bridge fdb show dev eth0 | grep 02:00: | sort; bridge vlan show dev eth0; \
+     bridge mdb show | grep permanent | sort",
+)];
 
 /// Kinds that do not go together with some of the others.
 const OTHER_KINDS: &[(&str, &str, &str)] = &[
@@ -152,6 +188,7 @@ fn what_can_be_given_again_is_there_afterwards() -> TestResult {
     for at in [&[0, 1][..], &[0], &[1]] {
         is_there_afterwards(KINDS, at)?;
         is_there_afterwards(OTHER_KINDS, at)?;
+        is_there_afterwards(PORT, at)?;
     }
     Ok(())
 }
@@ -232,6 +269,104 @@ fn a_temporary_address_stays_whatever_stands_on_the_other_interface() -> TestRes
         world.impair()?;
         assert_eq!(world.at(&[at], temporary)?, before, "at {at}");
     }
+    Ok(())
+}
+
+/// Not all that has ports tells what it keeps of them.
+#[snowglobe::test]
+fn a_port_of_a_bridge_stays_whatever_stands_on_the_other_interface() -> TestResult {
+    for at in [0, 1] {
+        let world = World::new()?;
+        let bridge = "ip link add br0 type bridge; ip link set br0 up; \
+            ip link set eth0 master br0";
+        world.at(&[at], bridge)?;
+        world.at(
+            &[1 - at],
+            "for i in 1 2 3 4 5 6 7 8; do ip addr add 10.77.0.$i/24 dev eth0; done",
+        )?;
+        let ip = ["-o", "monitor", "link"];
+        let monitors = [0, 1].map(|it| world.node(it).command("ip").args(ip).spawn());
+        let [kept, anew] = [&monitors[at], &monitors[1 - at]];
+        let (Ok(kept), Ok(anew)) = (kept, anew) else {
+            return Err("no monitor".into());
+        };
+        let heard = |monitor: &snowglobe::lab::Process| -> String {
+            let lines = monitor.log().into_iter().map(|it| it.text.clone());
+            lines.filter(|it| it.contains(": eth0")).collect()
+        };
+        // A monitor that hears has begun.
+        for (monitor, node) in [(kept, at), (anew, 1 - at)] {
+            let again = || world.at(&[node], "ip link set eth0 alias heard");
+            let begun = || again().is_ok() && !heard(monitor).is_empty();
+            world.lab.wait_until(begun)?;
+        }
+        world.impair()?;
+        world
+            .lab
+            .wait_until(|| heard(anew).contains("Deleted"))
+            .map_err(|e| format!("at {at}: {e}"))?;
+        assert!(!heard(kept).contains("Deleted"), "at {at}");
+    }
+    Ok(())
+}
+
+/// Makes a node route multicast packets from its `eth0`, as mrouted does, for as long as the result
+/// lives.
+#[expect(unsafe_code, reason = "no crate here routes multicast packets")]
+fn route_groups(node: &Node) -> TestResult<OwnedFd> {
+    use nix::libc;
+    // MRT_INIT, MRT_ADD_VIF, VIFF_USE_IFINDEX and `struct vifctl` (linux/mroute.h).
+    const MRT_INIT: i32 = 200;
+    const MRT_ADD_VIF: i32 = 202;
+    const VIFF_USE_IFINDEX: u8 = 8;
+    let set = |fd: &OwnedFd, option, value: &[u8]| {
+        // SAFETY: the pointer and the length are those of a slice.
+        let done = unsafe {
+            let length = value.len() as libc::socklen_t;
+            let value = value.as_ptr().cast();
+            libc::setsockopt(fd.as_raw_fd(), libc::IPPROTO_IP, option, value, length)
+        };
+        nix::errno::Errno::result(done)
+    };
+    let made = node.run(|| -> nix::Result<OwnedFd> {
+        let index = nix::net::if_::if_nametoindex("eth0")?;
+        // SAFETY: no pointer is passed, and nobody else has the new descriptor.
+        let fd = unsafe {
+            let fd = libc::socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_IGMP);
+            OwnedFd::from_raw_fd(nix::errno::Errno::result(fd)?)
+        };
+        set(&fd, MRT_INIT, &1i32.to_ne_bytes())?;
+        let mut interface = [0; 16];
+        (interface[2], interface[3]) = (VIFF_USE_IFINDEX, 1);
+        interface[8..12].copy_from_slice(&index.to_ne_bytes());
+        set(&fd, MRT_ADD_VIF, &interface)?;
+        Ok(fd)
+    })?;
+    Ok(made)
+}
+
+#[snowglobe::test]
+fn an_interface_over_which_a_program_routes_groups_stays() -> TestResult {
+    let routed = "grep -c eth0 /proc/net/ip_mr_vif";
+    for at in [0, 1] {
+        let world = World::new()?;
+        let _router = match route_groups(world.node(at)) {
+            Ok(router) => router,
+            Err(e) => {
+                snowglobe::note(format!("this kernel routes no groups: {e}"));
+                return Ok(());
+            }
+        };
+        assert_eq!(world.at(&[at], routed)?, ["1\n"]);
+        world.at(&[1 - at], "ip addr add 10.77.0.1/24 dev eth0")?;
+        world.impair()?;
+        assert_eq!(world.at(&[at], routed)?, ["1\n"], "at {at}");
+    }
+    let world = World::new()?;
+    let _routers = [0, 1].map(|at| route_groups(world.node(at)));
+    let error = world.lab[world.link].impair(Impairment::delayed(MS));
+    let text = error.unwrap_err().to_string();
+    assert!(text.contains("multicast routing"), "{text}");
     Ok(())
 }
 

@@ -5,15 +5,20 @@
 //! they are, without what only the kernel may say, and sent back.
 
 mod amount;
+mod bridge_port;
 mod filters;
 mod generation;
+mod groups;
 mod htb;
+mod neighbours;
 mod next_hops;
 mod routes;
 mod upper;
 
+use bridge_port::PortRequest;
 use filters::{is_made_with_its_filter, take_back_state};
 use htb::take_back_version;
+use neighbours::neighbour;
 use next_hops::{NHA_RES_GROUP, bucket_request, is_group_of, next_hop, next_hop_id};
 use routes::{expiry, route};
 
@@ -30,9 +35,10 @@ pub struct CarriedSettings {
     name: String,
     /// Attributes of the link, and its flags.
     link: Attributes,
-    /// Largest batches of packets: GSO_MAX_SEGS, GSO_MAX_SIZE, GRO_MAX_SIZE. Those of the new
-    /// interface are its own.
+    /// Largest batches of packets. The new interface may have smaller ones for its carrier.
     batches: Attributes,
+    /// Requests for what the bridge of the interface keeps of its port.
+    port: Vec<PortRequest>,
     /// Mode and token of IPv6 address generation: attributes of AF_INET6 within IFLA_AF_SPEC.
     generation: Attributes,
     flags: u32,
@@ -120,6 +126,10 @@ const FILTER: CarriedKind = CarriedKind {
     ..QDISC
 };
 
+/// IFLA_GSO_MAX_SEGS, GSO_MAX_SIZE, GRO_MAX_SIZE, GSO_IPV4_MAX_SIZE, GRO_IPV4_MAX_SIZE
+/// (linux/if_link.h).
+const BATCHES: [u16; 5] = [40, 41, 58, 63, 64];
+
 const RTM_GETLINK: u16 = 18;
 const RTM_NEWLINK: u16 = 16;
 
@@ -153,6 +163,7 @@ impl Netlink {
             })?;
         }
         self.traffic_control_of(device, all)?;
+        settings.port.extend(self.tables_of(device.index)?);
         Ok(settings)
     }
 
@@ -173,14 +184,13 @@ impl Netlink {
                 name: encoding::find(attributes, 3).map(encoding::text)?,
                 ..CarriedSettings::default()
             };
-            // IFLA_ADDRESS, MTU, MASTER, TXQLEN, IFALIAS, GROUP (linux/if_link.h).
-            for kind in [1, 4, 10, 13, 20, 27] {
+            // IFLA_ADDRESS, BROADCAST, MTU, MASTER, TXQLEN, IFALIAS, GROUP (linux/if_link.h).
+            for kind in [1, 2, 4, 10, 13, 20, 27] {
                 if let Some(value) = encoding::find(attributes, kind) {
                     settings.link = std::mem::take(&mut settings.link).with(kind, value);
                 }
             }
-            // IFLA_GSO_MAX_SEGS, GSO_MAX_SIZE, GRO_MAX_SIZE.
-            for kind in [40, 41, 58] {
+            for kind in BATCHES {
                 if let Some(value) = encoding::find(attributes, kind) {
                     let so_far = std::mem::take(&mut settings.batches);
                     settings.batches = so_far.with(kind, value);
@@ -192,6 +202,9 @@ impl Netlink {
                 settings.altnames = encoding::each(list).map(encoding::text).collect();
             }
             settings.generation = generation::told(attributes);
+            settings.port = bridge_port::settings(device.index, attributes)
+                .into_iter()
+                .collect();
             Some(settings)
         })?;
         let missing = || NetlinkError::malformed("look at", device.name, "no interface".to_owned());
@@ -280,10 +293,12 @@ impl Netlink {
         device: Device<'_>,
         settings: &CarriedSettings,
     ) -> Result<Vec<NetlinkError>, NetlinkError> {
+        let own = self.link_settings(device)?.batches;
         let mut batch = Batch::new();
         batch.disable_address_generation(device);
         let mut link = encoding::words(&[0, device.index, 0, 0]);
         link.extend(&settings.link.0);
+        link.extend(smaller_batches(&settings.batches, &own).0);
         batch.push("restore", device.name, RTM_NEWLINK, 0, &link);
         for name in &settings.altnames {
             batch.add_altname(device, name);
@@ -362,6 +377,22 @@ impl CarriedSettings {
     }
 }
 
+/// Returns the limits of batches that are smaller than those which an interface has by itself, as
+/// one has that a wire or netem carries.
+fn smaller_batches(wanted: &Attributes, own: &Attributes) -> Attributes {
+    let number = |all: &Attributes, kind| {
+        encoding::find(&all.0, kind).and_then(|value| encoding::u32_at(value, 0))
+    };
+    let smaller = |kind| {
+        let (wanted, own) = (number(wanted, kind)?, number(own, kind)?);
+        (wanted < own).then_some((kind, wanted))
+    };
+    let found = BATCHES.into_iter().filter_map(smaller);
+    found.fold(Attributes::new(), |all, (kind, most)| {
+        all.number(kind, most)
+    })
+}
+
 /// Returns a message without the attributes that only the kernel may give.
 fn stripped(kind: &CarriedKind, whole: &[u8]) -> Vec<u8> {
     let (header, attributes) = whole.split_at(kind.header);
@@ -419,47 +450,6 @@ fn address(whole: &mut [u8], index: u32) -> bool {
         }
     }
     true
-}
-
-/// Returns whether a neighbour is one of the interface and is to be restored: its hardware address
-/// is known, or it is a proxy, managed (`NTF_EXT_MANAGED`), or entered by a program without ARP.
-/// Sets the state of a neighbour that is being asked to stale, and an unknown state to none. The
-/// message is a `struct ndmsg`: family, index at 4, state at 8, flags at 10.
-fn neighbour(whole: &mut [u8], index: u32) -> bool {
-    const NTF_PROXY: u8 = 8;
-    const NDA_DST: u16 = 1;
-    const NDA_FLAGS_EXT: u16 = 15;
-    const NTF_EXT_MANAGED: u32 = 1;
-    // NUD_REACHABLE, STALE, DELAY, PROBE, PERMANENT (linux/neighbour.h): those of which the
-    // hardware address is known.
-    const KNOWN: u16 = 0x02 | 0x04 | 0x08 | 0x10 | 0x80;
-    const BEING_ASKED: u16 = 0x08 | 0x10;
-    const UNKNOWN: u16 = 0x01 | 0x20;
-    const NONE: u16 = 0;
-    const STALE: u16 = 0x04;
-    const NOARP: u16 = 0x40;
-    if encoding::u32_at(whole, 4) != Some(index) {
-        return false;
-    }
-    let Some(state) = encoding::u16_at(whole, 8) else {
-        return false;
-    };
-    let (address, more) = (
-        encoding::find(&whole[12..], NDA_DST).and_then(encoding::ip),
-        encoding::find(&whole[12..], NDA_FLAGS_EXT).and_then(|it| encoding::u32_at(it, 0)),
-    );
-    let is_managed = more.is_some_and(|more| more & NTF_EXT_MANAGED != 0);
-    // The kernel itself enters multicast groups without ARP (net/ipv4/arp.c, arp_constructor).
-    let is_entered = state & NOARP != 0 && address.is_some_and(|it| !it.is_multicast());
-    let is_kept = whole[10] & NTF_PROXY != 0 || state & KNOWN != 0 || is_managed || is_entered;
-    let state = match state {
-        state if state & BEING_ASKED != 0 => STALE,
-        // The kernel asks for a managed neighbour as soon as the neighbour is entered.
-        state if state & UNKNOWN != 0 => NONE,
-        state => state,
-    };
-    whole[8..10].copy_from_slice(&state.to_ne_bytes());
-    is_kept
 }
 
 /// Returns whether a queueing discipline, class or filter has a handle and is one of the interface.

@@ -102,15 +102,35 @@ impl Netlink {
         }
     }
 
-    /// Carries out a command of ethtool, which writes its answer over the request.
-    fn ethtool(&self, name: &str, value: &mut [u32]) -> crate::Result<()> {
-        // SAFETY: an all-zero `ifreq` is a valid value of that plain structure.
-        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-        // The last byte stays zero and ends a name that is too long.
-        let (_, room) = request.ifr_name.split_last_mut().expect("it has 16 bytes");
-        for (to, from) in room.iter_mut().zip(name.bytes()) {
+    /// Makes an interface receive frames to a group of the link layer, as `ip maddr add` does.
+    ///
+    /// # Errors
+    /// The kernel refused the group.
+    pub fn add_link_group(&self, device: Device<'_>, group: [u8; 6]) -> Result<(), NetlinkError> {
+        let mut request = request_for(device.name);
+        let mut address = libc::sockaddr {
+            sa_family: libc::AF_UNSPEC as libc::sa_family_t,
+            sa_data: [0; 14],
+        };
+        for (to, from) in address.sa_data.iter_mut().zip(group) {
             *to = from as libc::c_char;
         }
+        request.ifr_ifru.ifru_hwaddr = address;
+        // SAFETY: SIOCADDMULTI reads one `ifreq`, which lives across the call.
+        let done = unsafe {
+            libc::ioctl(
+                self.socket.as_fd().as_raw_fd(),
+                libc::SIOCADDMULTI,
+                &raw mut request,
+            )
+        };
+        let refused = |errno| NetlinkError::refused("add a group to", device.name, errno, None);
+        Errno::result(done).map(drop).map_err(refused)
+    }
+
+    /// Carries out a command of ethtool, which writes its answer over the request.
+    fn ethtool(&self, name: &str, value: &mut [u32]) -> crate::Result<()> {
+        let mut request = request_for(name);
         request.ifr_ifru.ifru_data = value.as_mut_ptr().cast();
         const SIOCETHTOOL: libc::Ioctl = 0x8946;
         // SAFETY: the request, and the words that it points to, live across the call. Each command
@@ -124,6 +144,18 @@ impl Netlink {
         };
         Errno::result(done).map(drop)
     }
+}
+
+/// Returns an empty request about the interface of a name.
+fn request_for(name: &str) -> libc::ifreq {
+    // SAFETY: an all-zero `ifreq` is a valid value of that plain structure.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    // The last byte stays zero and ends a name that is too long.
+    let (_, room) = request.ifr_name.split_last_mut().expect("it has 16 bytes");
+    for (to, from) in room.iter_mut().zip(name.bytes()) {
+        *to = from as libc::c_char;
+    }
+    request
 }
 
 /// Offloads of an interface, in blocks of 32 bits, as the kernel numbers them: those that can be

@@ -17,14 +17,15 @@ impl Link {
     /// - At a switch: nothing. The node's interface stays up and keeps its carrier.
     /// - Between two nodes, at one of them: the interface loses its carrier for some milliseconds,
     ///   and nothing else. The end that is kept so is the one at which there are packet sockets
-    ///   (tcpdump, DHCP) or interfaces of programs (macvlan, VLAN, VXLAN), or else the one that has
-    ///   temporary addresses of IPv6, or whose node follows connections (NAT), or to which more was
-    ///   added.
+    ///   (tcpdump, DHCP), interfaces of programs (macvlan, VLAN, VXLAN) or multicast routing, or
+    ///   else the one that has temporary addresses of IPv6, or whose node follows connections
+    ///   (NAT), or which is a port of a bridge or a bond of its node, or to which more was added.
     /// - Between two nodes, at the other one: the interface is deleted and made again with the same
     ///   name, index, addresses, routes, neighbours, queueing disciplines, filters, memberships,
-    ///   offloads and sysctls, and `ip monitor` shows that. A temporary address of IPv6 stays as an
-    ///   ordinary one, beside a new temporary one. Connections and bound sockets go on. nftables
-    ///   chains on the interface itself (family `netdev`) are lost before Linux 6.16.
+    ///   offloads, sysctls and settings as a port of a bridge, and `ip monitor` shows that. A
+    ///   temporary address of IPv6 stays as an ordinary one, beside a new temporary one.
+    ///   Connections and bound sockets go on. nftables chains and flowtables on the interface
+    ///   itself are lost before Linux 6.16. The kernel has to learn MTUs of paths again.
     ///
     /// Where both interfaces would have to be kept, the error says so: ask for
     /// [`Engine::Wire`](crate::topology::Engine) in the topology then.

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use crate::kernel::fd::member_of;
-use crate::kernel::netlink::{CarriedSettings, Device, Features, Netlink, NetlinkError};
+use crate::kernel::fd::{anycast_member_of, member_of};
+use crate::kernel::netlink::{Batch, CarriedSettings, Device, Features, Netlink, NetlinkError};
 use crate::kernel::netns::Netns;
 use crate::kernel::procfs::sysctls;
 use crate::lab::attempt::NetworkAttempt;
@@ -21,6 +21,10 @@ pub(crate) struct InterfaceState {
     /// Values by file.
     sysctls: BTreeMap<String, String>,
     groups: BTreeSet<IpAddr>,
+    /// Addresses of IPv6 that are anycast (RFC 4291, section 2.6).
+    anycast: BTreeSet<IpAddr>,
+    /// Groups of the link layer that programs have added.
+    link_groups: BTreeSet<[u8; 6]>,
     features: Option<Features>,
 }
 
@@ -55,12 +59,20 @@ impl InterfaceState {
             ..device
         };
         let features = netlink.features(name_now);
-        let read = || (sysctls::of_interface(&name), groups(device.index));
-        let (sysctls, groups) = Netns::visit(netns, read).map_err(enter_error)?;
+        let read = || {
+            let sysctls = sysctls::of_interface(&name);
+            let link_groups = link_groups(&table("dev_mcast"), device.index);
+            let (groups, anycast) = (groups(device.index), anycast(device.index));
+            (sysctls, groups, anycast, link_groups)
+        };
+        let (sysctls, groups, anycast, link_groups) =
+            Netns::visit(netns, read).map_err(enter_error)?;
         Ok(Self {
             settings,
             sysctls,
             groups,
+            anycast,
+            link_groups,
             features,
         })
     }
@@ -98,16 +110,29 @@ impl InterfaceState {
             .give_carried(device, &self.settings)
             .map_err(&explain)?;
         refused.extend(features.err());
+        let given = |group: &[u8; 6]| netlink.add_link_group(device, *group).err();
+        refused.extend(self.link_groups.iter().filter_map(given));
         // The interface has joined some groups by itself: those of all hosts and of its addresses.
         let join = || {
             let there = groups(index);
             let missing = self.groups.difference(&there);
-            missing
-                .filter_map(|group| member_of(*group, index).ok())
-                .collect()
+            // The kernel joins the group of an address in a work item of its own
+            // (net/ipv6/addrconf.c, addrconf_dad_work), which may be yet to come.
+            let missing = missing.filter(|it| !self.settings.comes_with_an_address(**it));
+            let members = missing.filter_map(|group| member_of(*group, index).ok());
+            let there = anycast(index);
+            let missing = self.anycast.difference(&there);
+            let anycast = missing.filter_map(|it| anycast_member_of(*it, index).ok());
+            members.chain(anycast).collect()
         };
         let members = Netns::visit(netns, join).map_err(enter_error)?;
         Ok(Restored { members, refused })
+    }
+
+    /// Adds requests that take from the interface, while it is there, what it would keep beyond its
+    /// end.
+    pub(crate) fn leave_groups(&self, batch: &mut Batch, device: Device<'_>) {
+        self.settings.leave_groups(batch, device);
     }
 
     /// Gives the interface what the kernel sets, or acts upon, when the interface gets its carrier.
@@ -117,20 +142,22 @@ impl InterfaceState {
         netns: BorrowedFd<'_>,
         index: u32,
         explain: impl Fn(NetlinkError) -> LabError,
-    ) -> Result<Option<NetlinkError>> {
+    ) -> Result<Vec<NetlinkError>> {
         let device = Device {
             index,
             name: self.name(),
         };
         // A secret changes how addresses are made, and the next request says how in the end.
         self.write(netns, is_secret)?;
-        let generation = Netlink::open_in(netns)
-            .map_err(explain)?
-            .give_generation(device, &self.settings);
+        let mut netlink = Netlink::open_in(netns).map_err(explain)?;
+        let generation = netlink.give_generation(device, &self.settings);
         // That request waits for the kernel's own work on the carrier, which sets the MTU of IPv6
         // (net/core/link_watch.c holds the lock of rtnetlink).
         self.write(netns, is_mtu)?;
-        Ok(generation.err())
+        // A bridge refuses groups of a port that has no carrier (net/bridge/br_mdb.c).
+        let mut refused = netlink.give_port(device, &self.settings);
+        refused.extend(generation.err());
+        Ok(refused)
     }
 
     /// Writes the sysctls that are due and have other values.
@@ -178,14 +205,38 @@ fn write_changed<'a>(changed_from: impl Iterator<Item = (&'a String, &'a String)
     }
 }
 
+/// Reads a table of the thread's network namespace.
+fn table(name: &str) -> String {
+    std::fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap_or_default()
+}
+
 /// Returns the multicast groups of which an interface of the thread's namespace is a member.
 fn groups(index: u32) -> BTreeSet<IpAddr> {
-    let read = |name: &str| {
-        std::fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap_or_default()
-    };
-    let mut groups = v4_groups(&read("igmp"), index);
-    groups.extend(v6_groups(&read("igmp6"), index));
+    let mut groups = v4_groups(&table("igmp"), index);
+    groups.extend(v6_groups(&table("igmp6"), index));
     groups
+}
+
+/// Returns the anycast addresses of an interface of the thread's namespace.
+fn anycast(index: u32) -> BTreeSet<IpAddr> {
+    // This table has the same columns as that of the groups (net/ipv6/anycast.c, ac6_seq_show).
+    v6_groups(&table("anycast6"), index)
+}
+
+/// Reads the groups of the link layer that programs have added to an interface (`ip maddr add`):
+/// index, name, number of users, number of additions by programs, and address on each line
+/// (net/core/net-procfs.c, dev_mc_seq_show).
+fn link_groups(table: &str, index: u32) -> BTreeSet<[u8; 6]> {
+    let group = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [of, _, _, added, address] = fields[..] else {
+            return None;
+        };
+        let is_added = of.parse() == Ok(index) && added != "0";
+        let address = u64::from_str_radix(address, 16).ok()?.to_be_bytes();
+        is_added.then(|| address.last_chunk().copied()).flatten()
+    };
+    table.lines().filter_map(group).collect()
 }
 
 /// Reads a table of IPv4 groups: a line for each interface, and an indented one for each group.
@@ -237,5 +288,10 @@ mod tests {
         let expected: BTreeSet<IpAddr> = ["ff02::fb".parse().unwrap()].into();
         assert_eq!(v6_groups(v6, 2), expected);
         assert!(v6_groups(v6, 3).is_empty());
+        let link = "2    eth0            1     0     333300000001\n\
+                    2    eth0            1     1     01005e010203\n\
+                    3    eth1            1     1     01005e010204\n";
+        let expected = [[0x01, 0, 0x5e, 1, 2, 3]].into();
+        assert_eq!(link_groups(link, 2), expected);
     }
 }

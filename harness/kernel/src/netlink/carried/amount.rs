@@ -43,6 +43,12 @@ impl CarriedSettings {
         self.requests.iter().filter(|it| is_temporary(it)).count()
     }
 
+    /// Returns whether the interface is a port of a bridge, a bond, or the like.
+    pub fn is_port(&self) -> bool {
+        const IFLA_MASTER: u16 = 10;
+        encoding::find(&self.link.0, IFLA_MASTER).is_some()
+    }
+
     /// Returns the largest packet of the interface.
     pub fn mtu(&self) -> Option<u32> {
         const IFLA_MTU: u16 = 4;
@@ -69,8 +75,10 @@ fn is_temporary(request: &CarriedRequest) -> bool {
 }
 
 impl Netlink {
-    /// Returns the names of the VXLAN interfaces that send over an interface. The kernel deletes
-    /// them together with it (drivers/net/vxlan/vxlan_core.c, vxlan_handle_lowerdev_unregister).
+    /// Returns the names of the VXLAN, HSR and AMT interfaces that send over an interface. The
+    /// kernel deletes them together with it (drivers/net/vxlan/vxlan_core.c,
+    /// vxlan_handle_lowerdev_unregister; net/hsr/hsr_main.c; drivers/net/amt.c), and tells the
+    /// interface below them among the attributes of their kinds.
     ///
     /// # Errors
     /// The kernel refused the list.
@@ -79,14 +87,17 @@ impl Netlink {
         const IFLA_LINKINFO: u16 = 18;
         const IFLA_INFO_KIND: u16 = 1;
         const IFLA_INFO_DATA: u16 = 2;
-        const IFLA_VXLAN_LINK: u16 = 3;
+        // IFLA_VXLAN_LINK; IFLA_HSR_SLAVE1, SLAVE2, INTERLINK; IFLA_AMT_LINK (linux/if_link.h,
+        // linux/amt.h).
+        const BELOW: [(&str, &[u16]); 3] = [("vxlan", &[3]), ("hsr", &[1, 2, 8]), ("amt", &[4])];
         let found = self.dump("list interfaces over", RTM_GETLINK, &[0; 16], |message| {
             let attributes = message.payload.get(16..)?;
             let info = encoding::find(attributes, IFLA_LINKINFO)?;
             let kind = encoding::find(info, IFLA_INFO_KIND).map(encoding::text)?;
             let data = encoding::find(info, IFLA_INFO_DATA)?;
-            let below = encoding::find(data, IFLA_VXLAN_LINK)?;
-            let is_over = kind == "vxlan" && encoding::u32_at(below, 0) == Some(index);
+            let (_, below) = BELOW.into_iter().find(|(name, _)| *name == kind)?;
+            let mut below = below.iter().filter_map(|it| encoding::find(data, *it));
+            let is_over = below.any(|it| encoding::u32_at(it, 0) == Some(index));
             is_over.then(|| encoding::find(attributes, IFLA_IFNAME).map(encoding::text))?
         })?;
         Ok(found)

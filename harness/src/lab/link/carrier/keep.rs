@@ -87,12 +87,34 @@ fn find_immovable(ends: &LinkEnds, side: Side) -> Result<Vec<String>> {
         .map(|name| format!("interface `{name}` on {whose}"))
         .chain(elsewhere)
         .collect();
+    if is_routing_groups(ends, side)? {
+        immovable.push(format!(
+            "multicast routing, as of mrouted or smcroute, on {whose}"
+        ));
+    }
     // Sockets of the lab's own services are bound again.
     let mut sockets = packet_sockets(ends, side)?.into_iter();
     if sockets.any(|it| it.bound == i64::from(index) && !PortSocket::has_inode(it.inode)) {
         immovable.push(format!("a packet socket, as of tcpdump, on {whose}"));
     }
     Ok(immovable)
+}
+
+/// Tells whether a program routes multicast packets over the interface of an end. Its kernel drops
+/// the interface from the list of the program's (net/ipv4/ipmr.c, ipmr_device_event), and only the
+/// program knows how to enter it again.
+fn is_routing_groups(ends: &LinkEnds, side: Side) -> Result<bool> {
+    let name = ends.name_now(side)?;
+    let tables = Netns::visit(ends.require_netns(side)?, || {
+        ["ip_mr_vif", "ip6_mr_vif"].map(|table| {
+            // A kernel without multicast routing has no such table.
+            std::fs::read_to_string(format!("/proc/thread-self/net/{table}")).unwrap_or_default()
+        })
+    })
+    .map_err(|errno| ends.not_entered(side, errno))?;
+    // Each line has a number and the name of an interface (ipmr_vif_seq_show there).
+    let mut lines = tables.iter().flat_map(|it| it.lines());
+    Ok(lines.any(|line| line.split_whitespace().nth(1) == Some(name.as_str())))
 }
 
 /// A packet socket, as `/proc/net/packet` has it.
@@ -129,6 +151,9 @@ struct LostAtRemaking {
     /// Number of temporary addresses, which the kernel alone makes.
     temporary: usize,
     connections: FollowedConnections,
+    /// Whether the interface is a port of something that a program has made: a bridge tells what it
+    /// keeps of a port, and others (bond, batman-adv) do not.
+    is_port: bool,
     /// Number of things that stand on the interface beyond what the plan has given it.
     additions: usize,
 }
@@ -150,6 +175,7 @@ impl LostAtRemaking {
             return Ok(Self {
                 temporary: 0,
                 connections: FollowedConnections::None,
+                is_port: false,
                 additions: 0,
             });
         };
@@ -174,6 +200,7 @@ impl LostAtRemaking {
                 (true, false) => FollowedConnections::Some,
                 (false, _) => FollowedConnections::None,
             },
+            is_port: settings.is_port(),
             additions: changed + settings.amount().saturating_sub(planned),
         })
     }
@@ -283,6 +310,7 @@ fn move_inside(
     for name in state.altnames() {
         batch.delete_altname(device, name);
     }
+    state.leave_groups(&mut batch, device);
     // A bridge keeps frames for itself that have the address of one of its ports
     // (net/bridge/br_fdb.c), so the inner end must not have that of the node.
     let mut mac = ends.cable().ends[anew].mac;
