@@ -50,6 +50,7 @@ const EDITION: &str = "2024";
 /// Compiles a source as cargo does for a target with `harness = false`, to a crate of this type.
 fn compile_as(crate_type: &str, dir: &Path, source: &str) -> (bool, String) {
     let names = [
+        "actix_rt",
         "googletest",
         "proptest",
         "quickcheck",
@@ -62,6 +63,12 @@ fn compile_as(crate_type: &str, dir: &Path, source: &str) -> (bool, String) {
     ];
     let libraries = names.map(|name| (name, library(name)));
     compile_with(&libraries, "sample", [crate_type, EDITION], dir, source)
+}
+
+/// Compiles a source to a program with the standard harness.
+fn compile_with_harness(dir: &Path, source: &str) -> (bool, String) {
+    let libraries = ["actix_rt", "snowglobe"].map(|name| (name, library(name)));
+    compile_with(&libraries, "sample", ["bin --test", EDITION], dir, source)
 }
 
 /// Compiles the source of a crate of a type and an edition, with these names and their libraries.
@@ -78,7 +85,7 @@ fn compile_with(
     rustc
         .arg(format!("--edition={edition}"))
         .arg(format!("--crate-name={name}"))
-        .arg(format!("--crate-type={crate_type}"))
+        .args(format!("--crate-type={crate_type}").split(' '))
         .args(["--emit=dep-info,link", "--cfg=test", "-Awarnings"])
         .arg(format!(
             "-Cincremental={}",
@@ -194,6 +201,53 @@ fn tests_above_which_ours_must_stand_are_named() {
         snowglobe::main!();",
         &[("successor::", 1)],
     );
+}
+
+/// An attribute under a name that nobody knows puts `#[test]` before all others.
+#[test]
+fn tests_that_ours_cannot_help_are_told_what_to_leave_out() {
+    let source = "use actix_rt as rt;
+        #[snowglobe::test]
+        #[rt::test]
+        async fn of_actix() {}
+        snowglobe::main!();";
+    loses(source, &[("of_actix", 4)]);
+    let (_, text) = compile(snowglobe_tests::shared_dir().path(), source);
+    let remedy = "`of_actix`, which has `#[snowglobe::test]`: leave out the attribute that makes a `#[test]` of it as well";
+    assert!(text.contains(remedy), "{text}");
+}
+
+#[test]
+fn tests_of_an_isolated_module_that_would_be_no_trials_do_not_compile() {
+    let dir = snowglobe_tests::shared_dir();
+    let module = |attributes: &str| {
+        format!(
+            "use actix_rt::test as of_actix;
+            #[snowglobe::isolate]
+            mod tests {{
+                use super::of_actix;
+                #[test] fn plain() {{}}
+                mod deeper {{
+                    use super::of_actix;
+                    {attributes} async fn of_actix_too() {{}}
+                }}
+            }}
+            #[of_actix] async fn outside() {{}}"
+        )
+    };
+    let (compiles, text) = compile_with_harness(dir.path(), &module("#[of_actix]"));
+    assert!(!compiles);
+    for part in [
+        "a test of this module would run without isolation",
+        "sample.rs:8: `tests::deeper::of_actix_too`",
+        "write `#[snowglobe::test]` above all other attributes",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("outside"), "{text}");
+    let attributes = "#[snowglobe::test] #[allow(unused)]";
+    let (compiles, text) = compile_with_harness(dir.path(), &module(attributes));
+    assert!(compiles, "{text}");
 }
 
 /// A program that hands its trials to `snowglobe::run` itself.

@@ -9,6 +9,8 @@ use proc_macro::TokenStream;
 
 use crate::function::{Attribute, AttributeMeta, Function, all_tokens, type_of};
 use crate::literal::Text;
+use crate::options::TestOptions;
+use crate::runtime;
 use crate::rustc::{OWN_NAME, Rustc};
 use crate::tokens::{Cursor, Result, SourceError, comma, fill, is_word, string};
 
@@ -63,16 +65,17 @@ pub(crate) enum Arranged {
     Later(TokenStream),
 }
 
-/// Puts our attribute with these `options` behind those that make tests of the function. An
-/// attribute that `is_last` was put there before.
+/// Puts our attribute, with the options that are `given` and have been read, behind those that make
+/// tests of the function. An attribute that is last was put there before.
 ///
 /// # Errors
 /// Our attribute stands there twice, or a property is a method.
 pub(crate) fn arrange(
-    options: &TokenStream,
-    is_last: bool,
+    given: &TokenStream,
+    read: &TestOptions,
     mut function: Function,
 ) -> Result<Arranged> {
+    let (options, is_last) = (given, read.is_last);
     if let Some(at) = function.attributes.iter().position(is_mark) {
         // The attribute has another name in this file, so that the one above did not know it.
         if !options.is_empty() {
@@ -99,13 +102,23 @@ pub(crate) fn arrange(
         function.attributes.remove(at);
         return quickcheck(function).map(|it| Arranged::Test(Box::new(it)));
     }
+    let runtime = runtime::take(&mut function);
     let has_arguments = !function.arguments().is_empty() || function.type_parameters().is_some();
     let is_foreign = |attribute: &Attribute| {
         is_named(attribute, &MAKERS) || (has_arguments && !is_last && !is_built_in(attribute))
     };
     if !function.attributes.iter().any(is_foreign) {
+        let function = match runtime.as_ref().or(read.runtime.as_ref()) {
+            Some(runtime) => runtime::call_on(runtime, function)?,
+            None => function,
+        };
         return Ok(Arranged::Test(Box::new(function)));
     }
+    // The option goes the same way as ours: test_case changes the order of attributes.
+    let options = &match &runtime {
+        Some(runtime) => runtime::with_option(runtime, options),
+        None => options.clone(),
+    };
     if let Some(named) = names_its_tests_by(&function) {
         return Ok(Arranged::Later(name_ours_by(named, options, function)));
     }
@@ -289,7 +302,7 @@ pub(crate) fn is_named(attribute: &Attribute, names: &[&str]) -> bool {
 }
 
 /// Returns whether the compiler itself knows the attribute, which then makes no test.
-fn is_built_in(attribute: &Attribute) -> bool {
+pub(crate) fn is_built_in(attribute: &Attribute) -> bool {
     let name = attribute.ident();
     name.is_some_and(|name| BUILT_IN.contains(&name))
 }

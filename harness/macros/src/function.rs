@@ -89,6 +89,21 @@ impl Attribute {
     pub(crate) fn tokens(&self) -> TokenStream {
         self.tokens.clone()
     }
+
+    /// Returns the attribute with another last part of its path.
+    pub(crate) fn renamed(&self, name: &str) -> TokenStream {
+        let mut tokens: Vec<TokenTree> = self.tokens.clone().into_iter().collect();
+        let brackets = group(tokens.last(), Delimiter::Bracket).map(Group::stream);
+        let mut inner: Vec<TokenTree> = brackets.unwrap_or_default().into_iter().collect();
+        let is_old = |token: &TokenTree| matches!(token, TokenTree::Ident(_));
+        if let Some(old) = inner.iter_mut().rfind(|token| is_old(token)) {
+            *old = Ident::new(name, old.span()).into();
+        }
+        let inner = inner.into_iter().collect();
+        tokens.pop();
+        tokens.extend([TokenTree::from(Group::new(Delimiter::Bracket, inner))]);
+        tokens.into_iter().collect()
+    }
 }
 
 /// Returns the tokens of all attributes.

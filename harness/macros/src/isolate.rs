@@ -2,10 +2,10 @@
 
 use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
 
-use crate::company::{MAKERS, is_named, is_ours, is_plain_test};
+use crate::company::{MAKERS, is_built_in, is_named, is_ours, is_plain_test};
 use crate::function::{Attribute, all_tokens};
-use crate::own_crate;
 use crate::tokens::{Cursor, Result, SourceError, fill, group, is_punct, is_word};
+use crate::{others, own_crate};
 
 /// Expands the attribute, or returns the error and the module as it was.
 pub(crate) fn expand(options: TokenStream, module: TokenStream) -> TokenStream {
@@ -35,19 +35,31 @@ fn try_expand(options: &TokenStream, module: TokenStream) -> Result<TokenStream>
         let message = "the contents of this module are in another file: write `use snowglobe::test;` at its top, which isolates every #[test] of it";
         return Err(SourceError::over(tokens.into_iter().collect(), message));
     };
-    let contents = isolate(options, contents);
+    let isolated = isolate(options, contents);
+    let mut module = match isolated.has_unknown {
+        true => others::error_of_plain(contents.span()).unwrap_or_default(),
+        false => TokenStream::new(),
+    };
     tokens.pop();
-    let mut module = all_tokens(&attributes);
+    module.extend(all_tokens(&attributes));
     module.extend(tokens);
-    module.extend([TokenTree::from(contents)]);
+    module.extend([TokenTree::from(isolated.contents)]);
     Ok(module)
 }
 
+/// The contents of a module whose tests are trials.
+struct Isolated {
+    contents: Group,
+    /// Attributes stand there that may make tests, or may not.
+    has_unknown: bool,
+}
+
 /// Makes trials of the tests among the items in braces.
-fn isolate(options: &TokenStream, items: &Group) -> Group {
+fn isolate(options: &TokenStream, items: &Group) -> Isolated {
     let mut input = Cursor::new(items.stream());
     let mut isolated = TokenStream::new();
     let mut has_macros = false;
+    let mut has_unknown = false;
     // What the module says of itself comes first: `#![allow(…)]` and its documentation.
     while is_punct(input.peek(), '#') && is_punct(input.peek_second(), '!') {
         isolated.extend((0..3).filter_map(|_| input.next()));
@@ -57,8 +69,8 @@ fn isolate(options: &TokenStream, items: &Group) -> Group {
         let mut attributes = Attribute::read_all(&mut input);
         let mut item = ModuleItem::read(&mut input);
         match item.kind() {
-            ModuleItemKind::Function => convert(options, &mut attributes),
-            ModuleItemKind::Module => item.isolate(options),
+            ModuleItemKind::Function => has_unknown |= !convert(options, &mut attributes),
+            ModuleItemKind::Module => has_unknown |= item.isolate(options),
             ModuleItemKind::Macro => has_macros = true,
             ModuleItemKind::Other => {}
         }
@@ -70,9 +82,12 @@ fn isolate(options: &TokenStream, items: &Group) -> Group {
         isolated.extend(fill("#[allow(unused_imports)] use ::snowglobe::test;", &[]));
     }
     isolated.extend(made);
-    let mut group = Group::new(items.delimiter(), isolated);
-    group.set_span(items.span());
-    group
+    let mut contents = Group::new(items.delimiter(), isolated);
+    contents.set_span(items.span());
+    Isolated {
+        contents,
+        has_unknown,
+    }
 }
 
 /// The tokens of an item without its attributes.
@@ -139,19 +154,24 @@ impl ModuleItem {
         }
     }
 
-    /// Makes trials of the tests of a module.
-    fn isolate(&mut self, options: &TokenStream) {
+    /// Makes trials of the tests of a module. Returns whether attributes stand there that may make
+    /// tests, or may not.
+    fn isolate(&mut self, options: &TokenStream) -> bool {
         let contents = group(self.0.last(), Delimiter::Brace);
-        let isolated = contents.map(|contents| isolate(options, contents));
+        let Some(isolated) = contents.map(|contents| isolate(options, contents)) else {
+            return false;
+        };
         self.0.pop();
-        self.0.extend(isolated.map(TokenTree::from));
+        self.0.push(isolated.contents.into());
+        isolated.has_unknown
     }
 }
 
-/// Makes a trial of a function if its attributes make a test of it.
-fn convert(options: &TokenStream, attributes: &mut Vec<Attribute>) {
+/// Makes a trial of a function if its attributes make a test of it. Returns whether it is known
+/// that the function is a trial now or is no test.
+fn convert(options: &TokenStream, attributes: &mut Vec<Attribute>) -> bool {
     if attributes.iter().any(is_ours) {
-        return;
+        return true;
     }
     let ours = |options: &TokenStream| {
         let template = match options.is_empty() {
@@ -176,7 +196,10 @@ fn convert(options: &TokenStream, attributes: &mut Vec<Attribute>) {
         };
     } else if attributes.iter().any(|it| is_named(it, &MAKERS)) {
         attributes.insert(0, ours(options));
+    } else {
+        return attributes.iter().all(is_built_in);
     }
+    true
 }
 
 fn is_tokio_test(attribute: &Attribute) -> bool {

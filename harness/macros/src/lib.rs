@@ -7,6 +7,7 @@
 //! | `options.rs` | the options of that attribute, one function an option |
 //! | `values.rs` | the values that options take |
 //! | `company.rs` | attributes of other crates on the same function |
+//! | `runtime.rs` | attributes of other runtimes than tokio's |
 //! | `above.rs`, `scan.rs` | what stands above ours in the source |
 //! | `entry.rs` | `snowglobe::main!` |
 //! | `others.rs` | tests of other macros: they would never run, or are there already |
@@ -23,6 +24,7 @@ mod literal;
 mod options;
 mod others;
 mod own_crate;
+mod runtime;
 mod rustc;
 mod scan;
 mod test;

@@ -25,6 +25,8 @@ pub(crate) struct TestOptions {
     pub(crate) expected_panic: Option<String>,
     /// The attribute was put behind all others already.
     pub(crate) is_last: bool,
+    /// The attribute of a `main` on whose runtime the test runs (`runtime.rs`).
+    pub(crate) runtime: Option<TokenStream>,
 }
 
 /// A kind of tokio runtime.
@@ -110,8 +112,12 @@ const OPTIONS: [(&str, Parser); 21] = [
     }),
 ];
 
-/// Options that this crate gives to itself, in `company.rs`.
-const OWN_OPTIONS: [(&str, Parser); 2] = [
+/// Options that this crate gives to itself, in `company.rs` and `runtime.rs`.
+const OWN_OPTIONS: [(&str, Parser); 3] = [
+    ("__runtime", |options, input| {
+        options.runtime = Some(input.parentheses()?.stream());
+        Ok(())
+    }),
     ("__last", |options, _| {
         options.is_last = true;
         Ok(())
@@ -139,6 +145,7 @@ impl TestOptions {
             has_seeds: false,
             expected_panic: None,
             is_last: false,
+            runtime: None,
         };
         while !input.is_empty() {
             let key = input.word()?;

@@ -26,6 +26,8 @@ struct Test {
     line: String,
     /// Mark of our attribute, if the function of the test has ours too.
     mark: Option<String>,
+    /// Our attribute stands above the one that makes the test.
+    is_below_ours: bool,
 }
 
 /// Tests of others, or why they are not known.
@@ -51,9 +53,14 @@ fn dropped() -> Result<&'static [Test], &'static str> {
 /// Text before the mark of our attribute, in source that is expanded to look for tests.
 const MARK: &str = "snowglobe marks ";
 
+/// Text before the place in a mark of an attribute of ours that stood above all others.
+const ABOVE: &str = "above ";
+
 /// Returns the function that our attribute leaves in source that is expanded to look for tests.
-pub(crate) fn marked(ident: &Ident) -> TokenStream {
-    let mark = format!("{MARK}{}", mark(ident));
+/// Ours was put behind all other attributes if it `stood_above` them.
+pub(crate) fn marked(ident: &Ident, stood_above: bool) -> TokenStream {
+    let above = if stood_above { ABOVE } else { "" };
+    let mark = format!("{MARK}{above}{}", mark(ident));
     let ident = TokenTree::from(ident.clone()).into();
     fill(
         "#[allow(dead_code)] fn __ident() { const _: &str = __mark; }",
@@ -74,6 +81,27 @@ pub(crate) fn is_test_already(ident: &Ident) -> bool {
         tests.iter().filter_map(|test| test.mark.clone()).collect()
     });
     marks.contains(&mark(ident))
+}
+
+/// Returns the error about tests between these braces that are no trials: what makes them is known
+/// to the compiler alone.
+pub(crate) fn error_of_plain(braces: proc_macro::Span) -> Option<TokenStream> {
+    let rustc = Rustc::present();
+    if Rustc::is_looking() || !rustc.has_harness() || !rustc.links() {
+        return None;
+    }
+    let (file, lines) = (braces.file(), braces.start().line()..=braces.end().line());
+    let is_plain = |test: &&Test| {
+        let line = test.line.parse();
+        test.mark.is_none() && test.file == file && line.is_ok_and(|line| lines.contains(&line))
+    };
+    let tests = found().as_ref().map_or(&[][..], Vec::as_slice);
+    let tests: Vec<Test> = tests.iter().filter(is_plain).cloned().collect();
+    let message = plain_message(&tests)?;
+    Some(fill(
+        "::core::compile_error!(__message);",
+        &[("__message", &string(&message))],
+    ))
 }
 
 /// Returns what tells the attribute that is expanded now from all others: its place, and the name
@@ -133,11 +161,14 @@ fn tests(expanded: &str) -> Vec<Test> {
             Some(line[at..].split('"').next()?.to_owned())
         });
         let mark = mark.filter(|mark| mark.ends_with(&format!(":{ident}")));
+        let is_below_ours = mark.as_ref().is_some_and(|mark| mark.starts_with(ABOVE));
+        let mark = mark.map(|mark| mark.trim_start_matches(ABOVE).to_owned());
         tests.push(Test {
             name,
             file,
             line,
             mark,
+            is_below_ours,
         });
     }
     tests
@@ -176,31 +207,55 @@ pub(crate) fn doubt() -> &'static str {
     dropped().err().unwrap_or_default()
 }
 
+/// Returns the sentence about tests of an isolated module that are no trials, if there are any.
+fn plain_message(tests: &[Test]) -> Option<String> {
+    let text = match tests.len() {
+        0 => return None,
+        1 => "a test of this module would run without isolation, since #[snowglobe::isolate] does not know the attribute that makes it".to_owned(),
+        count => format!("{count} tests of this module would run without isolation, since #[snowglobe::isolate] does not know the attributes that make them"),
+    };
+    Some(
+        text + &places(tests)
+            + "\nwrite `#[snowglobe::test]` above all other attributes of the function, or move the test out of the module",
+    )
+}
+
 fn message(tests: &[Test]) -> String {
-    /// Number of tests that are named.
-    const MOST: usize = 20;
-    let mut text = format!(
+    let text = format!(
         "{} would never run: this target has `harness = false`, and rustc then drops what other attributes and macros than `#[snowglobe::test]` make",
         match tests.len() {
             1 => "a test".to_owned(),
             count => format!("{count} tests"),
         }
     );
+    text + &places(tests)
+        + "\nwrite `#[snowglobe::test]` above all other attributes of the function, or in the place of the one that makes the test (an `async` trial has a tokio runtime of its own); \
+        where a macro writes `#[test]`, have `use snowglobe::test;` in the same module; \
+        or move the test to a target without `harness = false`"
+}
+
+/// Returns a line for each test, with its place.
+fn places(tests: &[Test]) -> String {
+    /// Number of tests that are named.
+    const MOST: usize = 20;
+    let mut text = String::new();
     for Test {
         name,
         file,
         line,
         mark: _,
+        is_below_ours,
     } in tests.iter().take(MOST)
     {
         text += &format!("\n  {file}:{line}: `{name}`");
+        if *is_below_ours {
+            text += ", which has `#[snowglobe::test]`: leave out the attribute that makes a `#[test]` of it as well";
+        }
     }
     if let Some(more @ 1..) = tests.len().checked_sub(MOST) {
         text += &format!("\n  and {more} more");
     }
-    text + "\nwrite `#[snowglobe::test]` above all other attributes of the function, or in the place of the one that makes the test (an `async` trial has a tokio runtime of its own); \
-        where a macro writes `#[test]`, have `use snowglobe::test;` in the same module; \
-        or move the test to a target without `harness = false`"
+    text
 }
 
 #[cfg(test)]
@@ -236,7 +291,7 @@ pub const c: test::TestDescAndFn =
     };
 #[allow(dead_code)]
 fn c() {
-    const _: &str = "snowglobe marks tests/y.rs:2:1:c";
+    const _: &str = "snowglobe marks above tests/y.rs:2:1:c";
 }
 "##;
 
@@ -247,12 +302,14 @@ fn c() {
             file: "tests/x.rs".into(),
             line: "12".into(),
             mark: None,
+            is_below_ours: false,
         };
         let c = Test {
             name: "c".into(),
             file: "tests/y.rs".into(),
             line: "3".into(),
             mark: Some("tests/y.rs:2:1:c".into()),
+            is_below_ours: true,
         };
         assert_eq!(tests(EXPANDED), [b, c]);
     }
@@ -276,6 +333,7 @@ fn c() {
             file: "src/shutdown.rs".into(),
             line: "87".into(),
             mark: Some(mark),
+            is_below_ours: false,
         };
         assert_eq!(tests(&expanded), [expected]);
     }
@@ -287,6 +345,11 @@ fn c() {
         for part in ["tests/x.rs:12: `a::b`", "`use snowglobe::test;`"] {
             assert!(text.contains(part), "{text}");
         }
+        let below = message(&tests(EXPANDED)[1..]);
+        assert!(
+            below.contains("`c`, which has `#[snowglobe::test]`: leave"),
+            "{below}"
+        );
         let many = message(&vec![tests(EXPANDED)[0].clone(); 25]);
         assert!(
             many.contains("25 tests") && many.contains("and 5 more"),

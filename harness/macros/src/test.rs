@@ -36,7 +36,7 @@ fn try_expand(given: TokenStream, function: TokenStream) -> Result<TokenStream> 
     let _crate = own_crate::note(&given)?;
     let mut options = TestOptions::parse(given.clone())?;
     let function = Function::parse(function)?;
-    let mut function = match arrange(&given, options.is_last, function)? {
+    let mut function = match arrange(&given, &options, function)? {
         Arranged::Test(function) => *function,
         Arranged::Later(tokens) => return Ok(tokens),
     };
@@ -172,7 +172,7 @@ fn reader() -> TokenStream {
 /// Returns the function that the standard harness calls for the trial of this `path`.
 fn shim(options: &TestOptions, ident: &Ident, path: &TokenStream) -> TokenStream {
     if Rustc::is_looking() {
-        return others::marked(ident);
+        return others::marked(ident, options.is_last);
     }
     let name = TokenTree::from(ident.clone()).into();
     let parts = [("__name", &name), ("__path", path)];

@@ -71,6 +71,47 @@ fn yare_names_ours(number: u32) {
     assert!(is_even(number));
 }
 
+/// The attribute of another crate with that name.
+#[snowglobe::test]
+#[parameterized::parameterized(number = {2, 4})]
+fn parameterized_below(number: u32) {
+    assert!(is_even(number));
+}
+
+/// Of a runtime whose tasks run on a thread of its own kind only.
+async fn is_even_on_actix(number: u32) -> bool {
+    actix_rt::spawn(async move { is_even(number) }).await.unwrap()
+}
+
+#[snowglobe::test]
+#[actix_rt::test]
+async fn actix_below() -> Result<(), String> {
+    is_even_on_actix(2).await.then_some(()).ok_or_else(|| "odd".to_owned())
+}
+
+#[snowglobe::test]
+#[actix_rt::test]
+#[should_panic(expected = "odd")]
+async fn actix_panics() {
+    assert!(is_even_on_actix(3).await, "odd");
+}
+
+#[snowglobe::test]
+#[test_case::test_case(2)]
+#[test_case::test_case(4)]
+#[actix_rt::test]
+async fn actix_with_cases(number: u32) {
+    assert!(is_even_on_actix(number).await);
+}
+
+#[snowglobe::test]
+#[rstest::rstest]
+#[case(2)]
+#[actix_rt::test]
+async fn actix_with_rstest(#[case] number: u32) {
+    assert!(is_even_on_actix(number).await);
+}
+
 #[rstest::fixture]
 fn two() -> u32 {
     2
@@ -303,6 +344,11 @@ mod isolated {
         tokio::task::spawn(async { assert!(is_even(2)) }).await.unwrap();
     }
 
+    #[actix_rt::test]
+    async fn of_actix() {
+        assert!(super::is_even_on_actix(2).await);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn of_tokio_and_paused() {
         super::an_hour_passes().await;
@@ -360,7 +406,11 @@ mod failing {
 }
 
 /// Numbers of tests in the functions and modules above. test-case chooses the names of its cases.
-const COUNTS: [(&str, usize); 34] = [
+const COUNTS: [(&str, usize); 40] = [
+    ("actix_below", 1),
+    ("actix_panics", 1),
+    ("actix_with_cases::", 2),
+    ("actix_with_rstest::", 1),
     ("async_cases_above::", 2),
     ("async_cases_below::", 1),
     ("cases_below::", 2),
@@ -374,6 +424,7 @@ const COUNTS: [(&str, usize); 34] = [
     ("in_proptest", 1),
     ("isolated::deeper::of_a_macro", 1),
     ("isolated::deeper::plain", 1),
+    ("isolated::of_actix", 1),
     ("isolated::of_rstest::", 2),
     ("isolated::of_tokio", 2),
     ("isolated::panics", 1),
@@ -381,6 +432,7 @@ const COUNTS: [(&str, usize); 34] = [
     ("matrix_below::", 4),
     ("named::", 8),
     ("of_a_macro_above", 1),
+    ("parameterized_below::", 2),
     ("paused", 1),
     ("plain_below", 1),
     ("quickcheck_below", 1),
