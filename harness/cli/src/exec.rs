@@ -8,7 +8,7 @@ use snowglobe_model::cli::{self, CommandLine, CommandText, Operands};
 use snowglobe_model::duration;
 
 use crate::commands::{Words, read, refuse};
-use crate::stress;
+use crate::{doctests, stress};
 
 /// Exit code where the wrapper itself fails, as of env(1) and timeout(1).
 pub(crate) const FAILED: u8 = 125;
@@ -166,6 +166,13 @@ pub(crate) fn exec(words: Words) -> ExitCode {
         && let Err(error) = snowglobe::exec::end_with_parent(original)
     {
         eprintln!("snowglobe exec: {error}");
+        return ExitCode::from(FAILED);
+    }
+    if stress.is_none()
+        && copy_of.is_none()
+        && let Err(error) = doctests::become_merged(&all, &program.words)
+    {
+        eprintln!("snowglobe exec: cannot start the doctests: {error}");
         return ExitCode::from(FAILED);
     }
     let ended = match stress {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `commands` | the commands: name, sentence, function |
 //! | `exec` | the command line of `snowglobe exec` |
+//! | `doctests` | doctests that rustdoc has merged into one program |
 //! | `stress` | copies of a program, until one fails |
 //! | `edits/` | edits of somebody else's package: a diff, a question, the writing |
 //! | `init/` | `snowglobe init`: the files that a project needs |
@@ -16,6 +17,7 @@
 
 mod commands;
 mod completions;
+mod doctests;
 mod edits;
 mod exec;
 mod fix;

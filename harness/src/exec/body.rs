@@ -103,7 +103,16 @@ fn place(program: &WrappedProgram) -> Result<Option<Place>, ExecError> {
     };
     let node = choose(&topology, node.as_deref())?;
     for volume in volumes {
-        add_volume(&mut topology, node, volume)?;
+        let volume = NamedMount::parse(volume)?;
+        if file.is_none()
+            && let Some(name) = volume.name
+        {
+            return Err(ExecError::VolumeWithoutTopology {
+                name: name.to_owned(),
+                at: volume.at.to_owned(),
+            });
+        }
+        add_volume(&mut topology, node, &volume)?;
     }
     topology.validate().map_err(ExecError::Topology)?;
     Ok(Some(Place {
@@ -130,25 +139,54 @@ fn choose(topology: &Topology, wanted: Option<&str>) -> Result<NodeId, ExecError
     })
 }
 
-fn add_volume(topology: &mut Topology, node: NodeId, text: &str) -> Result<(), ExecError> {
-    let wrong = || {
-        ExecError::Words(format!(
-            "--volume is `{text}`: give an absolute path for an empty directory, or NAME:PATH for a volume of the topology"
-        ))
-    };
-    let (name, at) = match text.split_once(':') {
-        Some((name, at)) => (Some(name), at),
-        None => (None, text),
-    };
-    if !at.starts_with('/') || name == Some("") {
-        return Err(wrong());
+/// A value of `--volume`.
+struct NamedMount<'a> {
+    /// Name of a volume of the topology, if the value has one.
+    name: Option<&'a str>,
+    /// Path at which the program finds the volume.
+    at: &'a str,
+}
+
+impl<'a> NamedMount<'a> {
+    /// Reads `PATH` or `NAME:PATH`.
+    ///
+    /// # Errors
+    /// The path is not absolute, or the name is empty.
+    fn parse(text: &'a str) -> Result<Self, ExecError> {
+        let (name, at) = match text.split_once(':') {
+            Some((name, at)) => (Some(name), at),
+            None => (None, text),
+        };
+        match at.starts_with('/') && name != Some("") {
+            true => Ok(Self { name, at }),
+            false => Err(ExecError::Words(format!(
+                "--volume is `{text}`: give an absolute path for an empty directory, or NAME:PATH for a volume of the topology"
+            ))),
+        }
     }
+}
+
+fn add_volume(
+    topology: &mut Topology,
+    node: NodeId,
+    NamedMount { name, at }: &NamedMount<'_>,
+) -> Result<(), ExecError> {
     let volume = match name {
         Some(name) => volume_of(topology, name)?,
-        None => Volume::named(format!("exec{}", text.replace(['/', '.'], "-"))),
+        None => Volume::named(free_name(topology)),
     };
-    topology.edit_node(node, |spec| spec.volume(at, volume));
+    topology.edit_node(node, |spec| spec.volume(*at, volume));
     Ok(())
+}
+
+/// Returns a name that no volume of the topology has: volumes of one name are one.
+fn free_name(topology: &Topology) -> String {
+    let mut names = (1..).map(|number| format!("exec-{number}"));
+    let is_free = |name: &String| {
+        let mut volumes = topology.volumes();
+        volumes.all(|volume| volume.name() != Some(name))
+    };
+    names.find(is_free).unwrap_or_default()
 }
 
 /// Returns the volume of a topology that has this name.
@@ -262,14 +300,29 @@ mod tests {
         let server = NodeSpec::new("server").volume("/a", shared.clone());
         topology.node(server.volume("/b", scratch).volume("/c", shared.clone()));
         let client = topology.node("client");
-        add_volume(&mut topology, client, "shared:/data").unwrap();
+        let add = |topology: &mut Topology, volume| {
+            add_volume(topology, client, &NamedMount::parse(volume).unwrap())
+        };
+        add(&mut topology, "shared:/data").unwrap();
         let mounted: Vec<&Volume> = topology.volumes().collect();
         assert_eq!(mounted, [&shared; 3]);
-        let error = add_volume(&mut topology, client, "/host:/data").unwrap_err();
+        let error = add(&mut topology, "/host:/data").unwrap_err();
         let text = error.to_string();
         for part in ["volume `/host`", "are `shared`)", "--writable"] {
             assert!(text.contains(part), "{text}");
         }
+    }
+
+    #[test]
+    fn a_volume_with_a_name_needs_a_topology() {
+        let error = error(WrappedProgram {
+            volumes: vec!["/empty".to_owned(), "data:/srv".to_owned()],
+            ..WrappedProgram::default()
+        });
+        for part in ["`data`", "give --topology FILE", "--volume /srv for an"] {
+            assert!(error.contains(part), "{error}");
+        }
+        assert!(!error.contains("no node of"), "{error}");
     }
 
     #[test]

@@ -33,6 +33,13 @@ pub enum ExecError {
         /// The names of the volumes that there are.
         volumes: Vec<String>,
     },
+    /// A volume is named, and no topology has it.
+    VolumeWithoutTopology {
+        /// The name that was asked for.
+        name: String,
+        /// The path at which the program was to find the volume.
+        at: String,
+    },
     /// The world was killed.
     WorldDied,
     /// The system refused the world.
@@ -67,6 +74,10 @@ impl fmt::Display for ExecError {
                     "; give --volume PATH for an empty directory, or --writable DIRECTORY for a directory of the host",
                 )
             }
+            Self::VolumeWithoutTopology { name, at } => write!(
+                f,
+                "--volume {name}:{at} names the volume `{name}` of a topology: give --topology FILE as well, --volume {at} for an empty directory, or --writable DIRECTORY for a directory of the host"
+            ),
             Self::WorldDied => f.write_str(
                 "the world of the program died: was its first process killed, as by the kernel when memory is short?",
             ),
@@ -85,7 +96,8 @@ impl std::error::Error for ExecError {
             | Self::Words(_)
             | Self::WorldDied
             | Self::UnknownNode { .. }
-            | Self::UnknownVolume { .. } => None,
+            | Self::UnknownVolume { .. }
+            | Self::VolumeWithoutTopology { .. } => None,
         }
     }
 }

@@ -10,6 +10,7 @@
 
 mod files;
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -17,7 +18,7 @@ use snowglobe_fixtures::command;
 use snowglobe_model::cli::{self, CommandLine, CommandText, Operands};
 
 use crate::commands::Words;
-use crate::edits::cargo_toml::{self, Dependency};
+use crate::edits::cargo_toml::{self, Dependency, TestTarget};
 use crate::edits::change::Change;
 use crate::edits::origin::Origin;
 use crate::edits::project::Project;
@@ -141,8 +142,8 @@ fn plan(
     dependency: &Dependency,
 ) -> Result<InitPlan, String> {
     let manifest = project.manifest();
-    let target = free_target(project)?;
     let name = cargo_toml::name_in_sources(&project.text, &project.root_text())?;
+    let target = free_target(project, &name)?;
     let SmallPrograms {
         manifest: after,
         workspace,
@@ -200,18 +201,29 @@ fn plan(
 
 /// Returns the name of the test target: that of an earlier `init`, or the first name that neither
 /// the manifest nor a file has. The tests of a file that is there already may need the standard
-/// harness, which the new target does not have.
+/// harness, which the new target does not have, and a program with a `main` of its own may be no
+/// test of ours. `crate_name` is the name by which sources know snowglobe.
 ///
 /// # Errors
 /// The manifest cannot be understood.
-fn free_target(project: &Project) -> Result<String, String> {
+fn free_target(project: &Project, crate_name: &str) -> Result<String, String> {
     let (targets, _) = cargo_toml::test_targets(&project.text)?;
     let tests = project.package.join("tests");
+    let is_absent = |name: &String| {
+        let mut files = [format!("{name}.rs"), name.clone()].into_iter();
+        files.all(|file| tests.join(file).symlink_metadata().is_err())
+    };
+    // A file that is gone is written again: cargo refuses a target without its file.
+    let is_of_init = |target: &TestTarget| {
+        let text = fs::read_to_string(project.package.join(&target.file)).unwrap_or_default();
+        text.contains(&format!("{crate_name}::")) || is_absent(&target.name)
+    };
     let is_free = |name: &String| match targets.iter().find(|target| target.name == *name) {
-        Some(target) => target.has_own_main && target.file == format!("tests/{name}.rs"),
-        None => [format!("{name}.rs"), name.clone()]
-            .iter()
-            .all(|file| tests.join(file).symlink_metadata().is_err()),
+        Some(target) => {
+            let file = format!("tests/{name}.rs");
+            target.has_own_main && target.file == file && is_of_init(target)
+        }
+        None => is_absent(name),
     };
     let others = (2..).map(|number| format!("{TARGET}{number}"));
     let mut names = [TARGET.to_owned()].into_iter().chain(others);

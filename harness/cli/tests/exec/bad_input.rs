@@ -63,7 +63,7 @@ fn options_that_lead_nowhere_are_told() {
     fails(
         &["--volume", "data:/data", "true"],
         125,
-        &["snowglobe exec: no node", "volume `data`;", "--volume PATH"],
+        &["volume `data`", "--topology FILE as well", "--volume /data"],
     );
     fails(
         &["--volume", "/a/../b", "true"],

@@ -23,7 +23,7 @@ fn hold() {
 }
 "#;
 
-fn project() -> TempDir {
+fn project(edition: &str) -> TempDir {
     let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let write = |path: &str, text: &str| {
         let path = directory.path().join(path);
@@ -32,15 +32,20 @@ fn project() -> TempDir {
     };
     write(
         "Cargo.toml",
-        "[package]\nname = \"ports\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[workspace]\n",
+        &format!(
+            "[package]\nname = \"ports\"\nversion = \"0.1.0\"\nedition = \"{edition}\"\n[workspace]\n"
+        ),
     );
-    let library = "
+    let doctest = "
         //! ```
         //! let first = std::fs::read_to_string(\"/proc/1/comm\").unwrap();
         //! assert_eq!(first.trim(), \"snowglobe-trial\");
+        //! assert!(!std::path::Path::new(\"/tmp/mine\").exists());
+        //! std::fs::write(\"/tmp/mine\", \"\").unwrap();
         //! ```
+        //!
     ";
-    write("src/lib.rs", library);
+    write("src/lib.rs", &doctest.repeat(2));
     write(
         "tests/one.rs",
         &format!("{SUITE}\n#[test]\nfn a() {{ hold() }}\n"),
@@ -87,14 +92,38 @@ fn host() -> String {
 
 #[test]
 fn cargo_runs_each_test_program_and_doctest_in_a_world() {
-    let project = project();
-    let output = cargo(project.path(), &["test", "--offline"]);
+    // From edition 2024 on, rustdoc makes one program of all doctests.
+    for edition in ["2021", "2024"] {
+        let project = project(edition);
+        let output = cargo(project.path(), &["test", "--offline"]);
+        let text = stdout(&output);
+        assert!(output.status.success(), "{text}{}", stderr(&output));
+        says(&text, &["test a ... ok", "test b ... ok"]);
+        assert_eq!(
+            text.matches("test src/lib.rs - (line ").count(),
+            2,
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn each_doctest_of_edition_2024_has_the_options_of_the_runner() {
+    let project = project("2024");
+    let doctest = "//! ```\n//! std::fs::write(\"/it's $HOME/mine\", \"\").unwrap();\n//! ```\n";
+    std::fs::write(project.path().join("src/lib.rs"), doctest).unwrap();
+    let runner = format!(
+        "target.{}.runner=[{:?}, 'exec', '--volume', \"/it's $HOME\"]",
+        host(),
+        env!("CARGO_BIN_EXE_snowglobe")
+    );
+    let output = cargo(
+        project.path(),
+        &["test", "--offline", "--doc", "--config", &runner],
+    );
     let text = stdout(&output);
     assert!(output.status.success(), "{text}{}", stderr(&output));
-    says(
-        &text,
-        &["test a ... ok", "test b ... ok", "src/lib.rs - (line "],
-    );
+    says(&text, &["1 passed"]);
 }
 
 #[test]
@@ -106,7 +135,7 @@ fn nextest_runs_each_test_in_a_world() {
         eprintln!("not tried: cargo-nextest is not installed");
         return;
     }
-    let project = project();
+    let project = project("2021");
     std::fs::rename(
         project.path().join("nextest/three.rs"),
         project.path().join("tests/three.rs"),

@@ -115,6 +115,26 @@ fn tests_of_the_user_are_left_alone() {
 }
 
 #[test]
+fn a_program_of_the_user_without_a_harness_is_no_test_of_init() {
+    for file in ["tests/world.rs", "tests/world/main.rs"] {
+        let manifest = format!("{MANIFEST}\n[[test]]\nname = \"world\"\nharness = false\n");
+        let project = project(&manifest);
+        let own = project.path().join(file);
+        fs::create_dir_all(own.parent().unwrap()).unwrap();
+        fs::write(&own, "fn main() {}\n").unwrap();
+        for _ in 0..2 {
+            let output = snowglobe(project.path(), &["init", "--yes", "--no-github"]);
+            says(&text(&output.stderr), &["world2"]);
+            let manifest = read(&project, "Cargo.toml");
+            assert_eq!(manifest.matches("[[test]]").count(), 2, "{manifest}");
+            says(&manifest, &["name = \"world2\"\nharness = false\n"]);
+        }
+        assert_eq!(fs::read_to_string(own).unwrap(), "fn main() {}\n");
+        assert!(!project.path().join("tests/world3.rs").exists());
+    }
+}
+
+#[test]
 fn what_is_no_package_is_explained() {
     let workspace = project("[workspace]\nmembers = [\"a\", \"crates/b\"]\n");
     let broken = project("[package\n");
