@@ -128,7 +128,7 @@ fn template(rounds: usize) -> Result<Vec<BenchRow>, String> {
     Ok(vec![
         row(
             "clone",
-            "a clone of 300 MB as a volume; 50 ms",
+            "a lab with a clone of 300 MB as a volume; 50 ms",
             "ms",
             50.0,
             1.0,

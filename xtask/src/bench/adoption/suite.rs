@@ -56,8 +56,6 @@ pub(super) const PUBLISHED: [PublishedSuite; 2] = [
 
 /// A suite, twice.
 pub(super) struct Suite {
-    /// Holds both.
-    _directory: tempfile::TempDir,
     plain: PathBuf,
     converted: PathBuf,
     /// Integration tests that are included; an empty list stands for all.
@@ -74,11 +72,15 @@ impl Suite {
     /// The error is the text to show.
     pub(super) fn make(published: &PublishedSuite, snowglobe: &Path) -> Result<Self, String> {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let directory = tempfile::tempdir_in(workspace.join("target"))
-            .map_err(|error| format!("cannot make a directory for the suite: {error}"))?;
-        let source = source(published, directory.path())?;
+        let workspace = workspace
+            .canonicalize()
+            .map_err(|error| format!("the workspace is not there: {error}"))?;
+        let directory = workspace.join("target/adoption").join(published.name);
+        // The suite of an earlier run has been converted.
+        let _ = fs::remove_dir_all(&directory);
+        let source = source(published, &directory)?;
         let copy = |name: &str| -> Result<PathBuf, String> {
-            let copy = directory.path().join(name);
+            let copy = directory.join(name);
             output(Command::new("cp").arg("-rT").arg(&source).arg(&copy))?;
             append(&copy.join("Cargo.toml"), "\n[workspace]\n")?;
             Ok(copy)
@@ -91,7 +93,6 @@ impl Suite {
         output(fix.stdin(Stdio::null()))?;
         let skips = published.skip.iter().flat_map(|name| ["--skip", name]);
         let suite = Self {
-            _directory: directory,
             plain,
             converted,
             programs: published.programs,
@@ -140,13 +141,16 @@ impl Suite {
         }
     }
 
+    /// Returns cargo for one of the two. All suites have one directory of what is built, which
+    /// stays, so that snowglobe is compiled once for all of them: that takes longer than all else.
     fn cargo(&self, package: &Path) -> Command {
         let mut command = cargo();
+        let built = package.ancestors().nth(2).unwrap_or(package).join("built");
         command
             .current_dir(package)
             // A test that panics on purpose would spend ten times its own time on a backtrace.
             .env("RUST_BACKTRACE", "0")
-            .env("CARGO_TARGET_DIR", package.join("target"));
+            .env("CARGO_TARGET_DIR", built);
         command
     }
 }
