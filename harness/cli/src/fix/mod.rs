@@ -18,16 +18,19 @@ mod suite;
 mod systems;
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use snowglobe_model::cli::{self, CommandLine, CommandText, Operands};
+use toml_edit::DocumentMut;
 
 use self::source::{Conversion, LeftTest};
 use self::suite::SourceFile;
 use crate::commands::Words;
 use crate::edits::cargo_toml::{self, Dependency, TestTarget};
 use crate::edits::change::Change;
+use crate::edits::entry;
 use crate::edits::origin::Origin;
 use crate::edits::project::Project;
 use crate::edits::small_programs::{self, SmallPrograms};
@@ -153,7 +156,21 @@ fn run(project: &Project, options: &FixOptions) -> Result<ExitCode, String> {
             _ => eprintln!("{lines} tests are as they were{stay}"),
         },
     }
+    if options.way == Conversion::Back && is_left_in_lock(project) {
+        eprintln!(
+            "note: Cargo.lock belongs to cargo, which takes snowglobe out of it at its next run, and keeps the versions that it has raised there: `git checkout Cargo.lock` brings the old ones back, where git has them"
+        );
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns whether `Cargo.lock` has snowglobe, on which the package no longer depends.
+fn is_left_in_lock(project: &Project) -> bool {
+    let manifest = fs::read_to_string(project.manifest()).unwrap_or_default();
+    let lock = fs::read_to_string(project.workspace().join("Cargo.lock")).unwrap_or_default();
+    let parsed = |text: &str| text.parse::<DocumentMut>().unwrap_or_default();
+    let depends = entry::table(&parsed(&manifest), &parsed(&project.root_text())).is_some();
+    !depends && lock.lines().any(|line| line == "name = \"snowglobe\"")
 }
 
 /// Remark on tests in an example or a benchmark, of which rustc builds none.

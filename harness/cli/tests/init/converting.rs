@@ -44,9 +44,18 @@ fn a_suite_is_converted_and_back() {
     let again = snowglobe(project.path(), &["fix", "--yes"]);
     says(&text(&again.stderr), &["nothing to write"]);
 
+    let lock = "version = 4\n\n[[package]]\nname = \"snowglobe\"\nversion = \"0.1.0\"\n";
+    write(&project, "Cargo.lock", lock);
+    let partly = snowglobe(project.path(), &["fix", "--undo", "--yes", "src"]);
+    let said = text(&partly.stderr);
+    assert!(!said.contains("Cargo.lock"), "{said}");
     let undone = snowglobe(project.path(), &["fix", "--undo", "--yes"]);
     assert!(undone.status.success());
-    says(&text(&undone.stderr), &["4 tests are as they were"]);
+    says(
+        &text(&undone.stderr),
+        &["tests are as they were", "git checkout Cargo.lock"],
+    );
+    assert_eq!(read(&project, "Cargo.lock"), lock);
     assert_eq!(read(&project, "tests/net.rs"), SUITE);
     assert_eq!(read(&project, "src/lib.rs"), LIBRARY);
     assert_eq!(read(&project, "Cargo.toml"), MANIFEST);
