@@ -14,7 +14,7 @@ use crate::impair::Direction;
 use crate::kernel::errno::Errno;
 use crate::kernel::netlink::NetlinkError;
 use crate::lab::attempt::{Attempt, NetworkAttempt};
-use crate::lab::failure::FailureReason;
+use crate::lab::failure::{EndedProgram, FailureReason};
 use crate::lab::unfit::Unfit;
 use crate::observe::{ObserveError, ObserveErrorKind};
 use crate::remedy::hint;
@@ -112,6 +112,8 @@ enum LabCause {
         what: String,
         limit: Duration,
         last: String,
+        /// Programs that may be the reason.
+        ended: Vec<EndedProgram>,
     },
     /// Something was to be done with a node or link that was removed.
     Removed {
@@ -225,8 +227,22 @@ impl LabError {
         limit: Duration,
         last: impl Into<String>,
     ) -> Self {
-        let (what, last) = (what.into(), last.into());
-        Self::new(LabCause::TimedOut { what, limit, last })
+        Self::new(LabCause::TimedOut {
+            what: what.into(),
+            limit,
+            last: last.into(),
+            ended: Vec::new(),
+        })
+    }
+
+    /// Names programs that have ended badly, where the error is that a condition did not come in
+    /// time.
+    #[must_use]
+    pub(crate) fn with_ended(mut self, programs: impl FnOnce() -> Vec<EndedProgram>) -> Self {
+        if let LabCause::TimedOut { ended, .. } = &mut self.0.cause {
+            *ended = programs();
+        }
+        self
     }
 
     /// Makes the error that the subject was removed from the lab.
@@ -400,8 +416,16 @@ impl fmt::Display for LabError {
                 error,
             } => write!(f, "{whose}: {error}"),
             LabCause::Observe { whose: None, error } => error.fmt(f),
-            LabCause::TimedOut { what, limit, last } => {
-                write!(f, "waited {limit:?} in vain for {what}; last seen: {last}")
+            LabCause::TimedOut {
+                what,
+                limit,
+                last,
+                ended,
+            } => {
+                write!(f, "waited {limit:?} in vain for {what}; last seen: {last}")?;
+                ended
+                    .iter()
+                    .try_for_each(|program| write!(f, "\n{program}"))
             }
             LabCause::Removed { what: None } => write!(f, "{subject} was removed"),
             LabCause::Removed { what: Some(what) } => write!(f, "failed to {what}: it was removed"),

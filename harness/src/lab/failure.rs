@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::impair::{Direction, Impairment};
+use crate::kernel::process::exit_kind::ExitKind;
 use crate::lab::error_kind::LabErrorKind;
 
 /// The reason why something failed. The sentence goes on from what was tried.
@@ -63,6 +64,23 @@ pub(crate) enum MissingIpv6 {
     Address { interface: String },
     /// A prefix by one of the interfaces.
     Prefix { interfaces: Vec<String> },
+}
+
+/// A program that ended badly before what somebody waited for had come.
+#[derive(Debug)]
+pub(crate) struct EndedProgram {
+    /// The label of the program.
+    pub(crate) label: String,
+    pub(crate) how: ExitKind,
+    /// The last lines of the program, as a clause.
+    pub(crate) lines: String,
+}
+
+impl fmt::Display for EndedProgram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { label, how, lines } = self;
+        write!(f, "`{label}` {how} before that; {lines}")
+    }
 }
 
 impl FailureReason {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::events::{Events, Journal};
 use crate::lab::barrier::Barrier;
 use crate::lab::error::Result;
+use crate::lab::failure::EndedProgram;
 use crate::lab::faults::roles::Roles;
 use crate::lab::lab_dir::LabDir;
 use crate::lab::link::link::Link;
@@ -171,16 +172,18 @@ impl Lab {
     /// and again.
     ///
     /// # Errors
-    /// The condition does not hold in time. The error tells what was seen last.
+    /// The condition does not hold in time. The error tells what was seen last, and which programs
+    /// of the lab have ended badly by then.
     pub fn wait_until<C: Condition>(&self, condition: impl FnMut() -> C) -> Result<C::Value> {
-        until(self.patience.limit(), condition)
+        let waited = until(self.patience.limit(), condition);
+        waited.map_err(|error| error.with_ended(|| self.ended_badly()))
     }
 
     /// Waits until `condition` holds, as [`wait_until`](Lab::wait_until) does, and lets other
     /// futures run meanwhile.
     ///
     /// # Errors
-    /// The condition does not hold in time. The error tells what was seen last.
+    /// As [`wait_until`](Lab::wait_until).
     ///
     /// # Panics
     /// There is no tokio runtime around.
@@ -189,7 +192,8 @@ impl Lab {
         &self,
         condition: impl FnMut() -> F,
     ) -> Result<C::Value> {
-        until_async(self.patience.limit(), condition).await
+        let waited = until_async(self.patience.limit(), condition).await;
+        waited.map_err(|error| error.with_ended(|| self.ended_badly()))
     }
 
     /// Captures all links; see [`CaptureGuard`].
@@ -271,6 +275,14 @@ impl Lab {
     /// Returns all nodes, removed ones too, in the order of the plan.
     pub(crate) fn all_nodes(&self) -> &[Arc<Node>] {
         &self.nodes
+    }
+
+    /// Returns the programs of all nodes that have ended badly, and whose end nobody expected.
+    pub(crate) fn ended_badly(&self) -> Vec<EndedProgram> {
+        let nodes = self.nodes();
+        nodes
+            .flat_map(|node| node.programs().ended_badly())
+            .collect()
     }
 
     /// Returns all links, removed ones too, in the order of the plan.

@@ -13,6 +13,7 @@ use crate::kernel::thread::escort::escorted;
 use crate::lab::attempt::FileAttempt;
 use crate::lab::disk::DiskServer;
 use crate::lab::error::{LabError, Result};
+use crate::lab::node::root::name_services;
 use crate::sandbox::copy_tree;
 use crate::sandbox::protocol::node::NodeEtc;
 use crate::topology::plan::NodePlan;
@@ -96,10 +97,12 @@ impl LabDir {
         let services = self
             .path
             .join(format!("etc/{}.nsswitch.conf", flat(&node.name)));
-        write(
-            &services,
-            &name_services(root, !plan.name_servers.is_empty()),
-        )?;
+        let hosts_line = if plan.name_servers.is_empty() {
+            HOSTS
+        } else {
+            SERVED
+        };
+        write(&services, &name_services(root, Some(hosts_line)))?;
         Ok(NodeEtc {
             hosts,
             hosts_read_only: shared,
@@ -255,9 +258,16 @@ impl LabDir {
             .collect()
     }
 
-    /// Returns the directory for what a node with another root filesystem writes.
+    /// Returns the path of the directory for what a node with another root filesystem writes.
+    pub(crate) fn disk_path(&self, node: &str) -> PathBuf {
+        self.path.join(format!("disks/{}", flat(node)))
+    }
+
+    /// Makes the directory for what a node with another root filesystem writes.
     pub(crate) fn disk(&self, node: &str) -> Result<PathBuf> {
-        self.dir(&format!("disks/{}", flat(node)))
+        let path = self.disk_path(node);
+        make_dir(&path)?;
+        Ok(path)
     }
 
     /// Returns the directory that the containers of a pod share at `/dev/shm`.
@@ -272,10 +282,13 @@ impl LabDir {
 
     fn dir(&self, name: &str) -> Result<PathBuf> {
         let dir = self.path.join(name);
-        fs::create_dir_all(&dir)
-            .map_err(|e| LabError::io(FileAttempt::MakeDir(dir.clone()), &e))?;
+        make_dir(&dir)?;
         Ok(dir)
     }
+}
+
+fn make_dir(dir: &Path) -> Result<()> {
+    fs::create_dir_all(dir).map_err(|e| LabError::io(FileAttempt::MakeDir(dir.to_owned()), &e))
 }
 
 /// Memory that hosts files may take, in bytes. In a lab that would need more, nodes share one file
@@ -283,34 +296,17 @@ impl LabDir {
 /// the nodes. Names stand for the same addresses in all of them then.
 const OF_THEIR_OWN: usize = 256 << 20;
 
-/// Returns the text of a node's `/etc/nsswitch.conf`, with names looked for in the hosts file and
-/// then asked of name servers.
-fn name_services(root: &[PathBuf], by_dns: bool) -> String {
-    /// The hosts file comes last once more. Where no name server answers, as in most labs, glibc
-    /// would say "try again" (`EAI_AGAIN`), and the service that is asked last decides: the hosts
-    /// file does not have the name (`EAI_NONAME`). An answer of a name server ends the search,
-    /// whatever it says. See nsswitch.conf(5), "Actions"; `nss_dns` gives `UNAVAIL` for no answer
-    /// (resolv/nss_dns/dns-host.c).
-    const HOSTS: &str = "hosts: files dns [NOTFOUND=return] files";
-    /// Where there is a name server, its failure is a failure: it may be what a test is about.
-    const SERVED: &str = "hosts: files dns";
-    let roots = if root.is_empty() {
-        &[PathBuf::from("/")][..]
-    } else {
-        root
-    };
-    let there = roots
-        .iter()
-        .find_map(|root| fs::read_to_string(root.join("etc/nsswitch.conf")).ok());
-    let there = there.unwrap_or_default();
-    let others = there
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("hosts:"));
-    others
-        .chain([if by_dns { SERVED } else { HOSTS }])
-        .flat_map(|line| [line, "\n"])
-        .collect()
-}
+/// Line of a node's `/etc/nsswitch.conf`: names are looked for in the hosts file and then asked of
+/// name servers. The hosts file comes last once more. Where no name server answers, as in most
+/// labs, glibc would say "try again" (`EAI_AGAIN`), and the service that is asked last decides: the hosts
+/// file does not have the name (`EAI_NONAME`). An answer of a name server ends the search, whatever
+/// it says. See nsswitch.conf(5), "Actions"; `nss_dns` gives `UNAVAIL` for no answer
+/// (resolv/nss_dns/dns-host.c).
+const HOSTS: &str = "hosts: files dns [NOTFOUND=return] files";
+
+/// The same line where there is a name server: its failure is a failure, and may be what a test is
+/// about.
+const SERVED: &str = "hosts: files dns";
 
 /// Replaces the text of a file, from one that it had to one that it is to have. What the node has
 /// written there itself stays.

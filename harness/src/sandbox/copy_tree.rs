@@ -21,13 +21,38 @@ pub(crate) fn merge(layers: &[PathBuf], target: &Path) -> io::Result<()> {
     }
     // A node that died in the midst of it leaves an unfinished copy, which is begun again: only the
     // rename makes it a whole one.
-    let unfinished = target.with_extension("unfinished");
+    let unfinished = unfinished(target);
     fs::create_dir_all(&unfinished)?;
     // The lowest first, so that the upper ones replace its files.
     for layer in layers.iter().rev() {
         copy_dir(layer, &unfinished)?;
     }
     fs::rename(unfinished, target)
+}
+
+/// Copies the `layers` of a root filesystem into a directory of `disk`, unless that has been done
+/// before, and returns the directory. After an upgrade, files of the new root filesystem replace
+/// those of the one before, and what the node has written beside them stays.
+///
+/// # Errors
+/// As [`merge`].
+pub(crate) fn merge_over(layers: &[PathBuf], disk: &Path, upgrades: u32) -> io::Result<PathBuf> {
+    let copy = |upgrades: u32| disk.join(format!("copy-{upgrades}"));
+    let target = copy(upgrades);
+    let before = upgrades.checked_sub(1).map(copy);
+    if let Some(before) = before.filter(|_| !target.exists()) {
+        match fs::rename(before, unfinished(&target)) {
+            // A node that died in the midst of its upgrade has left the unfinished copy.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    merge(layers, &target)?;
+    Ok(target)
+}
+
+fn unfinished(target: &Path) -> PathBuf {
+    target.with_extension("unfinished")
 }
 
 /// Copies the files of a directory, with their owners and modes, to another directory.
@@ -50,6 +75,11 @@ pub(crate) fn copy_dir(from: &Path, to: &Path) -> io::Result<()> {
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let meta = fs::symlink_metadata(from)?;
     let kind = meta.file_type();
+    // A directory and a file, or a link, of one name replace each other as a whole, as in an
+    // overlay.
+    if fs::symlink_metadata(to).is_ok_and(|there| there.is_dir() != kind.is_dir()) {
+        fs::remove_file(to).or_else(|_| fs::remove_dir_all(to))?;
+    }
     if kind.is_dir() {
         match fs::create_dir(to) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -78,6 +108,34 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_upgrade_replaces_what_it_has_and_leaves_the_rest() {
+        let dir = std::env::temp_dir().join(format!("snowglobe-over-{}", std::process::id()));
+        let (old, new, disk) = (dir.join("old"), dir.join("new"), dir.join("disk"));
+        for tree in [&old, &new] {
+            fs::create_dir_all(tree.join("usr")).unwrap();
+        }
+        fs::create_dir_all(&disk).unwrap();
+        fs::write(old.join("usr/version"), "1").unwrap();
+        fs::write(new.join("usr/version"), "2").unwrap();
+        // `lib` is a directory of the old version, and a link of the new one.
+        fs::create_dir(old.join("lib")).unwrap();
+        symlink("usr", new.join("lib")).unwrap();
+        let copy = merge_over(std::slice::from_ref(&old), &disk, 0).unwrap();
+        fs::write(copy.join("usr/data"), "written").unwrap();
+        let again = merge_over(&[old], &disk, 0).unwrap();
+        assert_eq!((&again, read(&again, "usr/version").as_str()), (&copy, "1"));
+        let upgraded = merge_over(&[new], &disk, 1).unwrap();
+        assert_eq!(read(&upgraded, "lib/version"), "2");
+        assert_eq!(read(&upgraded, "usr/data"), "written");
+        assert!(!copy.exists());
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    fn read(tree: &Path, name: &str) -> String {
+        fs::read_to_string(tree.join(name)).unwrap()
+    }
 
     #[test]
     fn the_uppermost_layer_wins() {

@@ -12,6 +12,7 @@ mod processes;
 mod redis;
 mod schedules;
 mod start;
+mod upgrades;
 mod wrongs;
 
 use snowglobe::Lab;

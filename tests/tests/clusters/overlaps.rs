@@ -232,3 +232,41 @@ fn a_program_without_memory_may_end_before_its_node_is_stopped() -> TestResult {
     next("was started")?;
     Ok(())
 }
+
+/// A schedule heals a crash at the moment at which the test, or another schedule, restarts the
+/// node: its commands run once, and nobody is surprised by the ends of others.
+#[snowglobe::test]
+fn a_node_that_several_start_again_at_once_runs_its_commands_once() -> TestResult {
+    let mut topology = Topology::new();
+    let serve = StartCommand::new("sh").args(["-c", "echo serves; exec sleep 1000"]);
+    let n1 = topology.node(NodeSpec::new("n1").command(serve.ready_log("serves")));
+    let lab = topology.start()?;
+    thread::scope(|scope| -> TestResult {
+        let crashes = [Fault::crash("n1"), Fault::kill_processes("n1")].map(|fault| {
+            let lab = &lab;
+            scope.spawn(move || (0..10).try_for_each(|_| lab.inject(fault.clone())?.heal()))
+        });
+        for _ in 0..10 {
+            lab[n1].restart()?;
+            // A program that is being started when the node is stopped.
+            let _ = lab[n1].command("sleep").arg("2000").spawn();
+        }
+        for thread in crashes {
+            thread.join().map_err(|_| "a thread has panicked")??;
+        }
+        Ok(())
+    })?;
+    assert!(lab[n1].is_running());
+    // The shell becomes the other program a moment after its start.
+    let is_command = |name: &&String| name.starts_with("sh -c") || *name == "sleep 1000";
+    lab.wait_until(|| -> Result<(), String> {
+        let inspection = lab.inspect(n1).map_err(|error| error.to_string())?;
+        let running = inspection.processes.iter();
+        let names: Vec<String> = running.map(|it| it.cmdline.join(" ")).collect();
+        match names.iter().filter(is_command).count() {
+            1 => Ok(()),
+            _ => Err(format!("{names:?}")),
+        }
+    })?;
+    Ok(())
+}

@@ -42,7 +42,8 @@ fn members_that_need_each_other_become_ready_and_are_restarted_one_by_one() -> T
     cluster.rolling_restart()?;
     let after: Vec<_> = cluster.members().map(|node| node.pid()).collect();
     assert!(before.iter().all(|pid| !after.contains(pid)));
-    cluster.upgrade(1, [member(1, "together in version 2")])?;
+    let version = |says| NodeSpec::new("m1").command(member(1, says));
+    cluster.upgrade(1, version("together in version 2"))?;
     let lines = cluster.member(1).last_lines();
     assert!(lines.contains("together in version 2"), "{lines}");
     assert!(!cluster.member(0).last_lines().contains("version 2"));

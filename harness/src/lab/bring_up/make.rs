@@ -119,6 +119,7 @@ fn add_nodes(lab: &mut Lab, new: NewNodes, first: usize) {
         own.disks = lab.dir().disks_of(&plan.name);
         let parts = NodeParts {
             request,
+            root_disk: lab.dir().disk_path(&plan.name),
             first_process,
             stack,
             services,

@@ -1,12 +1,11 @@
 //! What the trial's init is asked for: a node or pod of the plan, as a request for its first
 //! process.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::Fixture;
-use crate::lab::attempt::NodeAttempt;
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::lab_dir::{ClonePlace, LabDir};
+use crate::lab::node::root::{fixture, found, layers_of};
 use crate::lab::unfit::UnfitNode;
 use crate::sandbox::protocol::node::{Joins, MountContent, NodeMount, NodeRequest, NodeRoot};
 use crate::sandbox::trial::body;
@@ -133,7 +132,7 @@ fn placed(mount: &Mount, node: &NodePlan, dir: &LabDir) -> Result<NodeMount> {
             MountContent::Path(dir.clone_of(&of, &node.name, place)?)
         }
         MountSource::Volume(Volume::Tmpfs(size)) => MountContent::Tmpfs(size.as_bytes()),
-        MountSource::Bind(path) => MountContent::Path(found(path, node)?),
+        MountSource::Bind(path) => MountContent::Path(found(path, &node.name)?),
     };
     Ok(NodeMount {
         at: PathBuf::from(&mount.at),
@@ -145,42 +144,16 @@ fn placed(mount: &Mount, node: &NodePlan, dir: &LabDir) -> Result<NodeMount> {
 /// Finds the files with which a volume begins.
 fn tree(of: &Rootfs, node: &NodePlan) -> Result<PathBuf> {
     match of {
-        Rootfs::Path(path) => found(path, node),
-        Rootfs::Fixture(name) => Ok(fixture(name, node)?.path().to_owned()),
+        Rootfs::Path(path) => found(path, &node.name),
+        Rootfs::Fixture(name) => Ok(fixture(name, &node.name)?.path().to_owned()),
     }
 }
 
-fn found(path: &Path, node: &NodePlan) -> Result<PathBuf> {
-    // The node's first process has another working directory and other symbolic links.
-    path.canonicalize().map_err(|e| {
-        let path = path.to_owned();
-        let what = NodeAttempt::FindMounted { path }.with(&node.name);
-        LabError::io(what, &e).about(subject(node))
-    })
-}
-
-/// Finds a fixture that a node is given.
-fn fixture(name: &str, node: &NodePlan) -> Result<Fixture> {
-    Fixture::find(name).map_err(|error| useless(node, error))
-}
-
-fn useless(node: &NodePlan, error: snowglobe_fixtures::Error) -> LabError {
-    LabError::invalid_value(subject(node), None, error)
-}
-
 fn root(rootfs: &Rootfs, node: &NodePlan, dir: &LabDir) -> Result<NodeRoot> {
-    let layers = match rootfs {
-        Rootfs::Path(path) => vec![found(path, node)?],
-        Rootfs::Fixture(name) => {
-            // Merged: the trees of single packages know nothing of each other's links.
-            let fixture = fixture(name, node)?;
-            let root = fixture.rootfs().map_err(|error| useless(node, error))?;
-            vec![root.to_owned()]
-        }
-    };
     Ok(NodeRoot {
-        layers,
+        layers: layers_of(rootfs, &node.name)?,
         disk: dir.disk(&node.name)?,
+        upgrades: 0,
     })
 }
 

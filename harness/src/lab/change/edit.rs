@@ -1,5 +1,6 @@
 //! Changes that a test makes to a running lab: growth, removal and moves.
 
+use crate::lab::attempt::NodeAttempt;
 use crate::lab::bring_up::crowded_switch::enable_missing_gro;
 use crate::lab::bring_up::make::{make, run_commands};
 use crate::lab::bring_up::start::limits;
@@ -65,6 +66,8 @@ impl Lab {
     pub fn remove_node(&mut self, id: NodeId) -> Result<()> {
         let node = &self[id];
         node.programs().report_surprises();
+        // A schedule may be about to stop the node, or to start it again.
+        let life = node.life().lock();
         // Futures in the node would meet a network that is gone.
         node.end_threads();
         node.programs().expect_all();
@@ -78,10 +81,11 @@ impl Lab {
             }
             node.stack().remove();
         } else if !node.request().own_pids {
-            node.kill_processes()?;
+            node.end_all_processes(NodeAttempt::KillProcesses)?;
         }
         node.kill();
         node.mark_removed();
+        drop(life);
         reroute(self)
     }
 

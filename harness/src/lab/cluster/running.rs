@@ -15,7 +15,7 @@ use crate::lab::process::running::Running;
 use crate::lab::stack::listening::ServerSocket;
 use crate::lab::unfit::{UnfitLab, UnfitNode};
 use crate::lab::wait::{until, until_there_is};
-use crate::topology::{NodeId, StartCommand};
+use crate::topology::{NodeId, NodeSpec, StartCommand};
 use crate::trial::patience::Deadline;
 use crate::trial::time_scale::stretched;
 
@@ -98,7 +98,7 @@ impl RunningCluster {
         if !roles.role_names().iter().any(|role| role == "leader") {
             return Err(LabError::unfit(Subject::Lab, UnfitLab::NoLeader));
         }
-        until_there_is(what, stretched(self.patience), || {
+        let found = until_there_is(what, stretched(self.patience), || {
             // During an election two members may both think that they lead; the first one is as
             // good.
             let leaders = roles.nodes_with("leader", &view).unwrap_or_default();
@@ -107,7 +107,8 @@ impl RunningCluster {
                 true => Ok(leader),
                 false => Err(format!("`{}` leads", leader.name())),
             }
-        })
+        });
+        found.map_err(|error| error.with_ended(|| self.lab.ended_badly()))
     }
 
     /// Waits until all members are ready.
@@ -220,26 +221,56 @@ impl RunningCluster {
         })
     }
 
-    /// Restarts a member with other commands, such as those of another version, and returns when
-    /// the member is ready.
+    /// Restarts a member with the root filesystem and the commands of another specification, such
+    /// as those of another version, and returns when the member is ready.
+    ///
+    /// Volumes stay, and so does what the member has written to its root filesystem: see
+    /// [`Node::set_rootfs`]. An upgrade back to the first specification is a downgrade.
+    ///
+    /// ```no_run
+    /// use snowglobe::Cluster;
+    /// use snowglobe::prelude::*;
+    /// use snowglobe::topology::StartCommand;
+    ///
+    /// #[snowglobe::test(fixtures("store-1", "store-2"))]
+    /// fn versions_understand_each_other() -> TestResult {
+    ///     let (old, new) = (Fixture::find("store-1")?, Fixture::find("store-2")?);
+    ///     let member = |i: usize, version: &Fixture| {
+    ///         let store = StartCommand::new("store").arg(format!("--number={i}"));
+    ///         NodeSpec::new(format!("s{i}")).rootfs(version).command(store.ready_port(7000))
+    ///     };
+    ///     let cluster = Cluster::of(3, |i| member(i, &old)).start()?;
+    ///     cluster.upgrade(0, member(0, &new))?;
+    ///     // … two versions work together …
+    ///     cluster.rolling_upgrade(|i| member(i, &new))?;
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
-    /// The member does not start again, or is not ready in time.
-    pub fn upgrade(
-        &self,
-        number: usize,
-        commands: impl IntoIterator<Item = StartCommand>,
-    ) -> Result<()> {
-        let mut commands: Vec<StartCommand> = commands.into_iter().collect();
+    /// The specification differs in something else, its files are not there, the member does not
+    /// start again, or it is not ready in time.
+    pub fn upgrade(&self, number: usize, to: impl Into<NodeSpec>) -> Result<()> {
+        let node = self.member(number);
+        let mut to = self.lab.topology().upgraded(node.id(), to)?;
         // The restart does not wait for the readiness of each command, nor does the start of the
         // lab.
-        for command in &mut commands {
+        for command in to.start_commands_mut() {
             command.is_waited_for_later = true;
         }
-        let node = self.member(number);
-        node.set_commands(commands);
+        node.set_root(to.root_filesystem())?;
+        node.set_commands(to.start_commands().to_vec());
         node.restart()?;
         self.wait_member_ready(number)
+    }
+
+    /// Upgrades all members, one by one, each when the one before is ready again: the function
+    /// makes the specification of each, from 0 on.
+    ///
+    /// # Errors
+    /// As [`upgrade`](Self::upgrade). The members after that one have their version from before.
+    pub fn rolling_upgrade<S: Into<NodeSpec>>(&self, mut to: impl FnMut(usize) -> S) -> Result<()> {
+        (0..self.members.len()).try_for_each(|number| self.upgrade(number, to(number)))
     }
 }
 

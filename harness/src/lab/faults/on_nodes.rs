@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::lab::attempt::NodeAttempt;
 use crate::lab::disk::DiskServer;
 use crate::lab::error::{LabError, Result};
 use crate::lab::faults::guard::{FaultGuard, Healing};
@@ -39,18 +40,18 @@ pub(crate) struct StoppedNode {
 impl StoppedNode {
     /// Kills all processes of a node.
     pub(crate) fn killed(node: &Arc<Node>) -> Result<Self> {
-        Self::stopped(node, Node::kill_processes)
+        Self::stopped(node, NodeAttempt::KillProcesses)
     }
 
     /// Cuts the power of a node.
     pub(crate) fn crashed(node: &Arc<Node>) -> Result<Self> {
-        Self::stopped(node, Node::crash)
+        Self::stopped(node, NodeAttempt::Crash)
     }
 
-    fn stopped(node: &Arc<Node>, stop: impl Fn(&Node) -> Result<()>) -> Result<Self> {
+    fn stopped(node: &Arc<Node>, what: NodeAttempt) -> Result<Self> {
         let mut down = node.down_count().lock();
-        let found_down = *down == 0 && !node.is_running();
-        stop(node)?;
+        let was_up = node.stop(what)?;
+        let found_down = *down == 0 && !was_up;
         *down += usize::from(!found_down);
         Ok(Self {
             node: Arc::clone(node),
@@ -68,12 +69,12 @@ impl Healing for StoppedNode {
             // Whoever waits for the node is not to see it down with nobody who starts it.
             (*down, node.begin_restart())
         };
-        // The test may have removed the node, or restarted it by itself.
-        if found_down || others > 0 || node.is_removed() || node.is_running() {
+        if found_down || others > 0 {
             return Ok(());
         }
         // Without the lock: programs may take long to start, and a fault may stop them meanwhile.
-        node.restart()
+        // The test may have removed the node, or restarted it by itself.
+        node.restart_if_down()
     }
 }
 

@@ -370,8 +370,9 @@ impl Command<'_> {
         let run = NodeAttempt::Run {
             program: name.clone(),
         };
-        node.with_first_process(run, |first| launch.send(first))?;
         let programs = node.programs();
+        let sent = |first: &FirstProcessHandle| launch.send(first).map(|()| programs.kills());
+        let kills = node.with_first_process(run, sent)?;
         let context = ProgramContext {
             label: programs.free_label(format!("{}/{name}", node.name())),
             readiness,
@@ -383,7 +384,7 @@ impl Command<'_> {
             let end = |first: &FirstProcessHandle| first.ask(&NodeCommand::EndUnheard, &[]);
             let _ = node.with_first_process(NodeAttempt::EndProgram, end);
         })?;
-        node.programs().add(Arc::clone(&running));
+        programs.add(Arc::clone(&running), kills);
         let (stack, patience) = (node.stack(), node.patience());
         Ok(Process::new(running, pipes, stack, patience, node.pid()))
     }

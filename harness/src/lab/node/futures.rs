@@ -88,7 +88,7 @@ impl Node {
     /// ```
     ///
     /// # Errors
-    /// The condition does not hold in time. The error tells what was seen last.
+    /// As [`wait_until`](Node::wait_until).
     ///
     /// # Panics
     /// `condition` panics, or the node is not running.
@@ -104,7 +104,9 @@ impl Node {
         // A test that waits for the first of several futures drops the others (`tokio::select!`).
         let _abort = AbortOnDrop(waiting.abort_handle());
         match waiting.await {
-            Ok(outcome) => outcome,
+            Ok(outcome) => {
+                outcome.map_err(|error| error.with_ended(|| self.programs().ended_badly()))
+            }
             // A panic of the condition is one of its caller, as in `run`.
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),

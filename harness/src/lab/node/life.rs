@@ -12,7 +12,7 @@ use crate::lab::first_process::{self, FirstProcessHandle};
 use crate::lab::node::ending::end_programs;
 use crate::lab::node::node::Node;
 use crate::lab::process::holds::Holds;
-use crate::sandbox::protocol::node::{Joins, NodeCommand};
+use crate::sandbox::protocol::node::{Joins, NodeCommand, NodeRequest};
 
 /// A restart of a node that is under way.
 pub(crate) struct ComingBack<'a>(&'a Node);
@@ -138,9 +138,7 @@ impl Node {
     /// # Errors
     /// A container that shares the PID namespace of its pod does not run.
     pub fn kill_processes(&self) -> Result<()> {
-        // Ends are reported before the kill, which would hide why a program had ended.
-        self.programs().report_surprises();
-        self.end_all_processes(NodeAttempt::KillProcesses)
+        self.stop(NodeAttempt::KillProcesses).map(drop)
     }
 
     /// Cuts the power of the node: from one moment to the next it says nothing more.
@@ -176,15 +174,25 @@ impl Node {
     /// The kernel refuses to take an interface down. A container that shares the PID namespace of
     /// its pod does not run.
     pub fn crash(&self) -> Result<()> {
+        self.stop(NodeAttempt::Crash).map(drop)
+    }
+
+    /// Kills all processes of the node, and cuts its power where `what` is to crash it. Returns
+    /// whether the node was up, or about to be.
+    pub(crate) fn stop(&self, what: NodeAttempt) -> Result<bool> {
+        // Ends are reported before the kill, which would hide why a program had ended.
         self.programs().report_surprises();
-        if self.is_machine() {
+        let life = self.life().lock();
+        let was_up = life.is_coming_back || self.is_running();
+        if matches!(what, NodeAttempt::Crash) && self.is_machine() {
             // The network goes first: the kernel ends the connections of what is killed or dropped
             // next, and no other node may hear of that.
             self.stack().cut_power()?;
             // Disks go before the processes: what these write when they are gone is not written.
             self.cut_disk_power()?;
         }
-        self.end_all_processes(NodeAttempt::Crash)
+        self.end_all_processes(what)?;
+        Ok(was_up)
     }
 
     /// Returns whether the node has a network stack, and so a kernel, of its own.
@@ -195,7 +203,8 @@ impl Node {
         }
     }
 
-    fn end_all_processes(&self, what: NodeAttempt) -> Result<()> {
+    /// Ends all processes of the node, whose life the caller has locked.
+    pub(crate) fn end_all_processes(&self, what: NodeAttempt) -> Result<()> {
         // The runtime ends before the processes: the runtime's thread holds the mount namespace,
         // and its futures would see files and peers vanish.
         self.end_threads();
@@ -216,26 +225,90 @@ impl Node {
     ///
     /// The node has the same disks and an empty `/tmp`. After a [crash](Node::crash) it has the
     /// network of the plan; otherwise its network is as it was. The commands of its
-    /// [`NodeSpec`](crate::topology::NodeSpec::command) run again.
+    /// [`NodeSpec`](crate::topology::NodeSpec::command) run again, or those that were
+    /// [set](Node::set_commands) since, on the root filesystem that was [set](Node::set_rootfs). A
+    /// fault in force that stops the node while it starts is no error: its heal starts the node.
     ///
     /// # Errors
     /// A command fails to start again, or the node was removed.
     pub fn restart(&self) -> Result<()> {
-        if self.is_removed() {
-            let what = NodeAttempt::Restart.with(self.name());
-            return Err(LabError::removed_before(what, self.name()));
-        }
         let _coming_back = self.begin_restart();
+        // One after the other: the heal of a fault, a schedule and the test may each start the node
+        // again at the same time, and the programs of one restart are not those of another.
+        let _restart = self.restarting().lock();
+        self.restart_alone()
+    }
+
+    /// Starts the node again, unless it runs or a restart is about to make its processes.
+    pub(crate) fn restart_if_down(&self) -> Result<()> {
+        let is_up = || {
+            let life = self.life().lock();
+            life.is_coming_back || self.is_running()
+        };
+        // Without a wait for a restart whose programs are getting ready, perhaps by other heals of
+        // the thread that asks.
+        if self.is_removed() || is_up() {
+            return Ok(());
+        }
+        let _restart = self.restarting().lock();
+        if is_up() {
+            return Ok(());
+        }
+        self.restart_alone()
+    }
+
+    fn restart_alone(&self) -> Result<()> {
+        self.life().lock().is_coming_back = true;
+        let made = self.replace_processes();
+        self.life().lock().is_coming_back = false;
+        made?;
+        match self.start_programs() {
+            // A fault may stop the node from here on, for programs may take long to start. Its heal
+            // runs the same commands.
+            Err(_) if self.is_stopped_by_fault() => Ok(()),
+            started => started,
+        }
+    }
+
+    fn start_programs(&self) -> Result<()> {
+        // Services come before the commands, which may need them, as at the start of the lab.
+        self.start_services()?;
+        self.await_services()?;
+        self.run_commands()
+    }
+
+    /// Returns whether a fault has stopped the node during its start: the heal starts the node.
+    fn is_stopped_by_fault(&self) -> bool {
+        let down = self.down_count().lock();
+        // The heal may have begun, and waits for this restart to be over. It notes that under the
+        // lock.
+        let heals = self.restarts().load(Ordering::Relaxed) > 1;
+        (*down > 0 || heals) && !self.is_running()
+    }
+
+    /// Ends all processes of the node, and makes its first process anew.
+    fn replace_processes(&self) -> Result<()> {
+        let what = || NodeAttempt::Restart.with(self.name());
+        if self.is_removed() {
+            return Err(LabError::removed_before(what(), self.name()));
+        }
         self.programs().report_surprises();
         self.end_threads();
         // A server gets, as at the end of a lab, the time to write its data.
         end_programs(&[self]);
+        // Nobody stops or removes the node between its old processes and its new ones.
+        let mut life = self.life().lock();
+        if self.is_removed() {
+            return Err(LabError::removed_before(what(), self.name()));
+        }
+        // A fault may have started a program since the others were asked to end.
+        self.programs().expect_all();
         // The labels of the new programs count from the beginning again.
         self.programs().clear();
         self.kill();
         // The new processes are not those that were paused.
         self.programs().holds().lock().by_test = false;
-        let mut request = self.request().clone();
+        let mut request = NodeRequest::clone(&*self.next_request()?);
         let without_power = self.is_machine() && !self.stack().has_power();
         // The network namespace has outlived the processes, with all interfaces and addresses. The
         // new first process joins it instead of making another. After a power cut, it makes one.
@@ -258,13 +331,11 @@ impl Node {
         // The process is entered only now: until then, calls fail with the error that the node has
         // crashed.
         self.replace_first_process(Some(started.first_process));
+        // Whoever finds the node running has no need to wait for this restart.
+        life.is_coming_back = false;
         // The clock comes before the programs: a machine that starts again has the clock that was
         // wrong before.
-        self.keep_clock()?;
-        // Services come before the commands, which may need them, as at the start of the lab.
-        self.start_services()?;
-        self.await_services()?;
-        self.run_commands()
+        self.keep_clock()
     }
 
     /// Notes that the node is started again, until the result is dropped.
@@ -283,6 +354,8 @@ impl Node {
     /// Kills the first process, and waits until all processes of the node are dead.
     pub(crate) fn kill(&self) {
         if let Some(first) = self.replace_first_process(None) {
+            // Programs are started by the first process, so that none comes to it from here on.
+            self.programs().note_kill();
             first.kill();
             // At the end of a lab nobody needs to wait: destroying hundreds of namespaces takes the
             // kernel 0.1 to 0.5 s (measured for this project, 2026-08).

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `node` | `Node`: names, addresses, captures |
 //! | `life` | pause, resume, crash, restart |
+//! | `root` | the root filesystem, and another one from the next start on |
 //! | `visit` | closures that run in the node |
 //! | `futures` | futures that run in the node, and waits that let other futures run |
 //! | `waits` | waits for conditions and for sockets of servers |
@@ -25,6 +26,7 @@ mod futures;
 pub(crate) mod keys;
 pub(crate) mod life;
 pub(crate) mod node;
+pub(crate) mod root;
 #[cfg(feature = "rtnetlink")]
 mod rtnetlink;
 #[cfg(feature = "tokio")]

@@ -6,6 +6,7 @@
 
 use std::ffi::CString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -47,7 +48,12 @@ pub struct Node {
     name: String,
     hostname: String,
     /// The request by which the node was made, and is made again when it restarts.
-    request: NodeRequest,
+    request: SharedLock<Arc<NodeRequest>>,
+    /// The directories of the root filesystem from the next start on, where another one was set:
+    /// none for that of the trial.
+    next_layers: Lock<Option<Vec<PathBuf>>>,
+    /// The directory that takes what the node writes to a root filesystem of its own.
+    root_disk: PathBuf,
     /// The programs that run from the next start on.
     start_commands: Lock<Vec<StartCommand>>,
     /// The programs that the last start has run.
@@ -67,6 +73,9 @@ pub struct Node {
     down_count: Lock<usize>,
     /// Number of restarts that are under way.
     restarts: AtomicUsize,
+    /// Locked by a restart from its beginning to its end.
+    restarting: Lock<()>,
+    life: Lock<Life>,
     captured: CapturedInterfaces,
     key_log: NodeKeyLog,
     #[cfg(feature = "tokio")]
@@ -87,10 +96,19 @@ pub(crate) struct ClockFaultInForce {
     pub(crate) fault: ClockFault,
 }
 
+/// What is known of the next change in the life of a node.
+#[derive(Debug, Default)]
+pub(crate) struct Life {
+    /// Whether a restart is under way that has not made the new processes yet.
+    pub(crate) is_coming_back: bool,
+}
+
 /// Parts of which a node is put together.
 pub(crate) struct NodeParts {
     /// The request by which the node was made, and is made again.
     pub(crate) request: NodeRequest,
+    /// The directory that takes what the node writes to a root filesystem of its own.
+    pub(crate) root_disk: PathBuf,
     pub(crate) first_process: FirstProcessHandle,
     pub(crate) stack: Arc<Stack>,
     /// Services that all nodes of a lab share.
@@ -103,6 +121,7 @@ impl Node {
     pub(crate) fn new(topology: &Topology, plan: &NodePlan, parts: NodeParts) -> Self {
         let NodeParts {
             request,
+            root_disk,
             first_process,
             stack,
             services,
@@ -117,7 +136,9 @@ impl Node {
             id: plan.node,
             name: plan.name.clone(),
             hostname: hostname.to_owned(),
-            request,
+            request: SharedLock::new(Arc::new(request)),
+            next_layers: Lock::default(),
+            root_disk,
             start_commands: Lock::new(plan.commands.clone()),
             started_commands: Lock::default(),
             first_process: SharedLock::new(Some(first_process)),
@@ -130,6 +151,8 @@ impl Node {
             clock_faults: Lock::default(),
             down_count: Lock::default(),
             restarts: AtomicUsize::new(0),
+            restarting: Lock::default(),
+            life: Lock::default(),
             captured: CapturedInterfaces::default(),
             key_log: NodeKeyLog::default(),
             #[cfg(feature = "tokio")]
@@ -322,8 +345,32 @@ impl Node {
         &self.restarts
     }
 
-    pub(crate) fn request(&self) -> &NodeRequest {
-        &self.request
+    pub(crate) fn restarting(&self) -> &Lock<()> {
+        &self.restarting
+    }
+
+    /// Returns what is locked while the processes of the node come or go.
+    pub(crate) fn life(&self) -> &Lock<Life> {
+        &self.life
+    }
+
+    pub(crate) fn request(&self) -> Arc<NodeRequest> {
+        Arc::clone(&self.request.read())
+    }
+
+    /// Sets the request by which the node is made again, and returns it.
+    pub(crate) fn replace_request(&self, with: NodeRequest) -> Arc<NodeRequest> {
+        let with = Arc::new(with);
+        *self.request.write() = Arc::clone(&with);
+        with
+    }
+
+    pub(crate) fn next_layers(&self) -> &Lock<Option<Vec<PathBuf>>> {
+        &self.next_layers
+    }
+
+    pub(crate) fn root_disk(&self) -> &Path {
+        &self.root_disk
     }
 
     /// Returns the programs that a start runs now, and notes that the start has run them.

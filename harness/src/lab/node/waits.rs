@@ -18,7 +18,8 @@ impl Node {
     /// Waits until `condition`, which is looked at in the node, holds.
     ///
     /// # Errors
-    /// The condition does not hold in time. The error tells what was seen last.
+    /// The condition does not hold in time. The error tells what was seen last, and which programs
+    /// of the node have ended badly by then.
     ///
     /// # Panics
     /// `condition` panics, or the node is not running.
@@ -27,7 +28,8 @@ impl Node {
         condition: impl FnMut() -> C + Send,
     ) -> Result<C::Value> {
         let limit = self.patience().limit();
-        self.run(move || until(limit, condition))
+        let waited = self.run(move || until(limit, condition));
+        waited.map_err(|error| error.with_ended(|| self.programs().ended_badly()))
     }
 
     /// Waits until something listens on a TCP port of the node. Nothing is sent to the port.

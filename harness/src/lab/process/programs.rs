@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::signal::Signal;
 use crate::kernel::sync::Lock;
+use crate::lab::failure::EndedProgram;
 use crate::lab::process::holds::Holds;
 use crate::lab::process::lowered::LoweredLimits;
 use crate::lab::process::running::Running;
@@ -23,11 +25,20 @@ pub(crate) struct Programs {
     // Shared with the programs: a point of a program may end when the node is gone.
     holds: Arc<Lock<Holds>>,
     lowered: Lock<LoweredLimits>,
+    /// Number of times that all processes of the node were killed.
+    kills: AtomicU64,
 }
 
 impl Programs {
-    pub(crate) fn add(&self, running: Arc<Running>) {
+    /// Adds a program that was started after this many kills of all processes.
+    pub(crate) fn add(&self, running: Arc<Running>, kills: u64) {
         let mut all = self.all.lock();
+        // Somebody may have stopped the node while the start of the program was heard of. Who
+        // killed all programs that were known by then has killed this one too.
+        if self.kills() != kills {
+            running.expect();
+            return;
+        }
         // Each holds two descriptors, and a test may start thousands one after the other.
         all.retain(|earlier| Arc::strong_count(earlier) > 1 || !earlier.is_over());
         all.push(running);
@@ -94,6 +105,22 @@ impl Programs {
         dead.next().cloned()
     }
 
+    /// Returns the programs that have ended badly without anybody having expected an end.
+    pub(crate) fn ended_badly(&self) -> Vec<EndedProgram> {
+        // The list is copied, since nobody may hold the lock while the end of a program is waited
+        // for.
+        let all = self.all.lock().clone();
+        let surprising = all.iter().filter(|it| it.has_ended_by_surprise());
+        let told = surprising.filter_map(|it| {
+            Some(EndedProgram {
+                label: it.label().to_owned(),
+                how: it.ended().map(ExitKind::from)?,
+                lines: it.last_lines(),
+            })
+        });
+        told.collect()
+    }
+
     /// Returns the programs that have not ended.
     pub(crate) fn alive(&self) -> Vec<Arc<Running>> {
         let all = self.all.lock();
@@ -112,6 +139,20 @@ impl Programs {
     /// Notes that nobody is to be surprised by the end of any of the programs.
     pub(crate) fn expect_all(&self) {
         self.all.lock().iter().for_each(|running| running.expect());
+    }
+
+    /// Returns how often all processes of the node were killed so far.
+    pub(crate) fn kills(&self) -> u64 {
+        self.kills.load(Ordering::Relaxed)
+    }
+
+    /// Notes that all programs are to be killed, those included that are just being started.
+    pub(crate) fn note_kill(&self) {
+        let all = self.all.lock();
+        // Under the lock: a program is added before that, and expected here, or it finds the number
+        // changed.
+        self.kills.fetch_add(1, Ordering::Relaxed);
+        all.iter().for_each(|running| running.expect());
     }
 
     /// Reports the programs that ended badly without anybody having expected an end.

@@ -215,6 +215,7 @@ struct RootDirs {
     _held: Vec<OwnedFd>,
     layers: Vec<PathBuf>,
     disk: PathBuf,
+    upgrades: u32,
 }
 
 impl RootDirs {
@@ -233,6 +234,7 @@ impl RootDirs {
             _held: held,
             layers: names,
             disk,
+            upgrades: root.upgrades,
         })
     }
 }
@@ -257,8 +259,8 @@ fn change_root(root: &RootDirs, note: &dyn Fn(&str)) -> Result<(), Refused> {
         note(&format!(
             "overlayfs is refused here ({refused}): its root filesystem is a copy"
         ));
-        let copy = root.disk.join("copy");
-        copy_tree::merge(&root.layers, &copy).doing("copy a root filesystem")?;
+        let copy = copy_tree::merge_over(&root.layers, &root.disk, root.upgrades);
+        let copy = copy.doing("copy a root filesystem")?;
         let copy = hold(&copy)?;
         mount::attach(copy.as_fd(), stage).doing("mount a root filesystem")?;
     }

@@ -149,9 +149,15 @@ pub(crate) struct NodeRoot {
     pub(crate) layers: Vec<PathBuf>,
     /// Directory that takes what the node writes.
     pub(crate) disk: PathBuf,
+    /// Number of other root filesystems that the node had before.
+    pub(crate) upgrades: u32,
 }
 
-codec_struct!(NodeRoot { layers, disk });
+codec_struct!(NodeRoot {
+    layers,
+    disk,
+    upgrades
+});
 
 /// From a node that is being made, or from the init for it, to the lab.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -405,6 +411,7 @@ mod tests {
                 root: Some(NodeRoot {
                     layers: vec!["/upper".into(), "/lower".into()],
                     disk: "/disk".into(),
+                    upgrades: 2,
                 }),
                 faulty_clock: true,
                 serves_disk: true,
@@ -452,17 +459,11 @@ mod tests {
     #[test]
     fn a_program_may_have_a_long_environment() {
         let long = c_text("x".repeat(1 << 20)).unwrap();
-        arrives_whole(&NodeCommand::Run(Program {
+        let command = NodeCommand::Run(Program {
             env: vec![long],
             ..Program::default()
-        }));
-    }
-
-    fn arrives_whole(command: &NodeCommand) {
-        assert_eq!(
-            NodeCommand::decode(&command.encode()).as_ref(),
-            Some(command)
-        );
+        });
+        assert_eq!(NodeCommand::decode(&command.encode()), Some(command));
     }
 
     #[test]

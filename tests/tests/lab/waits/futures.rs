@@ -208,3 +208,67 @@ fn a_handle_of_rtnetlink_needs_a_runtime() -> TestResult {
     assert!(text.contains("runtime"), "{text}");
     Ok(())
 }
+
+/// Nobody has to search for the program that was to make the condition hold, and is dead.
+#[snowglobe::test(timeout = "30s")]
+async fn the_error_of_a_wait_names_programs_that_have_ended_badly() -> TestResult {
+    let lab = shape::pair().start()?;
+    let (a, b) = (
+        lab.node("alice").ok_or("alice")?,
+        lab.node("bob").ok_or("bob")?,
+    );
+    let ends = |node: &snowglobe::lab::Node, script: &str| -> TestResult<_> {
+        let mut shell = node.command("sh");
+        Ok(shell.args(["-c", script]).spawn()?)
+    };
+    // These are no reason: one has ended well, one was killed by the test, and one still runs.
+    let mut killed = ends(a, "sleep 1000")?;
+    killed.kill()?;
+    let _others = [ends(a, "exit 0")?, ends(a, "sleep 1000")?];
+    let mut dead = ends(a, "echo starts; echo dies >&2; exit 3")?;
+    let mut dead_too = ends(b, "kill -9 $$")?;
+    let mut events = lab.events();
+    let mut ended = [false; 2];
+    events.wait_for("both ends", |event| {
+        let text = event.to_string();
+        ended[0] |= text.contains("on `alice` exited with code 3");
+        ended[1] |= text.contains("on `bob` was killed by SIGKILL");
+        ended == [true; 2]
+    })?;
+    lab.set_patience(Duration::from_millis(50));
+    let of_lab = "\n`alice/sh#4` exited with code 3 before that; its last lines:\nstarts\ndies";
+    let of_b = "\n`bob/sh` was killed by SIGKILL (signal 9) before that; it wrote nothing";
+    let errors = [
+        (lab.wait_until(|| false).unwrap_err(), of_lab, true),
+        (
+            lab.wait_until_async(|| async { false }).await.unwrap_err(),
+            of_lab,
+            true,
+        ),
+        (b.wait_until(|| false).unwrap_err(), of_b, false),
+        (
+            b.wait_until_async(|| async { false }).await.unwrap_err(),
+            of_b,
+            false,
+        ),
+    ];
+    for (error, told, both) in errors {
+        assert!(error.is_timeout());
+        let text = error.to_string();
+        let first = "waited 50ms in vain for a condition; last seen: false\n";
+        assert!(text.starts_with(first) && text.contains(told), "{text}");
+        assert_eq!(
+            text.contains("alice/sh#4") && text.contains("bob/sh"),
+            both,
+            "{text}"
+        );
+        assert!(
+            !text.contains("alice/sh`") && !text.contains("sh#2"),
+            "{text}"
+        );
+    }
+    // A test that knows of the ends does not fail by them.
+    assert_eq!(dead.wait()?.code(), Some(3));
+    dead_too.wait()?;
+    Ok(())
+}

@@ -201,6 +201,8 @@ pub(crate) enum ChangeProblem {
     Link { link: String },
     /// A running node has something that is to become another thing, to come or to go.
     Node { node: String, part: NodePart },
+    /// An upgrade of a node changes a setting that no upgrade can change, by the setting's name.
+    Upgrade { node: String, setting: &'static str },
 }
 
 /// A part of a node that cannot change while the node runs.
@@ -262,7 +264,9 @@ impl fmt::Display for NodePart {
 impl NounProblem for ChangeProblem {
     fn kind(&self) -> TopologyErrorKind {
         match self {
-            Self::Link { .. } | Self::Node { .. } => TopologyErrorKind::InUse,
+            Self::Link { .. } | Self::Node { .. } | Self::Upgrade { .. } => {
+                TopologyErrorKind::InUse
+            }
         }
     }
 }
@@ -277,6 +281,11 @@ impl fmt::Display for ChangeProblem {
             Self::Node { node, part } => write!(
                 f,
                 "node `{node}` runs, and {part}; start another lab, or add another node beside it"
+            ),
+            Self::Upgrade { node, setting } => write!(
+                f,
+                "an upgrade of node `{node}` changes its root filesystem and its commands, and \
+                 not its `{setting}`; give it the same `{setting}` as at the start"
             ),
         }
     }
