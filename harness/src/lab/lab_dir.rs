@@ -298,9 +298,9 @@ const OF_THEIR_OWN: usize = 256 << 20;
 
 /// Line of a node's `/etc/nsswitch.conf`: names are looked for in the hosts file and then asked of
 /// name servers. The hosts file comes last once more. Where no name server answers, as in most
-/// labs, glibc would say "try again" (`EAI_AGAIN`), and the service that is asked last decides: the hosts
-/// file does not have the name (`EAI_NONAME`). An answer of a name server ends the search, whatever
-/// it says. See nsswitch.conf(5), "Actions"; `nss_dns` gives `UNAVAIL` for no answer
+/// labs, glibc would say "try again" (`EAI_AGAIN`), and the service that is asked last decides: the
+/// hosts file does not have the name (`EAI_NONAME`). An answer of a name server ends the search,
+/// whatever it says. See nsswitch.conf(5), "Actions"; `nss_dns` gives `UNAVAIL` for no answer
 /// (resolv/nss_dns/dns-host.c).
 const HOSTS: &str = "hosts: files dns [NOTFOUND=return] files";
 
