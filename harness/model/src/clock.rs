@@ -119,12 +119,17 @@ impl TimeShift {
         Self(-Self::ahead(time).0)
     }
 
-    /// Reads `+90s`, `-1h` or `250ms`; returns `None` where the text is no such time.
+    /// Reads `+90s`, `-1h` or `250ms`; returns `None` where the text is no such time, or one of more
+    /// than 292 years.
     pub fn parse(text: &str) -> Option<Self> {
-        match text.strip_prefix('-') {
-            Some(time) => duration::parse(time).map(Self::behind),
-            None => duration::parse(text.strip_prefix('+').unwrap_or(text)).map(Self::ahead),
-        }
+        let (time, make): (_, fn(Duration) -> Self) = match text.strip_prefix('-') {
+            Some(time) => (time, Self::behind),
+            None => (text.strip_prefix('+').unwrap_or(text), Self::ahead),
+        };
+        let time = duration::parse(time)?;
+        // The largest shift in the place of a larger one would be another one than was asked for.
+        i64::try_from(time.as_nanos()).ok()?;
+        Some(make(time))
     }
 }
 
@@ -145,7 +150,7 @@ impl Serialize for TimeShift {
 impl FromTree for TimeShift {
     fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
         let text = tree.text("a string")?;
-        let why = format_args!("`{text}` is no time like `-1h` or `+250ms`");
+        let why = format_args!("`{text}` is no time like `-1h` or `+250ms`, of at most 292 years");
         Self::parse(text).ok_or_else(|| tree.error(&why))
     }
 }
@@ -231,7 +236,7 @@ mod tests {
             assert_eq!(read.0, nanoseconds, "{text}");
             assert_eq!(TimeShift::parse(&read.to_string()), Some(read));
         }
-        for wrong in ["", "-", "--1s", "soon", "1 day"] {
+        for wrong in ["", "-", "--1s", "soon", "1 day", "-9999999999999s"] {
             assert_eq!(TimeShift::parse(wrong), None, "{wrong}");
         }
     }

@@ -8,6 +8,8 @@ use snowglobe_derive::{Deserialize, Serialize};
 use super::content::DISK_BYTES;
 use super::error::DiskFaultError;
 use super::glob;
+use snowglobe_text::counted;
+
 use crate::impair::Percent;
 use crate::topology::Size;
 
@@ -248,7 +250,9 @@ impl fmt::Display for DiskFault {
                 "errors in {reads} of reads, {writes} of writes, {syncs} of syncs"
             ),
             Self::Torn => f.write_str("torn writes in a power cut"),
-            Self::BitFlip { path, bits } => write!(f, "{bits} flipped bits in `{path}`"),
+            Self::BitFlip { path, bits } => {
+                write!(f, "{} in `{path}`", counted(*bits, "flipped bit"))
+            }
             Self::Truncate { path, by } => write!(f, "`{path}` cut by {by}"),
         }
     }

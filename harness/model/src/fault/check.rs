@@ -2,6 +2,7 @@
 
 use super::error::{NodeLack, ProblemOwner, ScheduleError, ScheduleProblem, TargetKind};
 use super::fault::Fault;
+use super::idle::IdleFault;
 use super::refs::{ALL, ANY, LinkRef, NodeRef, REST, means_link};
 use super::schedule::{Schedule, ScheduledFault};
 use crate::clock::ClockFault;
@@ -214,8 +215,14 @@ impl Targets {
         }
     }
 
-    /// Checks that no node is on both sides of a partition.
+    /// Checks that no node is on both sides of a partition, and that there may be one on each.
     fn check_sides(&self, left: &[NodeRef], right: &[NodeRef]) -> Result<(), ScheduleError> {
+        // The nodes that one of these roles stands for are no longer there for another one.
+        let is_of_a_side =
+            |node: &NodeRef| matches!(node, NodeRef::Role { role } if role == ALL || role == REST);
+        if left.iter().chain(right).all(is_of_a_side) {
+            return Err(ScheduleProblem::Idle(IdleFault::EmptySide).into());
+        }
         let mut left = left.iter().filter_map(|node| self.name_of(node));
         let right = right.iter().filter_map(|node| self.name_of(node));
         let both = left.find(|node| right.clone().any(|it| it == *node));

@@ -316,6 +316,12 @@ impl fmt::Display for ScheduleProblem {
             Self::Unknown { kind, name, known } => {
                 // Ten names are enough to see what was misspelt.
                 let some = in_backticks(known.iter().take(10));
+                if let TargetKind::Volume(node) = kind {
+                    return write!(
+                        f,
+                        "node `{node}` has no volume {name} with faults; it has {some}"
+                    );
+                }
                 match known.is_empty() {
                     true => write!(f, "there is no {kind} {name}, and no other {kind} either"),
                     false => write!(f, "there is no {kind} {name}; there are {some}"),

@@ -31,6 +31,8 @@ pub enum IdleFault {
     SameNode,
     /// A side of a partition has no node.
     EmptySide,
+    /// The name of the program is empty.
+    NoProgram,
 }
 
 impl Error for IdleFault {}
@@ -52,6 +54,7 @@ impl fmt::Display for IdleFault {
             Self::NoPair => "there is no pair of nodes: name one",
             Self::SameNode => "both nodes of the pair are the same: name two nodes",
             Self::EmptySide => "a side of the partition has no node: name one",
+            Self::NoProgram => "no program has an empty name: name one",
         })
     }
 }
@@ -99,6 +102,9 @@ impl Fault {
                 right,
                 one_way: _,
             } => (left.is_empty() || right.is_empty()).then_some(IdleFault::EmptySide),
+            Self::KillProgram { node: _, program } | Self::PauseProgram { node: _, program } => {
+                program.is_empty().then_some(IdleFault::NoProgram)
+            }
             Self::Cut { .. }
             | Self::Flap { .. }
             | Self::Pause { .. }
@@ -107,8 +113,6 @@ impl Fault {
             // `DiskFault::validate` checks these, since it knows the size of a disk.
             | Self::Disk { .. }
             | Self::Restart { .. }
-            | Self::KillProgram { .. }
-            | Self::PauseProgram { .. }
             // The limits that the processes of the node have when the fault begins decide.
             | Self::Descriptors { .. }
             | Self::Memory { .. }

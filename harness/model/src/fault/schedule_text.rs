@@ -131,6 +131,50 @@ mod tests {
         assert_eq!(names, known_disks);
     }
 
+    /// What can never come to pass is refused before anything begins, with its place.
+    #[test]
+    fn a_fault_that_nobody_can_have_is_refused() {
+        use super::super::Targets;
+        let targets = Targets {
+            nodes: vec!["a".to_owned(), "b".to_owned()],
+            disks: vec![("a".to_owned(), "data".to_owned())],
+            ..Targets::default()
+        };
+        let sides = "fault = 'partition'\nleft = [{ role = 'LEFT' }]\nright = [{ role = 'rest' }]";
+        for (fault, why) in [
+            (
+                sides.replace("LEFT", "rest"),
+                "a side of the partition has no node",
+            ),
+            (
+                sides.replace("LEFT", "all"),
+                "a side of the partition has no node",
+            ),
+            (
+                "fault = 'kill-program'\nnode = 'a'\nprogram = ''".to_owned(),
+                "no program has an empty name",
+            ),
+            (
+                "fault = 'disk'\nnode = 'a'\nvolume = 'other'\nwhat = { kind = 'full' }".to_owned(),
+                "node `a` has no volume `other` with faults; it has `data`",
+            ),
+        ] {
+            let text = format!("# ü\n[[fault]]\nat = '1s'\n{fault}\n");
+            let error = Schedule::from_toml(&text).unwrap().check(&targets);
+            let error = error.unwrap_err();
+            assert_eq!(error.place(), Some((2, 1)));
+            assert!(error.to_string().contains(why), "{error}");
+        }
+        let clock =
+            "[[fault]]\nat = '1s'\nfault = 'clock'\nnode = 'a'\nchange = { jump = '-9999999999s' }";
+        let error = Schedule::from_toml(clock).unwrap_err();
+        assert_eq!(error.place(), Some((5, 19)));
+        assert!(
+            error.to_string().contains("of at most 292 years"),
+            "{error}"
+        );
+    }
+
     /// A text without any `[[fault]]` is a mistake, and an empty schedule is written as one.
     #[test]
     fn only_an_empty_list_is_a_schedule_without_faults() {

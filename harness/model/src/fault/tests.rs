@@ -69,7 +69,7 @@ pub(super) fn samples() -> Vec<(Fault, &'static str)> {
         ),
         (
             Fault::disk_of("a", "data", DiskFault::bit_flip("**/*.log")),
-            "disk `data` of node `a`: 1 flipped bits in `**/*.log`",
+            "disk `data` of node `a`: 1 flipped bit in `**/*.log`",
         ),
     ];
     samples.extend(samples_of_programs());
