@@ -180,12 +180,10 @@
 //! ```
 //!
 //! The same holds for `rstest`, `test_case`, `test_log::test`, `googletest::gtest`, `yare`,
-//! `parameterized`, `tokio::test` and `quickcheck`, and for the `test` of `actix_rt`, `async_std`
-//! and other runtimes, on which the trial then runs. In `proptest! { … }` write
-//! `#[snowglobe::test]` in the place of `#[test]`. Where a macro writes `#[test]` itself, as
-//! `quickcheck! { … }`, `use snowglobe::test;` in its module makes trials of its tests. `rstest`
-//! puts its cases into a module of their own, where such a `#[test]` "is ambiguous" to rustc
-//! (E0659): write `#[snowglobe::test]` there.
+//! `parameterized`, `quickcheck`, and for the `test` of tokio, `actix_rt`, `async_std` and other
+//! runtimes. Write `#[snowglobe::test]` for `#[test]` in `proptest! { … }`. Where a macro writes
+//! `#[test]` itself, as `quickcheck! { … }`, `use snowglobe::test;` in its module makes trials of
+//! its tests; in a module of `rstest`'s cases that "is ambiguous" to rustc (E0659).
 //!
 //! A target with `harness = false` runs trials only: rustc drops all other tests from it. If there
 //! are any, whatever attribute or macro has made them, the target does not compile, and the error

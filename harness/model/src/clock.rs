@@ -119,8 +119,8 @@ impl TimeShift {
         Self(-Self::ahead(time).0)
     }
 
-    /// Reads `+90s`, `-1h` or `250ms`; returns `None` where the text is no such time, or one of more
-    /// than 292 years.
+    /// Reads `+90s`, `-1h` or `250ms`; returns `None` where the text is no such time, or one of
+    /// more than 292 years.
     pub fn parse(text: &str) -> Option<Self> {
         let (time, make): (_, fn(Duration) -> Self) = match text.strip_prefix('-') {
             Some(time) => (time, Self::behind),
