@@ -254,7 +254,7 @@ fn an_owner_that_a_file_cannot_have_is_named() {
     // Where one id is mapped, the range of a user in /etc/subuid would help.
     let run = sample("gives_a_file_to_33");
     if run.stdout.contains("1 failed") {
-        run.failed_with(&["give a file to uid 33", "/etc/subuid", "uidmap"]);
+        run.failed_with(&["give a file to uid 33", "/etc/subuid", "/etc/subgid"]);
     } else {
         run.passed_with(&["1 passed"]);
     }

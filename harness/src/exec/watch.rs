@@ -11,7 +11,7 @@ use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::signal::{Signal, SignalFd, await_signals_to_groups, die_by, stop_by};
 use crate::kernel::procfs::process_table;
 use crate::runner::error::explain;
-use crate::runner::{DeniedIn, NurseryHandle, ProgramSetup, explain_denial};
+use crate::runner::{DeniedIn, NurseryHandle, ProgramSetup, explain_denial, time_for_last_words};
 use crate::sandbox::ids::is_root_of_the_host;
 use crate::sandbox::protocol::EdgeMessage;
 use crate::sandbox::protocol::trial::{Denial, Finish, InitRequest, Survivor, TrialReport};
@@ -24,8 +24,6 @@ use crate::trial::time_scale::stretched;
 const TIMED_OUT: i32 = 124;
 /// Exit code where the wrapper itself failed, as of timeout(1) and env(1).
 const FAILED: i32 = 125;
-/// Time that the init has to say what hangs.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A program that runs, as the process outside sees it.
 pub(super) struct Watch {
@@ -205,7 +203,7 @@ impl Watch {
             say(&format!("timed out after {limit:?}"));
         }
         let _ = self.channel.send(&InitRequest::Describe.encode());
-        if let Ok([true]) = poll::wait_readable([self.channel.as_fd()], Some(stretched(LAST_WORDS)))
+        if let Ok([true]) = poll::wait_readable([self.channel.as_fd()], Some(time_for_last_words()))
         {
             let _ = self.receive(buffer);
         }

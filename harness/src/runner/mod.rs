@@ -58,6 +58,6 @@ pub use report::{Color, Format};
 pub(crate) use resident::{Likeness, enter_program};
 pub use run::run;
 pub(crate) use setup::ProgramSetup;
-pub(crate) use supervisor::{DeniedIn, NurseryHandle, explain_denial};
+pub(crate) use supervisor::{DeniedIn, NurseryHandle, explain_denial, time_for_last_words};
 pub(crate) use users::look_up;
 pub(crate) use zygote::program_resident::Runner;

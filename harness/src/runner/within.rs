@@ -11,18 +11,34 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use super::args::settings;
+use super::args::{Arguments, settings};
 use super::conclusion::Conclusion;
+use super::error::{RunError, usage};
 use super::report::{FinishedTrial, Printer, RunStart};
 use super::result::TrialResult;
 use super::supervisor::{RunPlan, result_of};
 use crate::kernel::process::exit_kind::ExitKind;
 use crate::sandbox::trial::body::run_here;
+use crate::sandbox::within::is_within_trial;
 use crate::trial::Trial;
 
 /// Sentence on the isolation of the trials of such a run.
 const ISOLATION: &str =
     "within the trial that has started this program, and without further isolation";
+
+/// Refuses options by which trials run more than once, each time in a sandbox of its own, within a
+/// trial that has started this program.
+///
+/// # Errors
+/// Such an option is given.
+pub(crate) fn refuse_several(args: &Arguments) -> Result<(), RunError> {
+    match args.several().next().filter(|_| is_within_trial()) {
+        None => Ok(()),
+        Some(option) => Err(usage(format!(
+            "{option} runs a trial more than once, each time in a sandbox of its own, and a trial has started this program, which makes no sandboxes: leave the option out, or write `nested` above the test that starts the program (`#[snowglobe::test(nested)]`)"
+        ))),
+    }
+}
 
 /// Runs trials within the trial that has started this program.
 pub(crate) fn run(

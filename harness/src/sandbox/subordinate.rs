@@ -35,6 +35,40 @@ pub(crate) struct NoSubordinateIds {
     pub(crate) user: String,
 }
 
+/// The reason why trials of an ordinary user have too few ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IdShortage {
+    /// The user is the root of a container, whom the programs that map ranges do not serve.
+    RootOfAContainer,
+    /// No range of ids belongs to the user, and the programs that would map one may be missing.
+    NoRange {
+        /// The programs are installed.
+        can_be_mapped: bool,
+    },
+    /// A range belongs to the user, and a program that would map it is not installed.
+    NoProgram,
+    /// The range that belongs to the user has so many ids, root included.
+    SmallRange(u32),
+    /// A program has refused to map the range.
+    NotMapped,
+}
+
+impl IdShortage {
+    /// Returns why trials of the user of this process have no such id.
+    pub(crate) fn of_this_user(id: u32) -> Self {
+        if geteuid().is_root() {
+            return Self::RootOfAContainer;
+        }
+        let can_be_mapped = Subordinate::can_be_mapped();
+        match Subordinate::of_this_user() {
+            Err(NoSubordinateIds { .. }) => Self::NoRange { can_be_mapped },
+            Ok(_) if !can_be_mapped => Self::NoProgram,
+            Ok(ids) if id >= ids.count => Self::SmallRange(ids.count),
+            Ok(_) => Self::NotMapped,
+        }
+    }
+}
+
 impl Subordinate {
     /// Returns what the files say of the user of this process.
     ///

@@ -1,7 +1,12 @@
 //! The output of trials is captured, bounded, and shown when it matters.
 
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::Child;
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use snowglobe_tests::{run, sample};
 
 #[snowglobe::test(nested)]
@@ -130,4 +135,88 @@ fn a_terminal_that_nobody_reads_holds_no_trial_up() {
         let text = String::from_utf8_lossy(&text);
         assert!(text.contains(r#""passed":1"#), "{} bytes", text.len());
     }
+}
+
+/// A run on a terminal, of whose two trials one has ended, with a report for which the terminal has
+/// not enough room, and the other waits.
+struct OnTerminal {
+    run: Child,
+    terminal: OwnedFd,
+    _dir: tempfile::TempDir,
+}
+
+impl OnTerminal {
+    fn start() -> Self {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let dir = snowglobe_tests::shared_dir();
+        let log = dir.path().join("log");
+        let run = snowglobe_tests::this_program()
+            .args(["--include-ignored", "samples::writes_a_lot_and_fails"])
+            .args(["samples::waits_long", "--format", "json"])
+            .args(["--test-threads", "2", "--logfile"])
+            .arg(&log)
+            .env("SAMPLE_DIR", dir.path())
+            .stdout(pty.slave)
+            .spawn()
+            .unwrap();
+        let has_ended = || std::fs::read_to_string(&log).is_ok_and(|it| it.lines().count() == 1);
+        assert!(snowglobe_tests::wait_until(
+            Duration::from_secs(20),
+            has_ended
+        ));
+        assert!(snowglobe_tests::wait_for_file(&dir.path().join("started")));
+        Self {
+            run,
+            terminal: pty.master,
+            _dir: dir,
+        }
+    }
+
+    fn interrupt(&self) {
+        kill(Pid::from_raw(self.run.id() as i32), Signal::SIGINT).unwrap();
+    }
+
+    /// Returns what the terminal shows until that has this text, or nothing comes for a while: for
+    /// less than the 10 seconds after which a run says that a trial is slow.
+    fn read_until(&self, text: &str) -> String {
+        let mut heard = String::new();
+        let mut buffer = [0; 512];
+        while !heard.contains(text) {
+            let mut polled = [PollFd::new(self.terminal.as_fd(), PollFlags::POLLIN)];
+            if poll(&mut polled, 5_000_u16).unwrap() == 0 {
+                break;
+            }
+            // The end of a terminal that nobody has open is EIO (pty(7)).
+            let Ok(count) = nix::unistd::read(&self.terminal, &mut buffer) else {
+                break;
+            };
+            heard += &String::from_utf8_lossy(&buffer[..count]);
+        }
+        heard
+    }
+}
+
+impl Drop for OnTerminal {
+    fn drop(&mut self) {
+        let _ = self.run.kill();
+        let _ = self.run.wait();
+    }
+}
+
+/// Beginning of the panic at the end of the long report.
+const END: &str = "at last";
+
+#[snowglobe::test(nested)]
+fn a_terminal_gets_the_rest_when_it_is_read() {
+    let text = OnTerminal::start().read_until(END);
+    assert!(text.contains(END), "{} bytes", text.len());
+}
+
+#[snowglobe::test(nested)]
+fn a_second_signal_loses_nothing_of_a_report_that_is_read() {
+    let on_terminal = OnTerminal::start();
+    on_terminal.interrupt();
+    on_terminal.interrupt();
+    let text = on_terminal.read_until(END);
+    assert!(text.contains(END), "{} bytes", text.len());
 }

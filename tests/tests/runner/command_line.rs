@@ -1,6 +1,6 @@
 //! cargo, nextest, IDEs and people use the same command line.
 
-use snowglobe_tests::{run, this_program};
+use snowglobe_tests::{finished, run, this_program};
 
 #[snowglobe::test(nested)]
 fn listing_is_what_nextest_wants() {
@@ -105,7 +105,7 @@ fn a_bad_environment_is_named_as_well() {
         ("RUST_TEST_THREADS", "0"),
         ("SNOWGLOBE_SEED", "x"),
     ] {
-        let run = snowglobe_tests::finished(this_program().env(key, value).output().unwrap());
+        let run = finished(this_program().env(key, value).output().unwrap());
         assert_eq!(run.code, Some(64), "{run:#?}");
         assert!(
             run.stderr.contains(key) && run.stderr.contains(value),
@@ -126,7 +126,7 @@ fn under_nextest_a_name_that_is_gone_is_no_pass() {
         .args(["--exact", "no::such::trial", "--nocapture"])
         .env("NEXTEST_EXECUTION_MODE", "process-per-test")
         .output();
-    let run = snowglobe_tests::finished(output.unwrap());
+    let run = finished(output.unwrap());
     assert_eq!(run.code, Some(64), "{run:#?}");
     assert!(
         run.stderr
@@ -284,4 +284,26 @@ fn a_run_within_a_trial_passes_its_options_on() {
     // The process of the trial prints a line to copy, and so does this run.
     let lines = run.stdout.matches("SNOWGLOBE_TIME_SCALE=3").count();
     assert_eq!(lines, 2, "{run:#?}");
+}
+
+/// A program that a trial has started makes no sandboxes.
+#[snowglobe::test]
+fn a_run_within_a_trial_refuses_to_run_a_trial_more_than_once() {
+    let case = ["--exact", "samples::passes", "--include-ignored"];
+    for option in [
+        &["--runs", "3"][..],
+        &["--stress", "3"],
+        &["--twice"],
+        &["--shrink"],
+    ] {
+        let run = run(&[&case[..], option].concat());
+        assert_eq!(run.code, Some(64), "{option:?}");
+        let sentence = format!("{} (SNOWGLOBE_", option[0]);
+        assert!(run.stderr.contains(&sentence), "{}", run.stderr);
+        assert!(run.stderr.contains("`nested`"), "{}", run.stderr);
+    }
+    // The variable is for the run of the trial.
+    let mut program = this_program();
+    program.args(case).env("SNOWGLOBE_RUNS", "3");
+    finished(program.output().unwrap()).passed_with(&["1 passed"]);
 }

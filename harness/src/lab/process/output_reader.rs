@@ -34,7 +34,7 @@ const WRITTEN_AS_A_WHOLE: usize = 4096;
 
 /// Time for which a pipe may stay open after all processes of the lab are dead. A process outside
 /// of the lab that was handed the pipe would keep the trial from ending.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const OPEN_AFTER_ALL: Duration = Duration::from_secs(1);
 
 /// Time between the end of a program, as its pidfd tells it, and the report of that end by the
 /// node's first process. It takes microseconds; a busy machine takes longer.
@@ -257,7 +257,7 @@ impl OutputReads {
             && crate::kernel::poll::is_readable(self.waker.as_fd())
             && let Ok(0) = crate::kernel::fd::read(&self.waker, &mut self.buffer)
         {
-            self.end = Some(Instant::now() + stretched(LAST_WORDS));
+            self.end = Some(Instant::now() + stretched(OPEN_AFTER_ALL));
         }
         for arrival in self.arriving.try_iter() {
             match arrival {

@@ -12,6 +12,7 @@ use crate::model::cli::{CliError, GivenFlags};
 use crate::model::time_scale::TimeScale;
 use crate::runner::error::{RunError, usage};
 use crate::runner::report::{Color, Format, ReportOptions};
+use crate::sandbox::within::is_within_trial;
 
 /// The command line of a test program, as libtest understands it.
 ///
@@ -95,8 +96,28 @@ impl Arguments {
     /// Says which option is unknown or which value does not parse.
     pub fn from_env() -> Result<Arguments, RunError> {
         let (mut args, given) = Arguments::parsed(std::env::args_os().skip(1))?;
+        let on_the_line = args.clone();
         args.read_environment(&given, |key| std::env::var_os(key))?;
+        if args.several().next().is_some() && is_within_trial() {
+            // The variables are for the run of the trial that has started this program.
+            args.stress = on_the_line.stress;
+            args.runs = on_the_line.runs;
+            args.twice = on_the_line.twice;
+            args.shrink = on_the_line.shrink;
+        }
         Ok(args)
+    }
+
+    /// Returns the names of the given options by which a trial runs more than once.
+    pub(crate) fn several(&self) -> impl Iterator<Item = &'static str> {
+        [
+            (self.stress.is_some(), "--stress (SNOWGLOBE_STRESS)"),
+            (self.runs.is_some(), "--runs (SNOWGLOBE_RUNS)"),
+            (self.twice, "--twice (SNOWGLOBE_TWICE)"),
+            (self.shrink, "--shrink (SNOWGLOBE_SHRINK)"),
+        ]
+        .into_iter()
+        .filter_map(|(is_given, name)| is_given.then_some(name))
     }
 
     /// Returns the arguments of a trial that runs by itself under another harness: the environment
@@ -165,14 +186,11 @@ impl Arguments {
                 "--ignored and --include-ignored exclude each other: give one of them",
             ));
         }
-        let given: Vec<&str> = [
-            (self.stress.is_some(), "--stress (SNOWGLOBE_STRESS)"),
-            (self.runs.is_some(), "--runs (SNOWGLOBE_RUNS)"),
-            (self.twice, "--twice (SNOWGLOBE_TWICE)"),
-        ]
-        .into_iter()
-        .filter_map(|(is_given, name)| is_given.then_some(name))
-        .collect();
+        // `--shrink` goes with `--runs`, and not with the others.
+        let given: Vec<&str> = self
+            .several()
+            .filter(|it| !it.starts_with("--shrink"))
+            .collect();
         if self.shrink && !cfg!(feature = "toml") {
             return Err(usage(
                 "--shrink writes schedules as TOML: turn on the feature `toml` of snowglobe",

@@ -6,7 +6,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::kernel::errno::Errno;
 use crate::kernel::fd;
@@ -19,10 +19,15 @@ pub(crate) struct Outbox {
     waiting: Vec<u8>,
     /// Errno with which the kernel refused a write. Nothing is written after that.
     failure: Option<Errno>,
-    /// Whether the terminal had no room for the next character, although `poll` calls it writable:
-    /// the end of a line takes the room of two (drivers/tty/n_tty.c, do_output_char).
-    is_full: bool,
+    /// Time of the next try, where the terminal had no room for the next character although `poll`
+    /// calls it writable: the end of a line takes the room of two (drivers/tty/n_tty.c,
+    /// do_output_char).
+    retry_at: Option<Instant>,
 }
+
+/// Time between tries to write to a terminal whose room `poll` cannot tell. A person takes text
+/// that comes 20 ms later for text that comes at once.
+const RETRY: Duration = Duration::from_millis(20);
 
 /// Number of bytes that a pipe takes without blocking when `poll` calls it writable (`pipe(7)`,
 /// `PIPE_BUF`).
@@ -33,13 +38,18 @@ impl Outbox {
     pub(crate) fn push(&mut self, text: &str) {
         if self.failure.is_none() {
             self.waiting.extend_from_slice(text.as_bytes());
-            self.is_full = false;
+            self.retry_at = None;
         }
     }
 
-    /// Returns standard output if something is to be written there.
+    /// Returns standard output if something is to be written there as soon as `poll` allows it.
     pub(crate) fn pending(&self) -> Option<BorrowedFd<'_>> {
-        (!self.waiting.is_empty() && !self.is_full).then(|| STDOUT.as_fd())
+        (!self.waiting.is_empty() && self.retry_at.is_none()).then(|| STDOUT.as_fd())
+    }
+
+    /// Returns the time of the next try to write, where `poll` cannot tell when there is room.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.retry_at
     }
 
     /// Writes as much as can be written without waiting.
@@ -50,7 +60,7 @@ impl Outbox {
     /// Writes everything, unless the reader reads nothing for a moment.
     pub(crate) fn flush_for_a_reader(&mut self) {
         // A pager that nobody reads, or a terminal that is stopped, would take for ever.
-        self.flush(Some(Duration::from_millis(200)));
+        self.flush(Some(Duration::from_millis(500)));
     }
 
     /// Writes everything.
@@ -65,6 +75,8 @@ impl Outbox {
 
     fn flush(&mut self, patience: Option<Duration>) {
         let mut written = 0;
+        let mut read_last = Instant::now();
+        self.retry_at = None;
         while written < self.waiting.len() && self.failure.is_none() {
             match wait_writable(STDOUT.as_fd(), patience) {
                 Ok(false) => break,
@@ -74,13 +86,16 @@ impl Outbox {
             }
             let end = self.waiting.len().min(written + PIECE);
             match raw_write(&self.waiting[written..end], patience) {
-                Ok(n) => written += n,
+                Ok(n) => {
+                    written += n;
+                    read_last = Instant::now();
+                }
                 Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) if patience.is_some() => {
-                    self.is_full = true;
+                Err(Errno::EAGAIN) if patience.is_some_and(|it| read_last.elapsed() >= it) => {
+                    self.retry_at = Some(Instant::now() + RETRY);
                     break;
                 }
-                Err(Errno::EAGAIN) => {}
+                Err(Errno::EAGAIN) => std::thread::sleep(RETRY),
                 // The reader is gone (`| head`), or the disk is full. The trials go on: whoever
                 // waits for the exit code learns of both from there.
                 Err(errno) => self.failure = Some(errno),

@@ -177,6 +177,11 @@ impl Printer {
         self.out.pending()
     }
 
+    /// Returns the time of the next try to write to stdout, where a wait cannot tell it.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.out.due()
+    }
+
     /// Writes as much as can be written without waiting.
     pub(crate) fn flush_some(&mut self) {
         self.out.flush_some();

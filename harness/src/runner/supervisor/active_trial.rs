@@ -266,7 +266,7 @@ pub(crate) fn grace() -> Duration {
 }
 
 /// Returns how long a trial that hangs may take at present for saying what hangs.
-fn time_for_last_words() -> Duration {
+pub(crate) fn time_for_last_words() -> Duration {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     stretched(LAST_WORDS) * waiting_for_each(&load, processors as u32).clamp(1, MOST_PATIENCE)

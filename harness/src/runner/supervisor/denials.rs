@@ -1,6 +1,9 @@
 //! What a trial lacks, and what to do about it, where a program was told no more than an errno.
 
+use snowglobe_fixtures::command;
+
 use crate::sandbox::protocol::trial::{Denial, DeniedThing};
+use crate::sandbox::subordinate::IdShortage;
 
 /// Number of ids that a trial has at most, where root or `newuidmap` maps them.
 const MOST_IDS: u32 = 65_536;
@@ -47,6 +50,11 @@ impl DeniedIn {
 
 /// Returns what a process was denied and the remedy, as one sentence.
 pub(crate) fn explain(denial: &Denial, place: DeniedIn) -> String {
+    sentence(denial, place, IdShortage::of_this_user)
+}
+
+/// Returns the sentence on a denial; `shortage` finds out why there is no such id.
+fn sentence(denial: &Denial, place: DeniedIn, shortage: impl Fn(u32) -> IdShortage) -> String {
     let Denial {
         pid,
         program,
@@ -81,8 +89,35 @@ pub(crate) fn explain(denial: &Denial, place: DeniedIn) -> String {
         );
     }
     format!(
-        "`{program}` (process {pid}) wanted to {wants}, and this trial has too few ids for that: give the user who runs the tests a range of ids in /etc/subuid and /etc/subgid (`sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 \"$USER\"`) and install `newuidmap` (Debian's package uidmap, Fedora's shadow-utils){instead}"
+        "`{program}` (process {pid}) wanted to {wants}, and this trial has too few ids for that: {}{instead}",
+        remedy(shortage(id))
     )
+}
+
+/// Returns what gives trials of an ordinary user more ids.
+fn remedy(shortage: IdShortage) -> String {
+    const GIVE: &str = "give the user who runs the tests a range of ids in /etc/subuid and /etc/subgid (`sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 \"$USER\"`)";
+    const INSTALL: &str =
+        "install `newuidmap` and `newgidmap` (Debian's package uidmap, Fedora's shadow-utils)";
+    match shortage {
+        IdShortage::RootOfAContainer => {
+            "root here has not the capabilities to map more: start the container with `--privileged`, or run the tests as an ordinary user with ranges in /etc/subuid and /etc/subgid".to_owned()
+        }
+        IdShortage::NoRange { can_be_mapped: true } => GIVE.to_owned(),
+        IdShortage::NoRange { can_be_mapped: false } => format!("{GIVE} and {INSTALL}"),
+        IdShortage::NoProgram => {
+            format!("{INSTALL}, which map the ranges that the user has in /etc/subuid and /etc/subgid")
+        }
+        IdShortage::SmallRange(count) => {
+            format!("with those of /etc/subuid and /etc/subgid there are {count}; {GIVE}")
+        }
+        IdShortage::NotMapped => {
+            format!(
+                "`newuidmap` or `newgidmap` has not mapped the ranges of /etc/subuid and /etc/subgid; to find out why, {}",
+                command::run("doctor")
+            )
+        }
+    }
 }
 
 #[cfg(test)]
@@ -100,7 +135,7 @@ mod tests {
             (DeniedIn::Trial, "user ="),
             (DeniedIn::Exec, "--user nobody"),
         ] {
-            let text = explain(&denial, place);
+            let text = sentence(&denial, place, |_| IdShortage::NotMapped);
             for part in ["`tar`", "give a file to uid 100000", "beyond 65535", remedy] {
                 assert!(text.contains(part), "{text}");
             }
@@ -115,15 +150,32 @@ mod tests {
             program: "nginx".into(),
             wanted: DeniedThing::User(33),
         };
-        let text = explain(&denial, DeniedIn::Trial);
-        for part in [
-            "`nginx`",
-            "uid 33",
-            "/etc/subuid",
-            "uidmap",
-            ".user(33, 33)",
+        for (shortage, has_usermod, has_package) in [
+            (
+                IdShortage::NoRange {
+                    can_be_mapped: false,
+                },
+                true,
+                true,
+            ),
+            (
+                IdShortage::NoRange {
+                    can_be_mapped: true,
+                },
+                true,
+                false,
+            ),
+            (IdShortage::NoProgram, false, true),
+            (IdShortage::SmallRange(17), true, false),
+            (IdShortage::NotMapped, false, false),
+            (IdShortage::RootOfAContainer, false, false),
         ] {
-            assert!(text.contains(part), "{text}");
+            let text = sentence(&denial, DeniedIn::Trial, |_| shortage);
+            for part in ["`nginx`", "uid 33", "/etc/subuid", ".user(33, 33)"] {
+                assert!(text.contains(part), "{text}");
+            }
+            assert_eq!(text.contains("usermod"), has_usermod, "{text}");
+            assert_eq!(text.contains("package uidmap"), has_package, "{text}");
         }
     }
 }

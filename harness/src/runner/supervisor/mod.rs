@@ -36,6 +36,7 @@ mod twice;
 mod wakeup;
 mod zygote_pool;
 
+pub(crate) use active_trial::time_for_last_words;
 pub(crate) use copies::Rounds;
 pub(crate) use denials::{DeniedIn, explain as explain_denial};
 pub(crate) use plan::RunPlan;

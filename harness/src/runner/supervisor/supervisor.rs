@@ -295,7 +295,8 @@ impl<'a> Supervisor<'a> {
     /// Returns the time until something is due, if anything ever is.
     fn patience(&self) -> Option<Duration> {
         let active = self.slots.iter().flatten().map(ActiveTrial::due);
-        let due = active.chain(self.queue.not_before()).min()?;
+        let due = active.chain(self.queue.not_before());
+        let due = due.chain(self.printer.due()).min()?;
         Some(due.saturating_duration_since(Instant::now()))
     }
 

@@ -47,7 +47,7 @@ const OF_SCOPE: &str = "a scoped thread panicked";
 const MOST: usize = 100;
 
 /// Number of panics that are told at once, in case the process does not come to its end.
-const LAST_WORDS: usize = 5;
+const TOLD_AT_ONCE: usize = 5;
 
 static PANICS: Lock<Vec<Panic>> = Lock::new(Vec::new());
 
@@ -136,7 +136,7 @@ fn remember(info: &PanicHookInfo<'_>, is_printed: bool) {
         is_passed_on: false,
     };
     // A hook of the test may end the process, and then nobody else says why.
-    if !is_printed && PANICS.lock().len() < LAST_WORDS {
+    if !is_printed && PANICS.lock().len() < TOLD_AT_ONCE {
         running::leave_last_words(&format!(
             "thread '{}' panicked at {}: {}",
             panic.thread, panic.location, panic.message
