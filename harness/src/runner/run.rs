@@ -99,7 +99,7 @@ pub(crate) fn run_for(
         return Ok(Conclusion::default());
     }
     named_trial_exists(&args, &trials)?;
-    within::refuse_several(&args)?;
+    within::refuse_sandboxes(&args)?;
     #[cfg(feature = "toml")]
     crate::lab::read_schedule().map_err(|error| usage(error.to_string()))?;
     let left_out = match caller {

@@ -26,16 +26,20 @@ use crate::trial::Trial;
 const ISOLATION: &str =
     "within the trial that has started this program, and without further isolation";
 
-/// Refuses options by which trials run more than once, each time in a sandbox of its own, within a
-/// trial that has started this program.
+/// Refuses options that take a sandbox for each run of a trial, within a trial that has started
+/// this program.
 ///
 /// # Errors
 /// Such an option is given.
-pub(crate) fn refuse_several(args: &Arguments) -> Result<(), RunError> {
-    match args.several().next().filter(|_| is_within_trial()) {
+pub(crate) fn refuse_sandboxes(args: &Arguments) -> Result<(), RunError> {
+    match args
+        .needing_sandboxes()
+        .next()
+        .filter(|_| is_within_trial())
+    {
         None => Ok(()),
         Some(option) => Err(usage(format!(
-            "{option} runs a trial more than once, each time in a sandbox of its own, and a trial has started this program, which makes no sandboxes: leave the option out, or write `nested` above the test that starts the program (`#[snowglobe::test(nested)]`)"
+            "{option} takes a sandbox of its own for each run of a trial, and a trial has started this program, which makes no sandboxes: leave the option out, or write `nested` above the test that starts the program (`#[snowglobe::test(nested)]`)"
         ))),
     }
 }

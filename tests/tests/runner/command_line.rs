@@ -288,13 +288,15 @@ fn a_run_within_a_trial_passes_its_options_on() {
 
 /// A program that a trial has started makes no sandboxes.
 #[snowglobe::test]
-fn a_run_within_a_trial_refuses_to_run_a_trial_more_than_once() {
+fn a_run_within_a_trial_refuses_options_that_take_sandboxes() {
     let case = ["--exact", "samples::passes", "--include-ignored"];
     for option in [
         &["--runs", "3"][..],
         &["--stress", "3"],
         &["--twice"],
         &["--shrink"],
+        &["--timeout", "9s"],
+        &["--user", "nobody"],
     ] {
         let run = run(&[&case[..], option].concat());
         assert_eq!(run.code, Some(64), "{option:?}");
@@ -302,8 +304,9 @@ fn a_run_within_a_trial_refuses_to_run_a_trial_more_than_once() {
         assert!(run.stderr.contains(&sentence), "{}", run.stderr);
         assert!(run.stderr.contains("`nested`"), "{}", run.stderr);
     }
-    // The variable is for the run of the trial.
+    // The variables are for the run of the trial.
     let mut program = this_program();
-    program.args(case).env("SNOWGLOBE_RUNS", "3");
+    let variables = [("SNOWGLOBE_RUNS", "3"), ("SNOWGLOBE_USER", "nobody")];
+    program.args(case).envs(variables);
     finished(program.output().unwrap()).passed_with(&["1 passed"]);
 }

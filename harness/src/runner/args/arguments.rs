@@ -98,8 +98,10 @@ impl Arguments {
         let (mut args, given) = Arguments::parsed(std::env::args_os().skip(1))?;
         let on_the_line = args.clone();
         args.read_environment(&given, |key| std::env::var_os(key))?;
-        if args.several().next().is_some() && is_within_trial() {
+        if args.needing_sandboxes().next().is_some() && is_within_trial() {
             // The variables are for the run of the trial that has started this program.
+            args.timeout = on_the_line.timeout;
+            args.user = on_the_line.user;
             args.stress = on_the_line.stress;
             args.runs = on_the_line.runs;
             args.twice = on_the_line.twice;
@@ -108,8 +110,19 @@ impl Arguments {
         Ok(args)
     }
 
+    /// Returns the names of the given options that take a sandbox for each run of a trial.
+    pub(crate) fn needing_sandboxes(&self) -> impl Iterator<Item = &'static str> {
+        let others = [
+            (self.timeout.is_some(), "--timeout (SNOWGLOBE_TIMEOUT)"),
+            (self.user.is_some(), "--user (SNOWGLOBE_USER)"),
+        ];
+        let others = others.into_iter();
+        self.several()
+            .chain(others.filter_map(|(is_given, name)| is_given.then_some(name)))
+    }
+
     /// Returns the names of the given options by which a trial runs more than once.
-    pub(crate) fn several(&self) -> impl Iterator<Item = &'static str> {
+    fn several(&self) -> impl Iterator<Item = &'static str> {
         [
             (self.stress.is_some(), "--stress (SNOWGLOBE_STRESS)"),
             (self.runs.is_some(), "--runs (SNOWGLOBE_RUNS)"),
