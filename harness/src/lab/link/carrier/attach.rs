@@ -356,12 +356,6 @@ fn join_by_repeater(
         );
     }
     execute(ends, &namespace, batch)?;
-    let before = [
-        entered(ends, &namespace, Direction::AToB)?,
-        entered(ends, &namespace, Direction::BToA)?,
-    ];
-    // The counters were read before: what a filter drops from here on counts as sent.
-    cuts.attach_around_netem(ends, &namespace)?;
     let apply = |direction: Direction| {
         // A queueing discipline works where packets leave an interface (tc(8)). Packets of a
         // direction leave the wire namespace by the inner end of the side that receives them.
@@ -373,6 +367,13 @@ fn join_by_repeater(
             .map_err(|e| refused(ends, e))
     };
     let egress = Box::new([apply(Direction::AToB)?, apply(Direction::BToA)?]);
+    // Frames that have entered until now have met no netem, and the repeater has passed none on.
+    let before = [
+        entered(ends, &namespace, Direction::AToB)?,
+        entered(ends, &namespace, Direction::BToA)?,
+    ];
+    // The counters were read before: what a filter drops from here on counts as sent.
+    cuts.attach_around_netem(ends, &namespace)?;
     // The repeater comes up last: no frame passes before cuts and impairments are in force.
     let mut batch = Batch::new();
     batch.set_up(repeater.device());
