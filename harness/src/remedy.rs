@@ -15,7 +15,7 @@ use crate::kernel::namespace::CloneFlags;
 use crate::kernel::process::limits;
 use crate::kernel::process::user::{SETFCAP, geteuid, has_capability};
 use crate::kernel::process::valgrind;
-use crate::kernel::procfs::sysctls;
+use crate::kernel::procfs::{MountEntry, Procfs, sysctls};
 use crate::model::plan::RAISE_OPEN_FILES;
 
 use crate::sandbox::namespace_limits::NAMESPACE_KINDS;
@@ -38,6 +38,8 @@ pub(crate) enum Remedy {
     UncoverProc,
     /// Mount a sysfs at `/sys`, which must be in sight before a fresh one is permitted.
     MountSys,
+    /// Put another root over that of the kernel's start, from which no process can change.
+    LeaveRootfs,
     /// Leave the chroot, in which no user namespace is permitted.
     LeaveChroot,
     /// Permit user namespaces, where this obstacle forbids them.
@@ -91,6 +93,7 @@ impl Remedy {
             SetupStep::Mount(_)
             | SetupStep::SetSysctl(..)
             | SetupStep::MakeMountPoint(_)
+            | SetupStep::ChangeRoot
             | SetupStep::Other(_) => None,
         };
         let is_mount_of =
@@ -116,6 +119,11 @@ impl Remedy {
                 Self::MountSys
             }
             (Errno::EPERM | Errno::EACCES, _) => Self::PermitUserNamespaces(Obstacle::find()),
+            (Errno::EINVAL, None)
+                if matches!(refused.step, SetupStep::ChangeRoot) && root_is_first_mount() =>
+            {
+                Self::LeaveRootfs
+            }
             (Errno::ENOSYS, _) if valgrind::runs_this_process() => Self::LeaveValgrind,
             (Errno::ENOSYS | Errno::EINVAL, _) => Self::BootNewerKernel,
             _ => Self::ReadKernelLog,
@@ -132,6 +140,7 @@ impl Remedy {
             | Self::FreeMemory => true,
             Self::UncoverProc
             | Self::MountSys
+            | Self::LeaveRootfs
             | Self::LeaveChroot
             | Self::PermitUserNamespaces(_)
             | Self::LeaveValgrind
@@ -163,6 +172,9 @@ impl Remedy {
             Self::MountSys => {
                 "there is no sysfs at /sys, and then no fresh one is permitted; mount one (`mount -t sysfs sysfs /sys`), or give the container or sandbox around the tests a /sys"
             }
+            Self::LeaveRootfs => {
+                "the root directory is that of the initramfs, from which the kernel changes to no other (pivot_root(2)); move to another root first, as by `switch_root` to a tmpfs with the same files, or run the tests as an ordinary user"
+            }
             Self::LeaveChroot => {
                 "in a chroot no user namespace is permitted; run the tests from outside of it"
             }
@@ -190,6 +202,9 @@ impl Remedy {
                 "nothing may be mounted over parts of /proc: start the container with `--privileged` or `--security-opt systempaths=unconfined`"
             }
             Self::MountSys => "mount -t sysfs sysfs /sys",
+            Self::LeaveRootfs => {
+                "`switch_root` from the initramfs to another root, or run the tests as an ordinary user"
+            }
             Self::LeaveChroot => {
                 "leave the chroot, in which no user namespace is permitted, and run the tests from outside of it"
             }
@@ -252,6 +267,18 @@ impl Obstacle {
             }
         }
     }
+}
+
+/// Returns whether the root directory is the mount with which the kernel has started, which lies on
+/// no other (fs/namespace.c, init_mount_tree), as in an initramfs.
+fn root_is_first_mount() -> bool {
+    let own = std::process::id().cast_signed();
+    let mounts = Procfs::open(Path::new("/proc")).and_then(|procfs| procfs.mounts(own));
+    mounts.is_ok_and(|mounts| mounts.iter().any(is_first_root))
+}
+
+fn is_first_root(mount: &MountEntry) -> bool {
+    mount.target == "/" && mount.id == mount.parent
 }
 
 /// Returns what to do about an error number, where its name alone does not say.
@@ -337,6 +364,29 @@ mod tests {
             assert!(unknown.contains(&namespace_limit(kind)), "{unknown}");
         }
         assert!(!unknown.contains("_pid_"), "{unknown}");
+    }
+
+    #[test]
+    fn only_the_mount_of_the_kernels_start_lies_on_no_other() {
+        let mount = |id, parent, target: &str| MountEntry {
+            id,
+            parent,
+            root: "/".to_owned(),
+            target: target.to_owned(),
+            kind: "rootfs".to_owned(),
+            source: "rootfs".to_owned(),
+            options: Vec::new(),
+            super_options: Vec::new(),
+            propagation: Vec::new(),
+        };
+        assert!(is_first_root(&mount(1, 1, "/")));
+        assert!(!is_first_root(&mount(22, 1, "/")));
+        assert!(!is_first_root(&mount(23, 23, "/proc")));
+        // The machine of this test has left its initramfs.
+        let remedy = Remedy::of(&refused(SetupStep::ChangeRoot, Errno::EINVAL));
+        assert_eq!(remedy, Remedy::BootNewerKernel);
+        let sentence = Remedy::LeaveRootfs.explanation().unwrap();
+        assert!(sentence.contains("initramfs") && sentence.contains("switch_root"));
     }
 
     #[test]

@@ -43,6 +43,7 @@ pub(crate) fn may_settle(refused: &Refused) -> bool {
         SetupStep::Mount(_)
         | SetupStep::SetSysctl(..)
         | SetupStep::MakeMountPoint(_)
+        | SetupStep::ChangeRoot
         | SetupStep::Other(_) => false,
     }
 }

@@ -35,6 +35,8 @@ pub(crate) enum SetupStep {
     SetSysctl(String, String),
     /// Make something on which a mount at this path can lie.
     MakeMountPoint(String),
+    /// Make another mount the root of the mount namespace.
+    ChangeRoot,
     /// Any other step, in words. Nothing is decided by these texts.
     Other(Cow<'static, str>),
 }
@@ -72,6 +74,7 @@ impl fmt::Display for SetupStep {
             Self::Mount(path) => write!(f, "mount {path}"),
             Self::SetSysctl(name, value) => write!(f, "set sysctl `{name}` to {value}"),
             Self::MakeMountPoint(path) => write!(f, "make mount point `{path}`"),
+            Self::ChangeRoot => f.write_str("change the root"),
             Self::Other(words) => f.write_str(words),
         }
     }
@@ -114,6 +117,7 @@ codec_enum!(SetupStep {
     3 => SetSysctl(name, value),
     4 => MakeMountPoint(path),
     5 => Other(words),
+    6 => ChangeRoot,
 });
 
 codec_enum!(NewProcess {

@@ -275,5 +275,5 @@ fn change_root(root: &RootDirs, note: &dyn Fn(&str)) -> Result<(), Refused> {
         mount::fresh(c"tmpfs", &place, Some(data)).doing("mount /tmp and /run")?;
     }
     // The old root is left behind, so that nothing of it can be reached (pivot_root(2)).
-    mount::pivot(stage).doing("change the root")
+    mount::pivot(stage).doing(SetupStep::ChangeRoot)
 }

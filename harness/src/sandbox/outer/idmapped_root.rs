@@ -284,7 +284,7 @@ pub(super) fn put_together<'a>(
     // While the host's /proc is still in sight: the kernel gives a new procfs only to those who see
     // an old one in full (fs/namespace.c, mount_too_revealing).
     mount::fresh(c"proc", &at(Path::new("/proc")), None).doing(SetupStep::mount("/proc"))?;
-    mount::pivot(stage).doing("change the root")?;
+    mount::pivot(stage).doing(SetupStep::ChangeRoot)?;
     mount_private()?;
     Ok(late)
 }

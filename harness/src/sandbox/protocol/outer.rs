@@ -116,7 +116,8 @@ mod tests {
             SetupStep::mount("/proc"),
             SetupStep::SetSysctl("net/ipv4/ip_forward".into(), "1".into()),
             SetupStep::MakeMountPoint("/data".into()),
-            "change the root".into(),
+            SetupStep::ChangeRoot,
+            "map the ids".into(),
         ];
         for step in steps {
             let errno = Errno::EPERM;
