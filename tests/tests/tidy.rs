@@ -4,6 +4,8 @@
 //! is a function that lists what breaks it, one test that the repository breaks it nowhere, and one
 //! test that a bad sample is found.
 
+#[path = "tidy/constants.rs"]
+mod constants;
 #[path = "tidy/dependencies.rs"]
 mod dependencies;
 #[path = "tidy/documents.rs"]

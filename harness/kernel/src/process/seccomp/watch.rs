@@ -109,7 +109,7 @@ fn of_chown(first: usize, mapped: u32) -> Vec<libc::sock_filter> {
         jump(libc::BPF_JEQ, NONE, 1, 0),
         jump(libc::BPF_JGE, mapped, 1, 0),
         end(libc::SECCOMP_RET_ALLOW),
-        end(libc::SECCOMP_RET_USER_NOTIF),
+        end(crate::uapi::SECCOMP_RET_USER_NOTIF),
     ]
 }
 
