@@ -108,7 +108,7 @@
 //!
 //! A new network takes settings from the host: a host with Docker would make every node forward.
 //! So the networks of trials and nodes begin with the kernel's own defaults, on every host alike,
-//! and the topology may change them ([`NodeSpec::sysctl`]):
+//! and the topology may change them ([`NodeSpec::sysctl`](topology::NodeSpec::sysctl)):
 //!
 //! | settings | value |
 //! |---|---|
@@ -128,8 +128,6 @@
 //! learn more than 16 neighbours know them from the start, for the kernel learns no more than
 //! 1,024 for all labs of the host ([`Neighbours`](topology::Neighbours)). A trial that fails while
 //! such a limit is reached has a note with its name, its value and the remedy.
-//!
-//! [`NodeSpec::sysctl`]: topology::NodeSpec::sysctl
 //!
 //! # Options
 //!
@@ -235,7 +233,10 @@
 //!
 //! Tests are built for Linux with the GNU C library, on x86_64 and aarch64; the program under test
 //! may be built for any target. Static linking (`-C target-feature=+crt-static`) works. With `-C
-//! panic=abort` a trial that panics has the same verdict as with unwinding.
+//! panic=abort` a trial that panics has the same verdict as with unwinding. Coverage is counted as
+//! in any test program, by `cargo llvm-cov` or by hand (`RUSTFLAGS="-C instrument-coverage"`). A
+//! profile is written for each trial and for each program that it starts. Where `LLVM_PROFILE_FILE`
+//! names the profiles, it names them in the workspace: a trial writes nowhere else.
 //!
 //! AddressSanitizer, with the LeakSanitizer that is part of it, finds the errors of a test in its
 //! own trial. LeakSanitizer says there that a thread "was not suspended": the thread is one of the
@@ -283,13 +284,11 @@
 //! A capture shows frames as the sender's kernel hands them to its network card: a stream comes in
 //! frames of up to 64 KB, and checksums are complete. See [`observe`].
 //!
-//! # Names
+//! # Names and addresses
 //!
 //! Nodes know each other by their hosts files. Where a node is a name server
 //! ([`NodeSpec::dns`](topology::NodeSpec::dns)), they ask it instead, and for the zones that the
 //! test gives: see [`dns`], which also says how to break it.
-//!
-//! # Addresses over the wire
 //!
 //! The plan gives each interface its addresses. A node can have them by DHCP instead, from a node
 //! that is a server: see [`dhcp`] for IPv4, and [`dhcp6`] for IPv6 and for prefixes that routers

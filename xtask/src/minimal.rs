@@ -71,7 +71,24 @@ fn check() -> Result<(), String> {
     // The resolver then lowers what these versions depend on as well, or names the conflict.
     write_project(&root, &project, &lowest).map_err(explain)?;
     run(&project, &["generate-lockfile", "--quiet"])?;
+    let locked = fs::read_to_string(project.join("Cargo.lock")).map_err(explain)?;
+    for Lowest { name, version } in &lowest {
+        // A requirement such as `>=0.11, <0.14` admits versions that may stand beside each other,
+        // so that cargo locks the lowest for the project and the newest for the library.
+        for other in versions(&locked, name).filter(|it| it != version) {
+            let package = format!("{name}@{other}");
+            let lower = ["update", "--quiet", "--package", &package];
+            run(&project, &[&lower[..], &["--precise", version]].concat())?;
+        }
+    }
     run(&project, &["test", "--target-dir", target])
+}
+
+/// Returns the versions of a package that a `Cargo.lock` has.
+fn versions<'a>(locked: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+    let entry = format!("name = \"{name}\"\nversion = \"");
+    let entries = locked.split("[[package]]\n").skip(1);
+    entries.filter_map(move |it| it.strip_prefix(entry.as_str())?.split('"').next())
 }
 
 /// Makes the project anew, with exact requirements for these dependencies.
@@ -129,7 +146,16 @@ fn lower_bound(requirement: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::lower_bound;
+    use super::{lower_bound, versions};
+
+    #[test]
+    fn all_versions_of_a_package_are_found() {
+        let locked = "version = 4\n\n[[package]]\nname = \"a\"\nversion = \"0.11.0\"\n\n\
+            [[package]]\nname = \"a\"\nversion = \"0.13.1\"\nsource = \"b\"\n\n\
+            [[package]]\nname = \"ab\"\nversion = \"1.0.0\"\n";
+        let found: Vec<&str> = versions(locked, "a").collect();
+        assert_eq!(found, ["0.11.0", "0.13.1"]);
+    }
 
     #[test]
     fn the_first_version_of_a_requirement_is_its_lower_bound() {

@@ -63,15 +63,37 @@ impl Change {
                         "{path} has changed since the diff was shown; nothing was written to it: run the command again"
                     ));
                 }
-                fs::write(&self.path, &self.after).map_err(failed)
+                fs::write(&self.path, &self.after).map_err(|error| {
+                    // A full disk has emptied the file.
+                    let _ = self.take_back();
+                    failed(error)
+                })
             }
             None => {
                 if let Some(directory) = self.path.parent() {
                     fs::create_dir_all(directory).map_err(failed)?;
                 }
                 let mut file = fs::File::create_new(&self.path).map_err(failed)?;
-                file.write_all(self.after.as_bytes()).map_err(failed)
+                file.write_all(self.after.as_bytes()).map_err(|error| {
+                    let _ = self.take_back();
+                    failed(error)
+                })
             }
         }
+    }
+
+    /// Makes the file what it was before it was written. A directory that was made for it stays.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub(crate) fn take_back(&self) -> Result<(), String> {
+        let done = match &self.before {
+            Some(before) => fs::write(&self.path, before),
+            None => fs::remove_file(&self.path),
+        };
+        done.map_err(|error| {
+            let path = self.path.display();
+            format!("cannot make {path} again what it was: {error}")
+        })
     }
 }

@@ -87,7 +87,17 @@ pub(crate) fn write(changes: &[Change], consent: Consent) -> Result<Option<ExitC
         eprintln!("nothing was written");
         return Ok(Some(ExitCode::FAILURE));
     }
-    changes.iter().try_for_each(Change::write)?;
+    for (done, change) in changes.iter().enumerate() {
+        // A package with half of the changes may be one that cargo refuses.
+        change.write().map_err(|error| {
+            let earlier = changes[..done].iter().rev();
+            let failed: Vec<_> = earlier.filter_map(|it| it.take_back().err()).collect();
+            match failed.is_empty() {
+                true => format!("{error}; all files are as they were"),
+                false => format!("{error}; {}", failed.join("; ")),
+            }
+        })?;
+    }
     Ok(None)
 }
 

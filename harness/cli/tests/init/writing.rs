@@ -135,6 +135,24 @@ fn a_program_of_the_user_without_a_harness_is_no_test_of_init() {
 }
 
 #[test]
+fn nothing_is_left_of_what_could_not_be_written() {
+    let project = project(MANIFEST);
+    // Root may write everywhere, but not below a file.
+    fs::write(project.path().join("tests"), "mine").unwrap();
+    let output = snowglobe(project.path(), &["init", "--yes", "--fixtures"]);
+    assert!(!output.status.success());
+    says(
+        &text(&output.stderr),
+        &["cannot write", "tests/world.rs", "as they were"],
+    );
+    assert_eq!(read(&project, "Cargo.toml"), MANIFEST);
+    assert_eq!(
+        entries(project.path()),
+        [".git", "Cargo.toml", "src", "tests"]
+    );
+}
+
+#[test]
 fn what_is_no_package_is_explained() {
     let workspace = project("[workspace]\nmembers = [\"a\", \"crates/b\"]\n");
     let broken = project("[package\n");
