@@ -150,7 +150,8 @@ impl fmt::Display for ObserveError {
             ),
             ObserveFailure::NoTargetDirectory(program) => write!(
                 f,
-                "there is no target directory above `{}` to keep captures in",
+                "there is no target directory above `{}` to keep a file in; run the program \
+                 where cargo has built it",
                 program.display()
             ),
             ObserveFailure::TimedOut(wait) => wait.fmt(f),

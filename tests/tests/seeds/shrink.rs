@@ -5,7 +5,8 @@ use std::process::Stdio;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use snowglobe::fault::Schedule;
-use snowglobe_tests::{Run, finished, run, this_program, wait_for_file};
+use snowglobe::prelude::*;
+use snowglobe_tests::{Run, finished, program_at, run, this_program, wait_for_file};
 
 fn shrink(name: &str, args: &[&str]) -> Run {
     let dir = snowglobe_tests::shared_dir();
@@ -142,4 +143,27 @@ fn shrinking_and_stress_exclude_each_other() {
         let said = format!("--shrink (SNOWGLOBE_SHRINK) and {} exclude", other[0]);
         assert!(run.stderr.contains(&said), "{run:#?}");
     }
+}
+
+/// A copy of a test program keeps no schedule that could be made shorter, and says so.
+#[snowglobe::test(nested)]
+fn a_program_outside_of_a_target_directory_says_that_it_does_not_shrink() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let copy = dir.path().join("copy");
+    std::fs::copy(std::env::current_exe()?, &copy)?;
+    let mut command = program_at(&copy);
+    command.env("SAMPLE_DIR", dir.path());
+    command.args([
+        "--exact",
+        "shrink_samples::fails_under_two_of_many_faults",
+        "--ignored",
+        "--shrink",
+    ]);
+    let run = finished(command.output()?);
+    let text = "there is no target directory above `";
+    run.failed_with(&[
+        &format!("note: the schedule cannot be kept: {text}"),
+        &format!("not shrunk: {text}"),
+    ]);
+    Ok(())
 }

@@ -12,7 +12,7 @@ use std::{fmt, fs, io};
 use crate::lab::attempt::LabAttempt;
 use crate::lab::error::{LabError, LabErrorKind, Result};
 use crate::model::fault::{Schedule, ScheduleError};
-use crate::observe;
+use crate::observe::{self, ObserveError};
 use crate::trial::running;
 
 /// Variable that names the file of a schedule, which takes the place of the first schedule of a
@@ -27,10 +27,13 @@ static BEGUN: AtomicUsize = AtomicUsize::new(0);
 
 /// Returns the file in which the schedule of a trial is kept while the trial runs, and afterwards
 /// if it fails: `snowglobe/schedules/PROGRAM/TRIAL-SEED.toml` below the target directory.
-pub(crate) fn schedule_file(trial: &str, seed: u64) -> Option<PathBuf> {
-    let directory = observe::directory_of("schedules").ok()?;
+///
+/// # Errors
+/// The program lies in no target directory.
+pub(crate) fn schedule_file(trial: &str, seed: u64) -> std::result::Result<PathBuf, ObserveError> {
+    let directory = observe::directory_of("schedules")?;
     let stem = observe::file_stem(trial);
-    Some(directory.join(format!("{stem}-{seed}.toml")))
+    Ok(directory.join(format!("{stem}-{seed}.toml")))
 }
 
 /// The environment names a file that is no schedule, for this reason.
@@ -88,8 +91,18 @@ pub(crate) fn keep(schedule: &Schedule) {
         return;
     };
     let number = BEGUN.load(Ordering::Relaxed);
-    let Some(mut path) = schedule_file(&trial.name, trial.seed) else {
-        return;
+    let mut path = match schedule_file(&trial.name, trial.seed) {
+        Ok(path) => path,
+        Err(error) => {
+            let note = format!("the schedule cannot be kept: {error}");
+            // Of no interest where the trial passes: each of them would tell so.
+            running::at_end(Box::new(move |passed| {
+                if !passed {
+                    running::note(&note);
+                }
+            }));
+            return;
+        }
     };
     if number > 1 {
         // Only the first schedule of a trial can be replaced; the others are kept to be read.

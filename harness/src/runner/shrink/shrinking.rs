@@ -9,6 +9,7 @@ use super::reruns::{Reruns, RunEnd, SameFailure};
 use crate::lab::{SCHEDULE_VARIABLE, schedule_file, write_schedule};
 use crate::model::fault::{Schedule, ScheduledFault};
 use crate::model::shrink::{CandidateRuns, Confidence, shrink, simpler};
+use crate::observe::ObserveError;
 use crate::runner::result::Failure;
 use crate::trial::Trial;
 
@@ -38,13 +39,16 @@ pub(crate) struct FailedRun<'a> {
 
 impl<'a> Shrinking<'a> {
     /// Returns the file with the schedule of a trial that has run with a seed, if it had one.
-    pub(crate) fn schedule_of(trial: &Trial, seed: u64) -> Option<PathBuf> {
+    ///
+    /// # Errors
+    /// There is no place where schedules are kept.
+    pub(crate) fn schedule_of(trial: &Trial, seed: u64) -> Result<Option<PathBuf>, ObserveError> {
         let given = std::env::var_os(SCHEDULE_VARIABLE).filter(|path| !path.is_empty());
-        let kept = || schedule_file(trial.name(), seed);
-        given
-            .map(PathBuf::from)
-            .or_else(kept)
-            .filter(|it| it.is_file())
+        let file = match given {
+            Some(path) => PathBuf::from(path),
+            None => schedule_file(trial.name(), seed)?,
+        };
+        Ok(Some(file).filter(|it| it.is_file()))
     }
 
     /// Makes the search; `original` is what [`schedule_of`](Self::schedule_of) has returned.

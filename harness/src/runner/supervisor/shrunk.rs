@@ -5,7 +5,8 @@ use crate::runner::report::FinishedTrial;
 
 /// Searches for a smaller schedule with which a trial still fails, until a signal comes. The signal
 /// ends the searches for all other trials as well. Returns what the report says of the search;
-/// nothing if the trial had no schedule.
+/// nothing if the trial had no schedule. A program that lies in no target directory keeps none, and
+/// the report says so.
 #[cfg(feature = "toml")]
 pub(crate) fn shrunk(
     finished: &FinishedTrial<'_>,
@@ -20,7 +21,10 @@ pub(crate) fn shrunk(
         return None;
     };
     let (trial, seed) = (finished.trial, finished.run_seed);
-    let schedule = Shrinking::schedule_of(trial, finished.seed)?;
+    let schedule = match Shrinking::schedule_of(trial, finished.seed) {
+        Ok(schedule) => schedule?,
+        Err(error) => return Some(format!("not shrunk: {error}\n")),
+    };
     let mut is_interrupted = || {
         *is_over |= !signals.caught().is_empty();
         *is_over
