@@ -138,6 +138,33 @@ fn a_node_crashes_while_its_program_stands_at_a_call() -> TestResult {
     Ok(())
 }
 
+/// The thread that executes a program gets the number of its process, and the other threads end.
+#[snowglobe::test]
+fn a_thread_that_executes_a_program_is_followed() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    // A Perl of Debian's essential packages alone has no threads.
+    let has_threads = n1.command("perl").args(["-e", "use threads"]).status()?;
+    if !has_threads.success() {
+        return Ok(());
+    }
+    let script = "use threads; $| = 1; print \"ready\\n\"; <STDIN>; \
+                  threads->create(sub { sleep 1000 })->detach; \
+                  threads->create(sub { exec('mkdir', '/tmp/new') })->detach; sleep 1000";
+    let mut process = n1
+        .command("perl")
+        .args(["-e", script])
+        .stdin(Stdio::piped())
+        .spawn()?;
+    process.wait_for_log("ready")?;
+    let point = process.pause_when(Point::system_call_on("mkdir", "/tmp/new"))?;
+    tell(&mut process, "go")?;
+    assert_eq!(point.wait()?, "mkdir of `/tmp/new`");
+    drop(point);
+    assert!(process.wait()?.success());
+    Ok(())
+}
+
 #[snowglobe::test]
 fn a_point_at_a_call_that_cannot_be_is_refused_by_name() -> TestResult {
     let mut topology = Topology::new();
@@ -222,7 +249,7 @@ fn a_stop_that_comes_too_late_is_taken_back() -> TestResult {
 }
 
 /// Runs a script in `/tmp/work` up to a point, and returns what brought it there.
-fn reached(node: &Node, script: &str, point: Point<'_>) -> TestResult<String> {
+fn run_to_point(node: &Node, script: &str, point: Point<'_>) -> TestResult<String> {
     let script = format!("cd /tmp/work && echo ready && read go && exec {script}");
     let mut process = node
         .command("sh")
@@ -292,8 +319,61 @@ fn a_name_stands_for_the_calls_of_which_programs_choose_one() -> TestResult {
         ),
     ];
     for (script, name, part, expected) in cases {
-        let at = reached(n1, script, Point::system_call_on(name, part))?;
+        let at = run_to_point(n1, script, Point::system_call_on(name, part))?;
         assert_eq!(at, expected, "{script}");
+    }
+    Ok(())
+}
+
+/// The kernel adds words to the path of a directory that was removed. A program may work in such a
+/// one, and one may have these words in its name.
+#[snowglobe::test]
+fn a_path_from_a_removed_directory_has_the_name_that_the_directory_had() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    for (directory, remove) in [("gone", true), ("left (deleted)", false)] {
+        let directory = format!("/tmp/{directory}");
+        let remove = if remove { "rmdir" } else { "ls" };
+        let script = format!(
+            "mkdir '{directory}' && cd '{directory}' && {remove} '{directory}' && echo ready \
+             && read go && cat a"
+        );
+        let mut process = n1
+            .command("sh")
+            .args(["-c", &script])
+            .stdin(Stdio::piped())
+            .spawn()?;
+        process.wait_for_log("ready")?;
+        let file = format!("{directory}/a");
+        let point = process.pause_when(Point::system_call_on("open", &file))?;
+        tell(&mut process, "go")?;
+        assert_eq!(point.wait()?, format!("openat of `{file}`"));
+        drop(point);
+        process.wait()?;
+    }
+    Ok(())
+}
+
+/// Paths of a program that has changed its root begin there, and the test knows those of the node.
+#[snowglobe::test]
+fn a_path_of_a_program_with_another_root_is_that_of_the_node() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    let script = "mkdir('/tmp/jail'); chroot('/tmp/jail') or die $!; chdir '/'; $| = 1; \
+                  print \"ready\\n\"; <STDIN>; mkdir('/data') or die $!; mkdir('data/log') or die $!;";
+    for path in ["/tmp/jail/data", "/tmp/jail/data/log"] {
+        n1.command("rm").args(["-rf", "/tmp/jail"]).status()?;
+        let mut process = n1
+            .command("perl")
+            .args(["-e", script])
+            .stdin(Stdio::piped())
+            .spawn()?;
+        process.wait_for_log("ready")?;
+        let point = process.pause_when(Point::system_call_on("mkdir", path))?;
+        tell(&mut process, "go")?;
+        assert_eq!(point.wait()?, format!("mkdir of `{path}`"));
+        drop(point);
+        assert!(process.wait()?.success());
     }
     Ok(())
 }
@@ -313,21 +393,21 @@ fn a_name_stands_for_the_purpose_of_a_call() -> TestResult {
         .status()?;
     assert!(made.success());
     let sort = "sort --parallel=2 lines -o sorted";
-    let threads = reached(n1, sort, Point::system_call("clone | clone3"))?;
+    let threads = run_to_point(n1, sort, Point::system_call("clone | clone3"))?;
     assert!(threads.starts_with("clone"), "{threads}");
     for (script, point) in [
         (sort, Point::system_call("fork")),
         ("rm -r empty", Point::system_call_on("unlink", "empty")),
     ] {
         let what = point.to_string();
-        let error = reached(n1, script, point).map_err(|it| it.to_string());
+        let error = run_to_point(n1, script, point).map_err(|it| it.to_string());
         let error = error.expect_err(&what);
         assert!(
             error.contains("ended before it came to the point"),
             "{error}"
         );
     }
-    let forks = reached(n1, "sh -c 'true & wait'", Point::system_call("fork"))?;
+    let forks = run_to_point(n1, "sh -c 'true & wait'", Point::system_call("fork"))?;
     assert!(
         forks.contains("fork") || forks.starts_with("clone"),
         "{forks}"

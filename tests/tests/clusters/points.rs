@@ -48,6 +48,20 @@ fn a_program_stops_when_a_file_appears_and_goes_on_when_the_guard_is_dropped() -
     Ok(())
 }
 
+#[snowglobe::test]
+fn a_relative_path_begins_where_the_program_works() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    n1.command("mkdir").arg("/tmp/work").status()?;
+    let script = "cd /tmp/work && echo ready && exec sleep 1000";
+    let process = n1.command("sh").args(["-c", script]).spawn()?;
+    process.wait_for_log("ready")?;
+    let point = process.pause_when(Point::file("mark"))?;
+    n1.command("touch").arg("/tmp/work/mark").status()?;
+    assert_eq!(point.wait()?, "mark");
+    Ok(())
+}
+
 /// The packet that brings the news is held until the program stands still, however long that takes.
 #[snowglobe::test]
 fn a_program_stands_still_when_the_packet_arrives() -> TestResult {

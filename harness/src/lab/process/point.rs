@@ -41,7 +41,8 @@ impl<'l> Point<'l> {
     }
 
     /// Stops the program when a file of its node appears, whoever makes it. Its directory has to be
-    /// there. The program may have gone on for some microseconds.
+    /// there. A relative path begins where the program works now. The program may have gone on for
+    /// some microseconds.
     pub fn file(path: impl AsRef<Path>) -> Self {
         Self(PointKind::File(path.as_ref().to_owned()))
     }
@@ -93,8 +94,9 @@ impl<'l> Point<'l> {
 
     /// Stops the program when it is about to make a system call on a file whose path contains
     /// `part`, as `fsync` on a write-ahead log; of a `rename`, either path is looked at. A path
-    /// that the program gives from its working directory, or from a directory that it has opened,
-    /// is made absolute first. See [`system_call`](Self::system_call) for the names.
+    /// that the program gives from its working directory, from a directory that it has opened, or
+    /// from a root of its own (`chroot(2)`) is made one of the node first. See
+    /// [`system_call`](Self::system_call) for the names.
     pub fn system_call_on(name: impl Into<String>, part: impl Into<String>) -> Self {
         let point = CallPoint::new(name.into(), Some(part.into()));
         Self(PointKind::Call(point))
@@ -225,9 +227,13 @@ impl Process {
                 None
             }
             PointKind::File(path) => {
-                let seen = match self.node_pid() {
-                    Some(pid) => rooted(pid, &path),
-                    None => path.clone(),
+                let seen = match (self.node_pid(), running.pid_in_trial()) {
+                    // The program may change its directory later.
+                    (_, Some(pid)) if path.is_relative() => {
+                        Path::new(&format!("/proc/{pid}/cwd")).join(&path)
+                    }
+                    (Some(pid), _) => rooted(pid, &path),
+                    (None, _) => path.clone(),
                 };
                 let watch = FileWatch::new(&seen).map_err(|e| not_watched(&path, &program, &e))?;
                 Some(spawn(move || {

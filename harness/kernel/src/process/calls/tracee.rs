@@ -1,9 +1,11 @@
 //! Single calls of ptrace(2), by the thread that traces.
 #![allow(unsafe_code)]
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::PathBuf;
 
 use nix::errno::Errno;
 
@@ -44,6 +46,15 @@ impl TracedThread {
             | libc::PTRACE_O_TRACEFORK
             | libc::PTRACE_O_TRACEVFORK;
         self.call(libc::PTRACE_SEIZE, 0, options as usize).map(drop)
+    }
+
+    /// Returns the number that the thread had before it executed a program, at whose stop it
+    /// stands: the thread has the number of its process since then (execve(2)).
+    pub(super) fn before_exec(self) -> Option<Self> {
+        let mut number: libc::c_ulong = 0;
+        let at = (&raw mut number) as usize;
+        self.call(libc::PTRACE_GETEVENTMSG, 0, at).ok()?;
+        i32::try_from(number).ok().map(Self)
     }
 
     /// Asks the thread to stop. A thread that is gone cannot.
@@ -135,24 +146,47 @@ impl TracedThread {
         }
     }
 
-    /// Returns the path of an open file, or of the directory in which the thread works.
+    /// Returns the path of an open file.
     fn open_file(self, descriptor: i32) -> Option<String> {
-        let link = match descriptor {
-            libc::AT_FDCWD => format!("/proc/{}/cwd", self.0),
-            number => format!("/proc/{}/fd/{number}", self.0),
+        let link = self.link(&format!("fd/{descriptor}"))?;
+        Some(link.to_string_lossy().into_owned())
+    }
+
+    /// Returns the path of an open directory, or of that in which the thread works.
+    fn directory(self, descriptor: i32) -> Option<PathBuf> {
+        let name = match descriptor {
+            libc::AT_FDCWD => "cwd".to_owned(),
+            number => format!("fd/{number}"),
         };
-        Some(fs::read_link(link).ok()?.to_string_lossy().into_owned())
+        let path = self.link(&name)?;
+        // The kernel adds these words to the path of a directory that was removed (fs/d_path.c). A
+        // directory that has them in its name has a link, and a removed one has none (rmdir(2)).
+        let is_removed = fs::metadata(self.entry(&name)).is_ok_and(|it| it.nlink() == 0);
+        let bare = path.as_os_str().as_bytes().strip_suffix(b" (deleted)");
+        match bare {
+            Some(bare) if is_removed => Some(PathBuf::from(OsStr::from_bytes(bare))),
+            _ => Some(path),
+        }
+    }
+
+    fn link(self, name: &str) -> Option<PathBuf> {
+        fs::read_link(self.entry(name)).ok()
+    }
+
+    fn entry(self, name: &str) -> String {
+        format!("/proc/{}/{name}", self.0)
     }
 
     /// Reads a path, and puts the path of its directory ahead of it where it is relative: daemons
     /// work in the directory of their data, and the test knows the whole path.
     fn path_at(self, directory: i32, at: u64) -> Option<String> {
         let path = PathBuf::from(self.text_at(at)?);
-        if path.is_absolute() {
-            return Some(path.to_string_lossy().into_owned());
-        }
-        // An empty path is the open file itself (AT_EMPTY_PATH of open(2)).
-        let whole = Path::new(&self.open_file(directory)?).join(path);
+        let whole = match path.strip_prefix("/") {
+            // A program that has called chroot(2) begins there.
+            Ok(inside) => self.link("root")?.join(inside),
+            // An empty path is the open file itself (AT_EMPTY_PATH of open(2)).
+            Err(_) => self.directory(directory)?.join(path),
+        };
         // Without the dots of `./name`.
         let whole: PathBuf = whole.components().collect();
         Some(whole.to_string_lossy().into_owned())

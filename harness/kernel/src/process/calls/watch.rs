@@ -97,6 +97,7 @@ impl CallWatch {
     }
 
     fn stopped(&mut self, thread: TracedThread, code: i32) -> CallEvent {
+        self.forget_number_before_exec(thread, code);
         // A thread that was started meanwhile tells its first stop here, and is known from then on.
         self.threads.insert(thread, ThreadState::Runs);
         if is_at_call(code) {
@@ -112,6 +113,18 @@ impl CallWatch {
             thread.go_on(signal_on_its_way(code));
         }
         CallEvent::Other
+    }
+
+    /// Forgets the number that a thread had before it executed a program. Nobody tells of the end
+    /// of that number, which the thread has exchanged for the number of its process ("execve(2)
+    /// under ptrace" in ptrace(2)).
+    fn forget_number_before_exec(&mut self, thread: TracedThread, code: i32) {
+        if code >> 8 == libc::PTRACE_EVENT_EXEC
+            && let Some(before) = thread.before_exec()
+            && before != thread
+        {
+            self.threads.remove(&before);
+        }
     }
 
     /// Returns the call that a thread is about to make, if it is one of those that are watched.
@@ -172,6 +185,7 @@ impl CallWatch {
                 CallEvent::Other
             }
             ThreadNews::Stopped(thread, code) => {
+                self.forget_number_before_exec(thread, code);
                 let signal = signal_on_its_way(code);
                 self.threads.insert(thread, ThreadState::Stopped(signal));
                 CallEvent::Other
