@@ -141,6 +141,16 @@ pub async fn wait_until_async<C: Condition, F: Future<Output = C>>(
 #[cfg(feature = "tokio")]
 pub(crate) async fn until_async<C: Condition, F: Future<Output = C>>(
     limit: Duration,
+    condition: impl FnMut() -> F,
+) -> Result<C::Value> {
+    until_there_is_async("a condition", limit, condition).await
+}
+
+/// Waits as [`until_async`] does, for something that the error names.
+#[cfg(feature = "tokio")]
+pub(crate) async fn until_there_is_async<C: Condition, F: Future<Output = C>>(
+    what: &str,
+    limit: Duration,
     mut condition: impl FnMut() -> F,
 ) -> Result<C::Value> {
     let deadline = Instant::now() + limit;
@@ -157,7 +167,7 @@ pub(crate) async fn until_async<C: Condition, F: Future<Output = C>>(
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(LabError::timed_out("a condition", limit, last));
+            return Err(LabError::timed_out(what, limit, last));
         }
         // Nothing tells when an arbitrary condition changes.
         tokio::time::sleep(pause.min(left)).await;

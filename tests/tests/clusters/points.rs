@@ -112,3 +112,31 @@ fn a_point_that_is_not_reached_is_an_error_with_the_last_lines() -> TestResult {
     assert_eq!(nowhere.kind(), LabErrorKind::NotFound);
     Ok(())
 }
+
+/// Whoever brings the program to its point is a future of the thread that waits.
+#[snowglobe::test]
+async fn a_point_is_awaited_beside_the_future_that_leads_there() -> TestResult {
+    let lab = nodes(1)?;
+    let n1 = lab.node("n1").ok_or("no n1")?;
+    let mut process = n1
+        .command("sh")
+        .args(["-c", CHECK_THEN_WRITE])
+        .stdin(snowglobe::lab::Stdio::piped())
+        .spawn()?;
+    let point = process.pause_when(Point::line("free"))?;
+    let lead = async {
+        // Twice as long as a wait that blocks has for one look.
+        tokio::time::sleep(40 * MS).await;
+        tell(&mut process, "go")
+    };
+    let (at, led) = tokio::join!(point.wait_async(), lead);
+    led?;
+    assert_eq!(at?, "free");
+    n1.command("touch").arg("/tmp/lock").status()?;
+    point.go_on();
+    process.wait_for_log_async("lost").await?;
+    lab.set_patience(100 * MS);
+    let point = process.pause_when(Point::line("again"))?;
+    assert!(point.wait_async().await.is_err());
+    Ok(())
+}

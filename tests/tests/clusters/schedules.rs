@@ -88,6 +88,40 @@ fn a_schedule_that_is_stopped_or_dropped_heals_at_once() -> TestResult {
     Ok(())
 }
 
+/// Clients may be futures of the thread that waits for the end.
+#[snowglobe::test]
+async fn a_schedule_is_awaited_beside_other_futures() -> TestResult {
+    let lab = nodes(2)?;
+    let fault = Fault::partition(["n1"], ["n2"]);
+    let short = Schedule::new().then(Duration::ZERO, 100 * MS, fault.clone());
+    let run = lab.run_schedule(&short)?;
+    let is_over = AtomicBool::new(false);
+    let client = async {
+        let mut calls = 0;
+        while !is_over.load(Ordering::Relaxed) {
+            tokio::time::sleep(MS).await;
+            calls += 1;
+        }
+        calls
+    };
+    let end = async {
+        let ended = run.wait_async().await;
+        is_over.store(true, Ordering::Relaxed);
+        ended
+    };
+    let (calls, ended) = tokio::join!(client, end);
+    ended?;
+    assert!(calls > 10, "{calls}");
+    assert_eq!(faults(&lab).len(), 2);
+    // Who gives the wait up stops the schedule.
+    let long = Schedule::new().then(Duration::ZERO, 1_000_000 * MS, fault);
+    let run = lab.run_schedule(&long)?;
+    let given_up = tokio::time::timeout(100 * MS, run.wait_async()).await;
+    assert!(given_up.is_err());
+    assert_eq!(faults(&lab).len(), 4);
+    Ok(())
+}
+
 #[snowglobe::test]
 fn a_fault_without_a_subject_is_left_out_and_told() -> TestResult {
     let lab = nodes(2)?;

@@ -1,5 +1,6 @@
 //! Clusters of small programs: readiness, restarts, upgrades, and what never gets ready.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use snowglobe::Cluster;
@@ -366,5 +367,38 @@ fn a_command_runs_as_another_user_after_a_restart_too() -> TestResult {
     let written = topology.to_toml()?;
     assert!(written.contains("user]\nuid = 5\ngid = 6\n"), "{written}");
     assert_eq!(Topology::from_toml(&written)?, topology);
+    Ok(())
+}
+
+/// What members wait for may be a future of the thread that waits for the members.
+#[snowglobe::test]
+async fn a_cluster_is_awaited_beside_other_futures() -> TestResult {
+    let is_ready = Arc::new(AtomicBool::new(true));
+    let (checked, looked) = (Arc::clone(&is_ready), Arc::clone(&is_ready));
+    let cluster = Cluster::of(2, |n| NodeSpec::new(format!("m{n}")))
+        .ready(move |_| match checked.load(Ordering::Relaxed) {
+            true => Ok(()),
+            false => Err("not yet"),
+        })
+        .leader(move |lab| {
+            let leads = looked.load(Ordering::Relaxed);
+            leads.then(|| lab.node("m1").map(|node| node.id()))?
+        })
+        .start()?;
+    let later = || async {
+        tokio::time::sleep(50 * MS).await;
+        is_ready.store(true, Ordering::Relaxed);
+    };
+    is_ready.store(false, Ordering::Relaxed);
+    let (ready, ()) = tokio::join!(cluster.wait_ready_async(), later());
+    ready?;
+    is_ready.store(false, Ordering::Relaxed);
+    let (ready, ()) = tokio::join!(cluster.wait_member_ready_async(1), later());
+    ready?;
+    is_ready.store(false, Ordering::Relaxed);
+    let (leader, ()) = tokio::join!(cluster.leader_async(), later());
+    assert_eq!(leader?.name(), "m1");
+    let other = cluster.leader_other_than_async(cluster.member(0)).await?;
+    assert_eq!(other.name(), "m1");
     Ok(())
 }

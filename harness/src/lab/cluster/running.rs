@@ -1,6 +1,8 @@
 //! A cluster that runs: readiness, the leader, restarts one by one.
 
 use std::fmt;
+#[cfg(feature = "tokio")]
+use std::future::ready;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,6 +16,8 @@ use crate::lab::node::node::Node;
 use crate::lab::process::running::Running;
 use crate::lab::stack::listening::ServerSocket;
 use crate::lab::unfit::{UnfitLab, UnfitNode};
+#[cfg(feature = "tokio")]
+use crate::lab::wait::until_async;
 use crate::lab::wait::{until, until_there_is};
 use crate::topology::{NodeId, NodeSpec, StartCommand};
 use crate::trial::patience::Deadline;
@@ -93,12 +97,22 @@ impl RunningCluster {
     }
 
     fn await_leader(&self, what: &str, is_meant: impl Fn(&Node) -> bool) -> Result<&Node> {
+        let look = self.look_for_leader(is_meant)?;
+        let found = until_there_is(what, self.patience_for_members(), look);
+        found.map_err(|error| error.with_ended(|| self.ended_badly()))
+    }
+
+    /// Returns a function that looks once for a leader.
+    pub(super) fn look_for_leader<'c>(
+        &'c self,
+        is_meant: impl Fn(&Node) -> bool,
+    ) -> Result<impl Fn() -> std::result::Result<&'c Node, String>> {
         let view = self.lab.view();
         let roles = self.lab.roles();
         if !roles.role_names().iter().any(|role| role == "leader") {
             return Err(LabError::unfit(Subject::Lab, UnfitLab::NoLeader));
         }
-        let found = until_there_is(what, stretched(self.patience), || {
+        Ok(move || {
             // During an election two members may both think that they lead; the first one is as
             // good.
             let leaders = roles.nodes_with("leader", &view).unwrap_or_default();
@@ -107,8 +121,11 @@ impl RunningCluster {
                 true => Ok(leader),
                 false => Err(format!("`{}` leads", leader.name())),
             }
-        });
-        found.map_err(|error| error.with_ended(|| self.lab.ended_badly()))
+        })
+    }
+
+    pub(super) fn patience_for_members(&self) -> Duration {
+        stretched(self.patience)
     }
 
     /// Waits until all members are ready.
@@ -139,23 +156,53 @@ impl RunningCluster {
         for number in numbers {
             let mut missing = None;
             let left = deadline.at.saturating_duration_since(Instant::now());
-            let node = self.member(*number);
-            let is_ready = until(left, || match self.look_at(*number) {
-                Ok(()) => Some(true),
-                Err(NotReady::Yet(why)) => {
-                    missing = Some(why);
-                    None
-                }
-                Err(NotReady::Never(why)) => {
-                    missing = Some(why);
-                    Some(false)
-                }
-            });
-            if !matches!(is_ready, Ok(true)) {
-                return Err(self.never_ready(node, missing, is_ready.is_ok(), deadline.limit));
-            }
+            let is_ready = until(left, || self.verdict_on(*number, &mut missing));
+            self.ready_or_error(*number, is_ready.ok(), missing, deadline.limit)?;
         }
         Ok(())
+    }
+
+    /// Waits as [`wait_for`](Self::wait_for) does, and lets other futures run meanwhile.
+    #[cfg(feature = "tokio")]
+    pub(super) async fn wait_for_async(&self, numbers: &[usize]) -> Result<()> {
+        let deadline = Deadline::after(stretched(self.patience));
+        for number in numbers {
+            let mut missing = None;
+            let left = deadline.at.saturating_duration_since(Instant::now());
+            let look = || ready(self.verdict_on(*number, &mut missing));
+            let is_ready = until_async(left, look).await;
+            self.ready_or_error(*number, is_ready.ok(), missing, deadline.limit)?;
+        }
+        Ok(())
+    }
+
+    /// Returns whether a member is ready, or nothing if the member may be ready later. `missing` is
+    /// what was seen last.
+    fn verdict_on(&self, number: usize, missing: &mut Option<Unready>) -> Option<bool> {
+        match self.look_at(number) {
+            Ok(()) => Some(true),
+            Err(NotReady::Yet(why)) => {
+                *missing = Some(why);
+                None
+            }
+            Err(NotReady::Never(why)) => {
+                *missing = Some(why);
+                Some(false)
+            }
+        }
+    }
+
+    fn ready_or_error(
+        &self,
+        number: usize,
+        is_ready: Option<bool>,
+        missing: Option<Unready>,
+        limit: Duration,
+    ) -> Result<()> {
+        match is_ready {
+            Some(true) => Ok(()),
+            other => Err(self.never_ready(self.member(number), missing, other.is_some(), limit)),
+        }
     }
 
     /// Returns the error of a cluster that is not ready. It takes the place of what the programs'

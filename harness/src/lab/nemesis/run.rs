@@ -59,6 +59,24 @@ impl ScheduleRun {
         self.join()
     }
 
+    /// Waits until all faults of the schedule are over and healed, as [`wait`](Self::wait) does,
+    /// and lets other futures run meanwhile, such as clients. A wait that is dropped stops the
+    /// schedule.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    ///
+    /// # Panics
+    /// There is no tokio runtime around.
+    #[cfg(feature = "tokio")]
+    pub async fn wait_async(mut self) -> Result<()> {
+        // Nothing tells a future of the end of a thread.
+        while self.thread.as_ref().is_some_and(|it| !it.is_finished()) {
+            tokio::time::sleep(crate::attempts::LONGEST).await;
+        }
+        self.join()
+    }
+
     /// Stops the schedule now, and heals what is in force.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ use crate::lab::process::running::Running;
 use crate::lab::unfit::UnfitProgram;
 use crate::observe::{Match, RuleGuard, Verdict};
 use crate::sandbox::trial::body::is_fork;
-use crate::trial::patience::Patience;
+use crate::trial::patience::{Deadline, Patience};
 
 /// A point in the life of a program at which [`Process::pause_when`] stops it.
 #[derive(Debug)]
@@ -312,8 +312,25 @@ impl PausePoint {
     /// The program ended first, or does not reach the point within the lab's patience. The error
     /// tells what the program wrote last.
     pub fn wait(&self) -> Result<String> {
+        self.wait_by(Deadline::after(self.patience.limit()))
+    }
+
+    /// Waits until the program stands at the point, as [`wait`](Self::wait) does, and lets other
+    /// futures run meanwhile: the clients that bring the program there, say.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    ///
+    /// # Panics
+    /// There is no tokio runtime around.
+    #[cfg(feature = "tokio")]
+    pub async fn wait_async(&self) -> Result<String> {
         let limit = self.patience.limit();
-        let deadline = Instant::now() + limit;
+        let attempt = |at| self.wait_by(Deadline { at, limit });
+        crate::attempts::attempts(limit, LabError::is_timeout, attempt).await
+    }
+
+    fn wait_by(&self, deadline: Deadline) -> Result<String> {
         let mut state = self.arrival.state.lock();
         loop {
             match state.reached.take() {
@@ -332,11 +349,11 @@ impl PausePoint {
                 let reason = UnfitProgram::EndedBeforePoint { lines };
                 return Err(LabError::unfit(self.running.subject(), reason));
             }
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.at.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 drop(state);
                 let last = self.running.last_lines();
-                return Err(LabError::timed_out(&self.what, limit, last));
+                return Err(LabError::timed_out(&self.what, deadline.limit, last));
             }
             // The wait has parts, as the end of the program wakes nobody here.
             state = self.arrival.changed.wait_timeout(state, left.min(ONE_WAIT));
