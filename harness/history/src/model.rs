@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::time::Duration;
 
 /// A sequential object, against which a history of concurrent operations is checked.
 ///
@@ -100,4 +101,61 @@ pub trait Model {
         let _ = (call, ret);
         false
     }
+
+    /// Returns what is known of the search for an order before it begins.
+    ///
+    /// The answers of a queue tell in which order elements went in, long after they did. Without
+    /// foresight a search would try all other orders first. A check is wrong if a step is refused
+    /// that an order of the operations has.
+    fn foresight<'h>(
+        &self,
+        known: &KnownOperations<'h, Self::Call, Self::Ret>,
+    ) -> Foresight<'h, Self>
+    where
+        Self: 'h,
+    {
+        let _ = known;
+        Foresight::Nothing
+    }
+}
+
+/// What a model knows of a search for an order before it begins ([`Model::foresight`]).
+pub enum Foresight<'h, M: Model + ?Sized> {
+    /// Nothing.
+    Nothing,
+    /// A test for steps that lead nowhere: from this state, by this call, with this answer.
+    Test(LeadsNowhere<'h, M>),
+    /// Operations that no order explains.
+    Contradiction {
+        /// Places, among those that are certain, of the operations that contradict each other.
+        places: Vec<usize>,
+        /// Sentence for people.
+        why: String,
+    },
+}
+
+/// A test for steps that lead nowhere.
+pub type LeadsNowhere<'h, M> =
+    Box<dyn Fn(&<M as Model>::State, &<M as Model>::Call, Option<&<M as Model>::Ret>) -> bool + 'h>;
+
+/// The operations on one part of an object, in no order.
+#[derive(Clone, Debug)]
+pub struct KnownOperations<'h, C, R> {
+    /// Operations that have happened, each with what it returned.
+    pub certain: Vec<Certain<'h, C, R>>,
+    /// Calls that may have happened, each at most as often as it is here.
+    pub uncertain: Vec<&'h C>,
+}
+
+/// An operation that has happened.
+#[derive(Clone, Copy, Debug)]
+pub struct Certain<'h, C, R> {
+    /// The call.
+    pub call: &'h C,
+    /// The value that the operation returned.
+    pub ret: &'h R,
+    /// Time before which the operation has not happened.
+    pub from: Duration,
+    /// Time after which the operation does not happen.
+    pub to: Duration,
 }

@@ -6,9 +6,9 @@ mod common;
 use std::time::Duration;
 
 use common::{Distinct, Random, Workload, brute_force, generate, mutate};
-use snowglobe_history::models::{Counter, Queue, Register, WholeSet};
+use snowglobe_history::models::{Counter, Queue, QueueOp, QueueRet, Register, WholeSet};
 use snowglobe_history::{
-    AnomalyKind, Completion, History, Linearizability, Model, linearizability,
+    AnomalyKind, Completion, History, Linearizability, Model, OperationId, linearizability,
 };
 
 /// Compares the check with the one that tries each order, on small histories as they are and
@@ -180,6 +180,72 @@ fn an_answer_from_nowhere_is_found_in_a_long_history() {
         let report = linearizability(&Register::new(0), &History::new(operations));
         assert_eq!(report.anomalies()[0].operations, [id], "{report}");
     }
+}
+
+/// Elements of a queue: three clients put them in at the same time, and three take them out later.
+/// Each operation runs for 25 around its moment.
+fn drained(count: u64, lost: Option<u64>) -> History<QueueOp<u64>, QueueRet<u64>> {
+    let mut history = History::builder();
+    let around = |moment: u64| moment..moment + 25;
+    for element in 0..count {
+        let (call, done) = (QueueOp::Enqueue(element), Completion::Ok(QueueRet::Done));
+        let client = (element % 3) as u32;
+        history
+            .operation(client, "mq", around(10 * element), call, done)
+            .unwrap();
+    }
+    let end = 10 * count + 100;
+    for element in (0..count).filter(|it| Some(*it) != lost) {
+        let done = Completion::Ok(QueueRet::Element(element));
+        let client = (element % 3 + 3) as u32;
+        let span = around(end + 10 * element);
+        history
+            .operation(client, "mq", span, QueueOp::Dequeue, done)
+            .unwrap();
+    }
+    let done = Completion::Ok(QueueRet::Empty);
+    history
+        .operation(9, "mq", around(end * 3), QueueOp::Dequeue, done)
+        .unwrap();
+    history.build()
+}
+
+/// The order in which elements went in is told much later, by the order in which they come out.
+#[test]
+fn a_long_queue_that_is_drained_later_is_decided() {
+    let judge = |history: History<_, _>| linearizability(&Queue::new(), &history);
+    judge(drained(1000, None)).into_result().unwrap();
+    let report = judge(drained(1000, Some(500)));
+    let anomaly = &report.anomalies()[0];
+    assert_eq!(anomaly.kind, AnomalyKind::NotLinearizable);
+    assert!(
+        anomaly.sentence.starts_with("500 went in before "),
+        "{report}"
+    );
+    // Two elements that went in one after the other come out the other way round.
+    let swapped = drained(1000, None).project(|it| {
+        let swap = |element: u64| match element {
+            500 => 504,
+            504 => 500,
+            other => other,
+        };
+        let ret = it.completion.clone().map(|ret| match ret {
+            QueueRet::Element(element) => QueueRet::Element(swap(element)),
+            other => other,
+        });
+        Some((it.call, ret))
+    });
+    let report = judge(swapped);
+    let anomaly = &report.anomalies()[0];
+    assert_eq!(anomaly.kind, AnomalyKind::NotLinearizable);
+    assert_eq!(anomaly.operations.len(), 4, "{report}");
+    // A client that never heard of its dequeue may have got the element that is missing.
+    let mut operations = drained(1000, Some(500)).operations().to_vec();
+    let mut unknown = operations[1500].clone();
+    unknown.id = OperationId(9999);
+    unknown.completion = Completion::Unknown("reset".to_owned());
+    operations.push(unknown);
+    judge(History::new(operations)).into_result().unwrap();
 }
 
 #[test]

@@ -223,6 +223,16 @@ fn sessions_that_break_one_guarantee_each() {
         on("x", read(2, 60, 70, 0)),
     ]);
     assert_eq!(kinds(&sessions(&follows)), [AnomalyKind::WritesFollowReads]);
+    // The node shows a write of another client in between, and has shown that one all the same.
+    let covered = history([
+        on("x", write(5, 0, 10, 1)),
+        on("y", write(5, 20, 30, 1)),
+        on("y", read(1, 40, 50, 1)),
+        on("y", write(6, 52, 55, 2)),
+        on("y", read(1, 56, 58, 2)),
+        on("x", read(2, 60, 70, 0)),
+    ]);
+    assert_eq!(kinds(&sessions(&covered)), [AnomalyKind::NonMonotonicWrite]);
     // Writes that overlap have no order of time; the values tell it.
     let overlapping = history([
         write(8, 0, 10, 1),

@@ -113,14 +113,4 @@ impl<'h, C: RegisterCall> Writers<'h, C> {
         let found = self.writers.get(&(key.clone(), value));
         found.copied().unwrap_or(Writer::Nobody)
     }
-
-    /// Returns whether `old` was certainly overwritten by `new`: the write of the one was over
-    /// before that of the other began.
-    pub(super) fn is_older(&self, key: &C::Key, old: &'h C::Value, new: &'h C::Value) -> bool {
-        match (self.of_value(key, old), self.of_value(key, new)) {
-            (Writer::One(old), Writer::One(new)) => old.precedes(new),
-            (Writer::Nobody, Writer::One(_)) => true,
-            (Writer::Nobody | Writer::One(_) | Writer::Several, _) => false,
-        }
-    }
 }

@@ -9,6 +9,7 @@
 //! - puts a read in its place as soon as the state answers it, since a read stands in nobody's way,
 //! - tries a write early only where somebody may see it there,
 //! - leaves a write open that may have been overwritten unseen: it is not decided when,
+//! - takes no step of which the model [foresees](Model::foresight) that it leads nowhere,
 //! - drops a configuration which needs more unknown operations than another one of the same state,
 //!   so that hundreds of unknown outcomes do not multiply.
 //!
@@ -35,7 +36,7 @@ use crate::operation::Operation;
 use crate::report::{Anomaly, AnomalyKind, CheckReport};
 use prepared::{Prepared, Rules};
 use search::{SearchOutcome, search};
-use window::smallest_window;
+use window::{fewer, smallest_window};
 
 /// An operation on the object of a model.
 type OperationOf<M> = Operation<<M as Model>::Call, <M as Model>::Ret>;
@@ -141,18 +142,42 @@ impl<'m, M: Model> Linearizability<'m, M> {
                 );
                 return Some(Anomaly::new(AnomalyKind::Undecided, sentence, []));
             }
+            SearchOutcome::Contradiction { places, why } => {
+                let sources = places.into_iter();
+                let sources: Vec<usize> = sources.map(|it| prepared.source_of_moment(it)).collect();
+                match fewer(&rules, operations, &sources) {
+                    // The sentence is about operations that are not in the window any more.
+                    Some(window) => return Some(not_linearizable(key, operations, &window)),
+                    None => {
+                        let ids = sources.into_iter().map(|place| operations[place].id);
+                        let sentence = format!("{}{why}", of_key(key));
+                        return Some(Anomaly::new(AnomalyKind::NotLinearizable, sentence, ids));
+                    }
+                }
+            }
             SearchOutcome::Stuck(moment) => prepared.source_of_moment(moment),
         };
         let window = smallest_window(&rules, operations, stuck);
-        let sentence = format!(
-            "{}no order explains {}, whatever the other {} did",
-            of_key(key),
-            operations[stuck].id,
-            counted(operations.len() - window.len(), "operation")
-        );
-        let ids = window.iter().map(|place| operations[*place].id);
-        Some(Anomaly::new(AnomalyKind::NotLinearizable, sentence, ids))
+        Some(not_linearizable(key, operations, &window))
     }
+}
+
+/// Returns the anomaly of a window of operations, by their places.
+fn not_linearizable<O, R>(
+    key: &impl std::fmt::Debug,
+    operations: &[&Operation<O, R>],
+    window: &[usize],
+) -> Anomaly {
+    // The last of a window that cannot be smaller has no place in any order of the others.
+    let last = window.iter().max_by_key(|it| operations[**it].completed);
+    let last = last.map_or_else(String::new, |it| operations[*it].id.to_string());
+    let sentence = format!(
+        "{}no order explains {last}, whatever the other {} did",
+        of_key(key),
+        counted(operations.len() - window.len(), "operation")
+    );
+    let ids = window.iter().map(|place| operations[*place].id);
+    Anomaly::new(AnomalyKind::NotLinearizable, sentence, ids)
 }
 
 fn of_key(key: &impl std::fmt::Debug) -> String {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::completion::Completion;
-use crate::model::Model;
+use crate::model::{Certain, KnownOperations, Model};
 use crate::operation::Operation;
 
 /// The model that a history is checked against, and the staleness that is permitted.
@@ -105,6 +105,26 @@ impl<'h, M: Model> Prepared<'h, M> {
             optional,
             moments,
             repeats: false,
+        }
+    }
+
+    /// Returns what is known of the operations before their order is.
+    pub(super) fn known(&self) -> KnownOperations<'h, M::Call, M::Ret> {
+        let certain = self.due.iter().filter_map(|item| {
+            Some(Certain {
+                call: item.call,
+                ret: item.ret?,
+                from: item.invoked,
+                to: item.returned,
+            })
+        });
+        // Twice stands for any number of times.
+        let times = if self.repeats { 2 } else { 1 };
+        let calls = self.optional.iter().map(|item| item.call);
+        let calls = calls.flat_map(|call| std::iter::repeat_n(call, times));
+        KnownOperations {
+            certain: certain.collect(),
+            uncertain: calls.collect(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::linear::bits::Bits;
 use crate::linear::prepared::{Item, Moment, Prepared};
-use crate::model::Model;
+use crate::model::{Foresight, LeadsNowhere, Model};
 
 /// The result of a search.
 pub(super) enum SearchOutcome {
@@ -14,6 +14,9 @@ pub(super) enum SearchOutcome {
     Stuck(usize),
     /// The search gave up.
     Exhausted,
+    /// The model knows that there is no order: the operations that contradict each other, by their
+    /// places among those that are due, and a sentence.
+    Contradiction { places: Vec<usize>, why: String },
 }
 
 /// Part of the order that is decided at a moment.
@@ -56,6 +59,7 @@ struct Frame<S> {
 
 struct Search<'p, 'h, M: Model> {
     model: &'p M,
+    leads_nowhere: Option<LeadsNowhere<'h, M>>,
     prepared: &'p Prepared<'h, M>,
     /// Configurations that arrived at each moment.
     arrived: Vec<Tried<M::State>>,
@@ -72,8 +76,16 @@ pub(super) fn search<M: Model>(
     limit: usize,
 ) -> SearchOutcome {
     let moments = prepared.moments.len();
+    let leads_nowhere = match model.foresight(&prepared.known()) {
+        Foresight::Nothing => None,
+        Foresight::Test(leads_nowhere) => Some(leads_nowhere),
+        Foresight::Contradiction { places, why } => {
+            return SearchOutcome::Contradiction { places, why };
+        }
+    };
     let mut search = Search {
         model,
+        leads_nowhere,
         prepared,
         arrived: (0..moments).map(|_| HashMap::new()).collect(),
         between: (0..moments).map(|_| HashMap::new()).collect(),
@@ -217,6 +229,10 @@ impl<M: Model> Search<'_, '_, M> {
     ) -> Option<Config<M::State>> {
         let state = self.model.step(&config.state, item.call, item.ret)?;
         if !due && state == config.state {
+            return None;
+        }
+        let leads_nowhere = self.leads_nowhere.as_ref();
+        if leads_nowhere.is_some_and(|it| it(&config.state, item.call, item.ret)) {
             return None;
         }
         let mut next = config.clone();

@@ -53,6 +53,24 @@ pub(super) fn smallest_window<M: Model>(
     kept
 }
 
+/// Number of operations up to which less than a contradiction of a model is looked for: each
+/// attempt tries orders of all other operations.
+const FEW: usize = 100;
+
+/// Returns fewer of these operations that no order explains, if some of them are not needed.
+pub(super) fn fewer<M: Model>(
+    rules: &Rules<'_, M>,
+    operations: &[&Operation<M::Call, M::Ret>],
+    sources: &[usize],
+) -> Option<Vec<usize>> {
+    let mut kept = sources.to_vec();
+    if operations.len() <= FEW {
+        reduce(&mut kept, &mut attempts(rules, operations, false));
+        kept.sort_unstable();
+    }
+    (kept.len() < sources.len()).then_some(kept)
+}
+
 /// Returns a function that tells whether operations contradict each other. After some attempts it
 /// says no to everything.
 fn attempts<'a, M: Model>(
@@ -71,7 +89,7 @@ fn attempts<'a, M: Model>(
         let mut prepared = Prepared::of(rules, operations, |place| must[place]);
         prepared.repeats = repeats;
         match search(rules.model, &prepared, ATTEMPT) {
-            SearchOutcome::Stuck(_) => true,
+            SearchOutcome::Stuck(_) | SearchOutcome::Contradiction { .. } => true,
             SearchOutcome::Linearizable => false,
             SearchOutcome::Exhausted => {
                 exhausted += 1;

@@ -4,7 +4,7 @@ use std::fmt::{self, Debug};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Model;
+use crate::model::{Certain, Foresight, KnownOperations, Model};
 
 /// A map whose keys each have an object of their own, such as a [`Register`](super::Register).
 /// Each key is checked by itself.
@@ -71,5 +71,30 @@ impl<K: Clone + Ord + Debug, M: Model> Model for Map<K, M> {
 
     fn overwrites(&self, on: &Self::Call, ret: Option<&M::Ret>) -> bool {
         self.object.overwrites(&on.call, ret)
+    }
+
+    fn foresight<'h>(&self, known: &KnownOperations<'h, Self::Call, M::Ret>) -> Foresight<'h, Self>
+    where
+        Self: 'h,
+    {
+        let certain = known.certain.iter().map(|it| Certain {
+            call: &it.call.call,
+            ret: it.ret,
+            from: it.from,
+            to: it.to,
+        });
+        let known = KnownOperations {
+            certain: certain.collect(),
+            uncertain: known.uncertain.iter().map(|on| &on.call).collect(),
+        };
+        match self.object.foresight(&known) {
+            Foresight::Nothing => Foresight::Nothing,
+            Foresight::Contradiction { places, why } => Foresight::Contradiction { places, why },
+            Foresight::Test(inner) => {
+                Foresight::Test(Box::new(move |state, on: &Self::Call, ret| {
+                    inner(state, &on.call, ret)
+                }))
+            }
+        }
     }
 }
