@@ -77,7 +77,7 @@ enum Source {
 impl Source {
     const ALL: [Self; 2] = [Self::Wrote, Self::Read];
 
-    fn value<'h, C: RegisterCall>(self, of: &'h RegisterOperation<C>) -> Option<&'h C::Value> {
+    fn value<C: RegisterCall>(self, of: &RegisterOperation<C>) -> Option<&C::Value> {
         match self {
             Self::Wrote => written(of),
             Self::Read => read(of),
