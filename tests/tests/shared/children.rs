@@ -233,6 +233,8 @@ fn is_standard_harness() -> bool {
 fn a_child_may_run_several_tests() {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["children::cases::pa", "--test-threads", "1"]).env(CHILD, "1");
+    // These are for the run of this trial, and take sandboxes, of which the children make none.
+    command.env("SNOWGLOBE_TIMEOUT", "30s").env("SNOWGLOBE_RUNS", "2");
     let (output, text) = output(command);
     assert_eq!(output.status.code(), Some(101), "{text}");
     assert!(text.contains("2 passed; 1 failed"), "{text}");

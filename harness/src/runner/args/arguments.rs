@@ -98,16 +98,22 @@ impl Arguments {
         let (mut args, given) = Arguments::parsed(std::env::args_os().skip(1))?;
         let on_the_line = args.clone();
         args.read_environment(&given, |key| std::env::var_os(key))?;
-        if args.needing_sandboxes().next().is_some() && is_within_trial() {
-            // The variables are for the run of the trial that has started this program.
-            args.timeout = on_the_line.timeout;
-            args.user = on_the_line.user;
-            args.stress = on_the_line.stress;
-            args.runs = on_the_line.runs;
-            args.twice = on_the_line.twice;
-            args.shrink = on_the_line.shrink;
-        }
+        args.drop_variables_of_outer_run(&on_the_line);
         Ok(args)
+    }
+
+    /// Within a trial, gives the options that take sandboxes the values of the command line: the
+    /// variables are for the run of the trial that has started this program.
+    fn drop_variables_of_outer_run(&mut self, on_the_line: &Arguments) {
+        if self.needing_sandboxes().next().is_none() || !is_within_trial() {
+            return;
+        }
+        self.timeout = on_the_line.timeout;
+        self.user.clone_from(&on_the_line.user);
+        self.stress = on_the_line.stress;
+        self.runs = on_the_line.runs;
+        self.twice = on_the_line.twice;
+        self.shrink = on_the_line.shrink;
     }
 
     /// Returns the names of the given options that take a sandbox for each run of a trial.
@@ -115,19 +121,20 @@ impl Arguments {
         let others = [
             (self.timeout.is_some(), "--timeout (SNOWGLOBE_TIMEOUT)"),
             (self.user.is_some(), "--user (SNOWGLOBE_USER)"),
+            (self.shrink, "--shrink (SNOWGLOBE_SHRINK)"),
         ];
         let others = others.into_iter();
-        self.several()
+        self.repeating_options()
             .chain(others.filter_map(|(is_given, name)| is_given.then_some(name)))
     }
 
-    /// Returns the names of the given options by which a trial runs more than once.
-    fn several(&self) -> impl Iterator<Item = &'static str> {
+    /// Returns the names of the given options that say how often a trial runs. They exclude each
+    /// other.
+    fn repeating_options(&self) -> impl Iterator<Item = &'static str> {
         [
             (self.stress.is_some(), "--stress (SNOWGLOBE_STRESS)"),
             (self.runs.is_some(), "--runs (SNOWGLOBE_RUNS)"),
             (self.twice, "--twice (SNOWGLOBE_TWICE)"),
-            (self.shrink, "--shrink (SNOWGLOBE_SHRINK)"),
         ]
         .into_iter()
         .filter_map(|(is_given, name)| is_given.then_some(name))
@@ -150,6 +157,7 @@ impl Arguments {
             ..Arguments::default()
         };
         args.read_environment(&GivenFlags::default(), |key| std::env::var_os(key))?;
+        args.drop_variables_of_outer_run(&Arguments::default());
         Ok(args)
     }
 
@@ -200,10 +208,7 @@ impl Arguments {
             ));
         }
         // `--shrink` goes with `--runs`, and not with the others.
-        let given: Vec<&str> = self
-            .several()
-            .filter(|it| !it.starts_with("--shrink"))
-            .collect();
+        let given: Vec<&str> = self.repeating_options().collect();
         if self.shrink && !cfg!(feature = "toml") {
             return Err(usage(
                 "--shrink writes schedules as TOML: turn on the feature `toml` of snowglobe",
