@@ -231,6 +231,7 @@ fn tests_of_an_isolated_module_that_would_be_no_trials_do_not_compile() {
                     use super::of_actix;
                     {attributes} async fn of_actix_too() {{}}
                 }}
+                #[cfg_attr(any(), test)] fn never() {{}}
             }}
             #[of_actix] async fn outside() {{}}"
         )
@@ -248,6 +249,14 @@ fn tests_of_an_isolated_module_that_would_be_no_trials_do_not_compile() {
     let attributes = "#[snowglobe::test] #[allow(unused)]";
     let (compiles, text) = compile_with_harness(dir.path(), &module(attributes));
     assert!(compiles, "{text}");
+    let conditional = "#[snowglobe::isolate]
+        mod tests {
+            #[cfg_attr(all(), test)] fn conditional() {}
+        }";
+    let (compiles, text) = compile_with_harness(dir.path(), conditional);
+    assert!(!compiles);
+    let part = "sample.rs:3: `tests::conditional`";
+    assert!(text.contains(part), "{text}");
 }
 
 /// A program that hands its trials to `snowglobe::run` itself.
