@@ -179,9 +179,9 @@
 //!
 //! The same holds for `rstest`, `test_case`, `test_log::test`, `googletest::gtest`, `yare`,
 //! `parameterized`, `quickcheck`, and for the `test` of tokio, `actix_rt`, `async_std` and other
-//! runtimes. Write `#[snowglobe::test]` for `#[test]` in `proptest! { … }`. Where a macro writes
-//! `#[test]` itself, as `quickcheck! { … }`, `use snowglobe::test;` in its module makes trials of
-//! its tests; in a module of `rstest`'s cases that "is ambiguous" to rustc (E0659).
+//! runtimes. Where a macro writes `#[test]` itself, as `quickcheck! { … }`, `use snowglobe::test;`
+//! in its module makes trials of its tests. Write `#[snowglobe::test]` for `#[test]` in
+//! `proptest! { … }`, and in modules of `rstest`'s cases, where rustc calls `#[test]` ambiguous.
 //!
 //! A target with `harness = false` runs trials only: rustc drops all other tests from it. If there
 //! are any, whatever attribute or macro has made them, the target does not compile, and the error

@@ -172,8 +172,8 @@ impl OnTerminal {
         }
     }
 
-    fn interrupt(&self) {
-        kill(Pid::from_raw(self.run.id() as i32), Signal::SIGINT).unwrap();
+    fn send(&self, signal: Signal) {
+        kill(Pid::from_raw(self.run.id() as i32), signal).unwrap();
     }
 
     /// Returns what the terminal shows until that has this text, or nothing comes for a while: for
@@ -215,8 +215,9 @@ fn a_terminal_gets_the_rest_when_it_is_read() {
 #[snowglobe::test(nested)]
 fn a_second_signal_loses_nothing_of_a_report_that_is_read() {
     let on_terminal = OnTerminal::start();
-    on_terminal.interrupt();
-    on_terminal.interrupt();
+    on_terminal.send(Signal::SIGINT);
+    // Another signal: two of the same that are pending are one (signal(7)).
+    on_terminal.send(Signal::SIGTERM);
     let text = on_terminal.read_until(END);
     assert!(text.contains(END), "{} bytes", text.len());
 }

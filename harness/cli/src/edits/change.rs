@@ -15,6 +15,15 @@ pub(crate) struct Change {
     after: String,
 }
 
+/// Why a file was not written.
+#[derive(Debug)]
+pub(crate) struct WriteError {
+    /// The sentence about the file.
+    pub(crate) why: String,
+    /// Why the file could not be made again what it was, if a part of it was written.
+    pub(crate) left: Option<String>,
+}
+
 impl Change {
     /// Makes the change that creates a file.
     pub(crate) fn new(path: PathBuf, after: String) -> Self {
@@ -52,32 +61,31 @@ impl Change {
     ///
     /// # Errors
     /// The system refused to write, or the file is not what was shown.
-    pub(crate) fn write(&self) -> Result<(), String> {
+    pub(crate) fn write(&self) -> Result<(), WriteError> {
         let path = self.path.display();
-        let failed = |error| format!("cannot write {path}: {error}");
+        let unwritten = |why| WriteError { why, left: None };
+        let failed = |error| unwritten(format!("cannot write {path}: {error}"));
+        // A full disk has emptied the file.
+        let in_part = |error| WriteError {
+            left: self.take_back().err(),
+            ..failed(error)
+        };
         match &self.before {
             Some(before) => {
                 let now = fs::read_to_string(&self.path).map_err(failed)?;
                 if now != *before {
-                    return Err(format!(
+                    return Err(unwritten(format!(
                         "{path} has changed since the diff was shown; nothing was written to it: run the command again"
-                    ));
+                    )));
                 }
-                fs::write(&self.path, &self.after).map_err(|error| {
-                    // A full disk has emptied the file.
-                    let _ = self.take_back();
-                    failed(error)
-                })
+                fs::write(&self.path, &self.after).map_err(in_part)
             }
             None => {
                 if let Some(directory) = self.path.parent() {
                     fs::create_dir_all(directory).map_err(failed)?;
                 }
                 let mut file = fs::File::create_new(&self.path).map_err(failed)?;
-                file.write_all(self.after.as_bytes()).map_err(|error| {
-                    let _ = self.take_back();
-                    failed(error)
-                })
+                file.write_all(self.after.as_bytes()).map_err(in_part)
             }
         }
     }

@@ -91,10 +91,12 @@ pub(crate) fn write(changes: &[Change], consent: Consent) -> Result<Option<ExitC
         // A package with half of the changes may be one that cargo refuses.
         change.write().map_err(|error| {
             let earlier = changes[..done].iter().rev();
-            let failed: Vec<_> = earlier.filter_map(|it| it.take_back().err()).collect();
-            match failed.is_empty() {
-                true => format!("{error}; all files are as they were"),
-                false => format!("{error}; {}", failed.join("; ")),
+            let earlier = earlier.filter_map(|it| it.take_back().err());
+            let left: Vec<_> = error.left.into_iter().chain(earlier).collect();
+            let why = error.why;
+            match left.is_empty() {
+                true => format!("{why}; all files are as they were"),
+                false => format!("{why}; {}", left.join("; ")),
             }
         })?;
     }

@@ -158,7 +158,7 @@ fn run(project: &Project, options: &FixOptions) -> Result<ExitCode, String> {
     }
     if options.way == Conversion::Back && is_left_in_lock(project) {
         eprintln!(
-            "note: Cargo.lock belongs to cargo, which takes snowglobe out of it at its next run, and keeps the versions that it has raised there: `git checkout Cargo.lock` brings the old ones back, where git has them"
+            "note: Cargo.lock belongs to cargo, which takes snowglobe out of it at its next run, unless another package of the workspace depends on snowglobe, and keeps the versions that it has raised there: `git checkout Cargo.lock` brings the old ones back, where git has them"
         );
     }
     Ok(ExitCode::SUCCESS)
