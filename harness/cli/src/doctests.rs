@@ -32,7 +32,7 @@ const SCRIPT: &str = "snowglobe_exec";
 ///
 /// # Errors
 /// The program cannot be started.
-pub(crate) fn become_merged(all: &[OsString], program: &[OsString]) -> io::Result<()> {
+pub(crate) fn run_merged_doctests(all: &[OsString], program: &[OsString]) -> io::Result<()> {
     let [file, arguments @ ..] = program else {
         return Ok(());
     };

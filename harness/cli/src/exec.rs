@@ -170,7 +170,7 @@ pub(crate) fn exec(words: Words) -> ExitCode {
     }
     if stress.is_none()
         && copy_of.is_none()
-        && let Err(error) = doctests::become_merged(&all, &program.words)
+        && let Err(error) = doctests::run_merged_doctests(&all, &program.words)
     {
         eprintln!("snowglobe exec: cannot start the doctests: {error}");
         return ExitCode::from(FAILED);

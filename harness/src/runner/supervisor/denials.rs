@@ -101,7 +101,7 @@ fn remedy(shortage: IdShortage) -> String {
         "install `newuidmap` and `newgidmap` (Debian's package uidmap, Fedora's shadow-utils)";
     match shortage {
         IdShortage::RootOfAContainer => {
-            "root here has not the capabilities to map more: start the container with `--privileged`, or run the tests as an ordinary user with ranges in /etc/subuid and /etc/subgid".to_owned()
+            "root lacks the capabilities to map more: start the container with `--privileged`, or run the tests as an ordinary user with ranges in /etc/subuid and /etc/subgid".to_owned()
         }
         IdShortage::NoRange { can_be_mapped: true } => GIVE.to_owned(),
         IdShortage::NoRange { can_be_mapped: false } => format!("{GIVE} and {INSTALL}"),
@@ -109,7 +109,7 @@ fn remedy(shortage: IdShortage) -> String {
             format!("{INSTALL}, which map the ranges that the user has in /etc/subuid and /etc/subgid")
         }
         IdShortage::SmallRange(count) => {
-            format!("with those of /etc/subuid and /etc/subgid there are {count}; {GIVE}")
+            format!("with those of /etc/subuid and /etc/subgid there are {count} ids; {GIVE}")
         }
         IdShortage::NotMapped => {
             format!(
