@@ -96,10 +96,11 @@
 //! there. A C library other than glibc waits for a server, and then says "try again".
 //!
 //! A node announces its addresses to its neighbours when its interface comes up or gets another MAC
-//! address, when it moves to another switch, and when it gets an address by DHCP. An IPv4 address
-//! that a program adds by itself is announced by nobody, as on any Linux: a host that takes over
-//! the address of another one sends an announcement (`arping -U`; keepalived does), or neighbours
-//! go on to send to the other one for up to 50 s.
+//! address, when it moves to another switch, and when it gets an address by DHCP over IPv4. What it
+//! was leased in the network that it left is not announced in the new one. An IPv4 address that a
+//! program adds by itself is announced by nobody, as on any Linux: a host that takes over the
+//! address of another one sends an announcement (`arping -U`; keepalived does), or neighbours go on
+//! to send to the other one for up to 50 s.
 //!
 //! Every group may open ICMP sockets of the ordinary kind, as on most distributions
 //! (`ping_group_range`, icmp(7)).

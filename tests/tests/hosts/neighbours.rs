@@ -3,7 +3,7 @@
 use snowglobe::dhcp::{AddressSource, DhcpSpec};
 use snowglobe::lab::{Lab, Node};
 use snowglobe::prelude::*;
-use snowglobe::topology::{Families, Neighbours};
+use snowglobe::topology::{EndSpec, Families, Neighbours};
 
 /// Makes a connection by each family, in less time than a kernel forgets a neighbour by itself.
 fn connect(from: &Node, to: &Node) -> TestResult {
@@ -127,4 +127,47 @@ fn a_host_that_is_leased_an_address_which_another_one_had_is_found_there() -> Te
     })?;
     assert_eq!(Some(lab[second].ip()), before);
     connect_at(&lab[server], &lab[second], &[before])
+}
+
+/// Two homes have the same subnet, and a host brings no address of the one to the other.
+#[snowglobe::test]
+fn a_leased_address_stays_in_the_network_that_leased_it() -> TestResult {
+    let mut topology = Topology::new();
+    topology.families(Families::V4);
+    let internet = topology.internet();
+    let mut home = |name: &str, pool: &str| {
+        let server = |node: NodeSpec| node.dhcp(DhcpSpec::new().pool(pool));
+        let router = topology.router(RouterSpec::home(name).node(server));
+        topology.uplink(router, internet);
+        let lan = SwitchSpec::new(format!("{name}-lan")).subnet("192.168.1.0/24");
+        let lan = topology.switch(lan);
+        topology.plug(router, lan);
+        lan
+    };
+    let [left, right] = [
+        home("left", "192.168.1.50-192.168.1.50"),
+        home("right", "192.168.1.60-192.168.1.60"),
+    ];
+    let phone = topology.node(NodeSpec::new("phone").addresses(AddressSource::Dhcp));
+    let cable = topology.plug(phone, left);
+    let [rival, asks] = ["rival", "asks"].map(|name| topology.node(name));
+    let address = EndSpec::new().address("192.168.1.50/24");
+    topology.plug_with(rival, right, LinkSpec::new().a(address));
+    topology.plug(asks, right);
+    let mut lab = topology.start()?;
+    let contested = lab[rival].ip();
+    assert_eq!(lab[phone].ip(), contested);
+    connect_at(&lab[asks], &lab[rival], &[Some(contested)])?;
+    let known = |lab: &Lab| -> TestResult<Option<String>> {
+        let neighbours = lab.inspect(asks)?.neighbours;
+        let mut found = neighbours.into_iter();
+        let found = found.find(|it| it.address == Some(contested));
+        Ok(found.and_then(|it| it.mac))
+    };
+    let before = known(&lab)?;
+    assert!(before.is_some());
+    lab.move_link(cable, right)?;
+    assert_ne!(lab[phone].ip(), contested);
+    assert_eq!(known(&lab)?, before);
+    connect_at(&lab[asks], &lab[rival], &[Some(contested)])
 }

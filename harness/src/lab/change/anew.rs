@@ -37,6 +37,7 @@ impl Lab {
             }
             // The kernel's addresses go first: a client that asks anew would find those of the old
             // network there still, and the lab would take them for new ones.
+            node.own_services().give_up_lease(interface.index);
             self[link].ends().set_down_and_up(side)?;
             node.own_services().ask_anew(interface.index);
             node.await_services()?;

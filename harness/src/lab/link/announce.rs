@@ -1,6 +1,6 @@
 //! Who is where on a segment: what switches and neighbours are told, and what servers have given.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::os::fd::AsFd;
 
 use crate::kernel::fd::bind_to_interface;
@@ -29,11 +29,11 @@ impl LinkEnds {
             {
                 let name = interface.name.as_str();
                 // A node may speak IPv6 only. Then a multicast to all nodes serves instead of a
-                // broadcast.
-                let speaks_v4 = interface.addresses.iter().any(|it| it.ip.is_ipv4());
-                let family = match speaks_v4 {
-                    true => IpFamily::V4,
-                    false => IpFamily::V6,
+                // broadcast. One that gets its addresses over the wire may have none of either.
+                let speaks = |v4| interface.addresses.iter().any(|it| it.ip.is_ipv4() == v4);
+                let family = match speaks(false) && !speaks(true) {
+                    true => IpFamily::V6,
+                    false => IpFamily::V4,
                 };
                 let index = self.device(side).index;
                 Netns::visit(netns.as_fd(), || send_to_all(name, index, family))
@@ -42,7 +42,10 @@ impl LinkEnds {
                         let whose = self.whose(side);
                         LabError::io(NetworkAttempt::SendFrom { whose }, &e).about(self.subject())
                     })?;
-                self.announce_addresses(side)?;
+                // The end may be in another network now, and what it got in the old one is not its
+                // own here. A client announces what it gets here.
+                let planned = |ip| interface.addresses.iter().any(|it| it.ip == ip);
+                self.announce_addresses_if(side, planned)?;
             }
         }
         Ok(())
@@ -52,9 +55,15 @@ impl LinkEnds {
     /// that configure networks do (RFC 5227, section 3; RFC 4861, section 7.2.6). Neighbours that
     /// knew another one would go on to send to that one, over IPv4 for up to 50 s.
     ///
-    /// The kernel announces addresses when an interface comes up (`arp_notify`), and no address
-    /// that is added to an interface then.
+    /// The kernel announces addresses when an interface comes up (`arp_notify`), and none that is
+    /// added later.
     pub(crate) fn announce_addresses(&self, side: Side) -> Result<()> {
+        self.announce_addresses_if(side, |_| true)
+    }
+
+    /// Does as [`announce_addresses`](Self::announce_addresses), for addresses of which `is_told`
+    /// is true.
+    fn announce_addresses_if(&self, side: Side, is_told: impl Fn(IpAddr) -> bool) -> Result<()> {
         const FORWARDS: &str = "net/ipv6/conf/all/forwarding";
         if self.interface(side).is_none() || self.is_powered_off(side) {
             return Ok(());
@@ -63,18 +72,20 @@ impl LinkEnds {
         let mut netlink = self.open(side)?;
         let explain = |e| self.refused(side, e);
         // A program may have changed the MAC address.
-        let Some(mac) = netlink.settings_of(device).map_err(explain)?.mac() else {
+        let Some(mac) = netlink.mac_of(device).map_err(explain)? else {
             return Ok(());
         };
-        let addresses = netlink.addresses().map_err(explain)?;
+        let mut addresses = netlink.addresses().map_err(explain)?;
+        addresses.retain(|it| {
+            let is_ready = it.interface == device.index && !it.tentative && !it.duplicate;
+            is_ready && is_told(it.address)
+        });
         let send = || -> crate::kernel::Result<()> {
             let is_router = sysctls::number(FORWARDS).is_some_and(|value| value != 0);
             let socket = PortSocket::open(device.index, DISCARD)?;
             for it in &addresses {
-                if it.interface == device.index && !it.tentative && !it.duplicate {
-                    // A frame that cannot be sent is lost, as on any wire.
-                    let _ = socket.send(&announcement(mac, it.address, is_router));
-                }
+                // A frame that cannot be sent is lost, as on any wire.
+                let _ = socket.send(&announcement(mac, it.address, is_router));
             }
             Ok(())
         };

@@ -146,6 +146,13 @@ impl OwnServices {
         }
     }
 
+    /// Takes from an interface what a DHCP client has given it: it leads to another network.
+    pub(crate) fn give_up_lease(&self, index: u32) {
+        if let Some(clients) = &self.clients {
+            clients.give_up_lease(index);
+        }
+    }
+
     /// Lets the clients of the node ask anew at an interface that leads to another network.
     pub(crate) fn ask_anew(&self, index: u32) {
         if let Some(clients) = &self.clients {

@@ -4,6 +4,7 @@ use super::{ADDRESS, CarriedRequest, CarriedSettings, NEIGHBOUR, RTM_GETLINK};
 use crate::netlink::connection::Netlink;
 use crate::netlink::encoding;
 use crate::netlink::error::NetlinkError;
+use crate::netlink::link::Device;
 
 impl CarriedSettings {
     /// Counts what stands on the interface: addresses, routes, queueing disciplines and the like,
@@ -75,6 +76,14 @@ fn is_temporary(request: &CarriedRequest) -> bool {
 }
 
 impl Netlink {
+    /// Returns the hardware address that an interface has now.
+    ///
+    /// # Errors
+    /// There is no such interface.
+    pub fn mac_of(&mut self, device: Device<'_>) -> Result<Option<[u8; 6]>, NetlinkError> {
+        self.link_settings(device).map(|settings| settings.mac())
+    }
+
     /// Returns the names of the VXLAN, HSR and AMT interfaces that send over an interface. The
     /// kernel deletes them together with it (drivers/net/vxlan/vxlan_core.c,
     /// vxlan_handle_lowerdev_unregister; net/hsr/hsr_main.c; drivers/net/amt.c), and tells the

@@ -115,6 +115,22 @@ impl DhcpClients {
         state.complain("hairpins", done);
     }
 
+    /// Takes from an interface what the client has given it: it leads to another network, where the
+    /// kernel would announce the address as soon as the interface comes up (`arp_notify`).
+    pub(crate) fn give_up_lease(&self, index: u32) {
+        let state = &self.state;
+        let interfaces = state.interfaces.lock();
+        if let Some(own) = interfaces.get(&index)
+            && let (Some(held), Some(netns)) = (&own.held, state.stack.netns())
+        {
+            // The thread does it again when it begins anew, and tells of it. Nothing is there to
+            // delete then, which is no error.
+            let done = Netlink::open_in(netns.as_fd())
+                .and_then(|mut it| it.execute(give_up(index, held, own.metric)));
+            state.complain(&own.name, done);
+        }
+    }
+
     /// Lets the client of an interface ask anew: it leads to another network.
     pub(crate) fn ask_anew(&self, index: u32) {
         // The lease is forgotten here, since the caller waits for another one, and the thread knows
