@@ -163,7 +163,9 @@ impl Netlink {
             })?;
         }
         self.traffic_control_of(device, all)?;
-        settings.port.extend(self.tables_of(device.index)?);
+        let is_port = !settings.port.is_empty();
+        let tables = self.tables_of(device.index, &settings.link, is_port)?;
+        settings.port.extend(tables);
         Ok(settings)
     }
 

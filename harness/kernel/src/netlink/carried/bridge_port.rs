@@ -1,9 +1,11 @@
 //! What a bridge keeps of one of its ports: settings, entries of its forwarding table (FDB), groups
 //! (MDB) and VLANs. The kernel forgets all of it with the port (net/bridge/br_if.c, del_nbp).
 
+use nix::errno::Errno;
+
 use super::CarriedSettings;
 use crate::netlink::batch::Batch;
-use crate::netlink::connection::Netlink;
+use crate::netlink::connection::{Netlink, Question};
 use crate::netlink::encoding::{
     self, Attributes, NLM_F_CREATE, NLM_F_REPLACE, find, numbered, words,
 };
@@ -64,26 +66,67 @@ pub(super) fn settings(index: u32, attributes: &[u8]) -> Option<PortRequest> {
 
 impl Netlink {
     /// Reads what the bridge of a port keeps in tables, and the hardware addresses that programs
-    /// have added to the interface.
-    pub(super) fn tables_of(&mut self, index: u32) -> Result<Vec<PortRequest>, NetlinkError> {
+    /// have added to the interface. VLANs come first: the kernel takes an entry or a group of a
+    /// VLAN only where the port has the VLAN (net/bridge/br_fdb.c, br_fdb_add; br_mdb.c,
+    /// br_mdb_add).
+    pub(super) fn tables_of(
+        &mut self,
+        index: u32,
+        link: &Attributes,
+        is_port: bool,
+    ) -> Result<Vec<PortRequest>, NetlinkError> {
+        const IFLA_ADDRESS: u16 = 1;
+        const IFLA_MASTER: u16 = 10;
+        let bridge = find(&link.0, IFLA_MASTER).and_then(|it| encoding::u32_at(it, 0));
+        let own = find(&link.0, IFLA_ADDRESS).unwrap_or_default();
+        let mut all = Vec::new();
+        if let Some(bridge) = bridge.filter(|_| is_port)
+            && let Some(usual) = self.usual_vlan(bridge)
+        {
+            all.extend(self.vlans(index, usual).unwrap_or_default());
+        }
         let mut question = [0; 12];
         question[0] = AF_BRIDGE;
         let what = "list the forwarding table of";
-        let mut all = self.dump(what, libc::RTM_GETNEIGH, &question, |message| {
-            table_entry(message.payload, index)
-        })?;
+        all.extend(self.dump(what, libc::RTM_GETNEIGH, &question, |message| {
+            table_entry(message.payload, index, own)
+        })?);
         // A kernel without snooping of groups has no such table.
         let mut question = [0; 8];
         question[0] = AF_BRIDGE;
         let groups = self.dump("list the groups of", RTM_GETMDB, &question, |message| {
             Some(groups(message.payload, index))
         });
-        all.extend(groups.unwrap_or_default().into_iter().flatten());
-        all.extend(self.vlans(index).unwrap_or_default());
+        let mut groups: Vec<PortGroup> = groups.unwrap_or_default().into_iter().flatten().collect();
+        // With a group that has a list of sources, the kernel makes an entry for each of them
+        // (net/bridge/br_mdb.c, br_mdb_add_group_srcs), and refuses to where one is there.
+        groups.sort_by_key(|it| it.of_source);
+        all.extend(groups.into_iter().map(|it| it.request));
         Ok(all)
     }
 
-    fn vlans(&mut self, index: u32) -> Result<Vec<PortRequest>, NetlinkError> {
+    /// Returns the VLAN that new ports of a bridge have by themselves (`vlan_default_pvid`,
+    /// ip-link(8)): 0 for none. Returns nothing where the kernel has no VLANs of bridges.
+    fn usual_vlan(&mut self, bridge: u32) -> Option<u16> {
+        const IFLA_LINKINFO: u16 = 18;
+        const IFLA_INFO_DATA: u16 = 2;
+        const IFLA_BR_VLAN_DEFAULT_PVID: u16 = 39;
+        let question = Question {
+            operation: "look at",
+            subject: "a bridge",
+            kind: libc::RTM_GETLINK,
+            flags: 0,
+            payload: &words(&[0, bridge, 0, 0]),
+        };
+        let found = self.get(&question, |message| {
+            let info = encoding::find_numbered(message.payload.get(16..)?, IFLA_LINKINFO)?;
+            let data = encoding::find_numbered(info, IFLA_INFO_DATA)?;
+            encoding::u16_at(find(data, IFLA_BR_VLAN_DEFAULT_PVID)?, 0)
+        });
+        found.ok().flatten()
+    }
+
+    fn vlans(&mut self, index: u32, usual: u16) -> Result<Vec<PortRequest>, NetlinkError> {
         const IFLA_EXT_MASK: u16 = 29;
         const RTEXT_FILTER_BRVLAN: u32 = 2;
         let mut question = words(&[AF_BRIDGE.into(), 0, 0, 0]);
@@ -96,10 +139,9 @@ impl Netlink {
         let found = self.dump(what, libc::RTM_GETLINK, &question, |message| {
             let attributes = message.payload.get(16..)?;
             let is_it = encoding::u32_at(message.payload, 4) == Some(index);
-            let told = encoding::find_numbered(attributes, IFLA_AF_SPEC)?;
-            is_it.then(|| vlan_requests(index, told))
+            is_it.then(|| told_vlans(attributes))
         })?;
-        Ok(found.into_iter().flatten().collect())
+        Ok(vlan_requests(index, usual, &found.concat()))
     }
 
     /// Gives an interface what the bridge of the old one kept of it. The interface is a port of the
@@ -118,6 +160,10 @@ impl Netlink {
                 payload,
             } = request;
             batch.push(what, device.name, *kind, *flags, payload);
+            if *kind == RTM_NEWMDB {
+                // The kernel has made it with the list of sources of another one.
+                batch.tolerate(Errno::EEXIST);
+            }
             self.execute(batch).err()
         };
         settings.port.iter().filter_map(give).collect()
@@ -127,7 +173,10 @@ impl Netlink {
 /// Returns the request for an entry that a program has made in the forwarding table of a bridge or
 /// in the list of addresses that the interface receives. The message is a `struct ndmsg`: index at
 /// 4, state at 8, flags at 10.
-fn table_entry(whole: &[u8], index: u32) -> Option<PortRequest> {
+///
+/// The bridge itself makes the entries for the port's own address. If they were given again, it
+/// would keep them when the address changes (net/bridge/br_fdb.c, br_fdb_changeaddr).
+fn table_entry(whole: &[u8], index: u32, own: &[u8]) -> Option<PortRequest> {
     const NDA_LLADDR: u16 = 2;
     const NDA_VLAN: u16 = 5;
     const NDA_MASTER: u16 = 9;
@@ -138,7 +187,8 @@ fn table_entry(whole: &[u8], index: u32) -> Option<PortRequest> {
     let (header, attributes) = whole.split_at_checked(12)?;
     let state = encoding::u16_at(header, 8)?;
     let address = find(attributes, NDA_LLADDR)?;
-    if encoding::u32_at(header, 4) != Some(index) || state & KEPT == 0 {
+    let is_it = encoding::u32_at(header, 4) == Some(index) && address != own;
+    if !is_it || state & KEPT == 0 {
         return None;
     }
     let flag = match find(attributes, NDA_MASTER) {
@@ -165,51 +215,122 @@ fn table_entry(whole: &[u8], index: u32) -> Option<PortRequest> {
 const RTM_NEWMDB: u16 = 84;
 const RTM_GETMDB: u16 = 86;
 
-/// Returns the requests for the groups that a program has given a port for good. The message is a
+/// A group that a program has given a port for good.
+struct PortGroup {
+    /// Whether it is for packets of one source only.
+    of_source: bool,
+    request: PortRequest,
+}
+
+/// Returns the groups that a program has given a port for good. The message is a
 /// `struct br_port_msg`: family, and the index of the bridge at 4.
-fn groups(whole: &[u8], index: u32) -> Vec<PortRequest> {
-    /// Bytes of `struct br_mdb_entry`: the index of the port, the state at 4, flags, VLAN, group.
-    const ENTRY: usize = 28;
+fn groups(whole: &[u8], index: u32) -> Vec<PortGroup> {
     const MDBA_MDB: u16 = 1;
-    const MDBA_SET_ENTRY: u16 = 1;
-    const MDB_PERMANENT: u8 = 1;
     let Some((header, attributes)) = whole.split_at_checked(8) else {
         return Vec::new();
     };
     let lists = encoding::find_numbered(attributes, MDBA_MDB).unwrap_or_default();
     let entries = encoding::each(lists).flat_map(encoding::each);
-    let kept = entries.filter_map(|entry| {
-        // Attributes follow the structure.
-        let entry = entry.get(..ENTRY)?;
-        let is_kept = encoding::u32_at(entry, 0) == Some(index) && entry[4] == MDB_PERMANENT;
-        let mut payload = header.to_vec();
-        // A list tells no family, and the kernel takes requests of this family alone.
-        payload[0] = AF_BRIDGE;
-        payload.extend(Attributes::new().with(MDBA_SET_ENTRY, entry).0);
-        is_kept.then_some(PortRequest {
+    let kept = entries.filter_map(|entry| group(header, entry, index));
+    kept.collect()
+}
+
+fn group(header: &[u8], entry: &[u8], index: u32) -> Option<PortGroup> {
+    /// Bytes of `struct br_mdb_entry`: the index of the port, the state at 4, flags at 5, VLAN,
+    /// group. Attributes follow it.
+    const ENTRY: usize = 28;
+    const MDBA_SET_ENTRY: u16 = 1;
+    const MDBA_SET_ENTRY_ATTRS: u16 = 2;
+    const MDB_PERMANENT: u8 = 1;
+    /// The kernel has made it for a group of another port.
+    const MDB_FLAGS_STAR_EXCL: u8 = 4;
+    let (entry, told) = entry.split_at_checked(ENTRY)?;
+    let is_kept = encoding::u32_at(entry, 0) == Some(index)
+        && entry[4] == MDB_PERMANENT
+        && entry[5] & MDB_FLAGS_STAR_EXCL == 0;
+    if !is_kept {
+        return None;
+    }
+    let mut payload = header.to_vec();
+    // A list tells no family, and the kernel takes requests of this family alone.
+    payload[0] = AF_BRIDGE;
+    encoding::attribute(&mut payload, MDBA_SET_ENTRY, entry);
+    let wanted = group_attributes(told);
+    // Kernels before 5.10 know no such list.
+    if !wanted.0.is_empty() {
+        encoding::attribute(&mut payload, MDBA_SET_ENTRY_ATTRS | NESTED, &wanted.0);
+    }
+    Some(PortGroup {
+        of_source: find(told, MDBA_MDB_EATTR_SOURCE).is_some(),
+        request: PortRequest {
             what: "restore a group of the port of",
             kind: RTM_NEWMDB,
             // The kernel replaces groups with lists of sources only (net/bridge/br_mdb.c,
             // br_mdb_add_group).
             flags: NLM_F_CREATE,
             payload,
-        })
-    });
-    kept.collect()
+        },
+    })
 }
 
-/// Returns the requests for the VLANs of a port. A new port has the VLAN 1 by itself
-/// (`default_pvid`, ip-link(8)), which a program may have taken away.
-fn vlan_requests(index: u32, told: &[u8]) -> Vec<PortRequest> {
-    const IFLA_BRIDGE_VLAN_INFO: u16 = 2;
-    const USUAL: u16 = 1;
+const NESTED: u16 = 0x8000;
+const MDBA_MDB_EATTR_SOURCE: u16 = 4;
+
+/// Returns the attributes that make a group what the kernel has told of it, without those that a
+/// group has by itself: older kernels refuse what they do not know (linux/if_bridge.h).
+fn group_attributes(told: &[u8]) -> Attributes {
+    const MDBA_MDB_EATTR_SRC_LIST: u16 = 2;
+    const MDBA_MDB_EATTR_GROUP_MODE: u16 = 3;
+    const MDBA_MDB_EATTR_RTPROT: u16 = 5;
+    const MDBA_MDB_SRCATTR_ADDRESS: u16 = 1;
+    const MDBE_ATTR_SOURCE: u16 = 1;
+    const MDBE_ATTR_SRC_LIST: u16 = 2;
+    const MDBE_ATTR_GROUP_MODE: u16 = 3;
+    const MDBE_ATTR_RTPROT: u16 = 4;
+    const MDBE_SRC_LIST_ENTRY: u16 = 1;
+    const MDBE_SRCATTR_ADDRESS: u16 = 1;
+    const RTPROT_STATIC: u8 = 4;
+    let mut all = Attributes::new();
+    let source = find(told, MDBA_MDB_EATTR_SOURCE);
+    // A group of one source has no mode that anybody may set.
+    if source.is_none() {
+        let list = encoding::find_numbered(told, MDBA_MDB_EATTR_SRC_LIST).unwrap_or_default();
+        let sources = encoding::each(list).filter_map(|it| find(it, MDBA_MDB_SRCATTR_ADDRESS));
+        let sources: Vec<&[u8]> = sources.collect();
+        // The kernel tells the newest first.
+        let sources = sources
+            .into_iter()
+            .rev()
+            .fold(Attributes::new(), |all, address| {
+                let source = Attributes::new().with(MDBE_SRCATTR_ADDRESS, address);
+                all.nest(MDBE_SRC_LIST_ENTRY | NESTED, source)
+            });
+        if !sources.0.is_empty()
+            && let Some(mode) = find(told, MDBA_MDB_EATTR_GROUP_MODE)
+        {
+            all = all.with(MDBE_ATTR_GROUP_MODE, mode);
+            all = all.nest(MDBE_ATTR_SRC_LIST | NESTED, sources);
+        }
+    }
+    let protocol = find(told, MDBA_MDB_EATTR_RTPROT).filter(|it| **it > [RTPROT_STATIC][..]);
+    all.maybe(source, |all, address| all.with(MDBE_ATTR_SOURCE, address))
+        .maybe(protocol, |all, it| all.with(MDBE_ATTR_RTPROT, it))
+}
+
+const IFLA_BRIDGE_VLAN_INFO: u16 = 2;
+
+/// Returns the VLANs among the attributes of a port, each a `struct bridge_vlan_info`: flags, VLAN.
+/// The kernel tells no list of a port that has none.
+fn told_vlans(attributes: &[u8]) -> Vec<Vec<u8>> {
+    let told = encoding::find_numbered(attributes, IFLA_AF_SPEC).unwrap_or_default();
     let vlans = numbered(told).filter(|(kind, _)| *kind == IFLA_BRIDGE_VLAN_INFO);
-    let vlans: Vec<&[u8]> = vlans.map(|(_, info)| info).collect();
-    // `struct bridge_vlan_info`: flags, VLAN.
-    let has_usual = vlans
-        .iter()
-        .any(|info| encoding::u16_at(info, 2) == Some(USUAL));
-    let request = |kind, infos: &[&[u8]]| {
+    vlans.map(|(_, info)| info.to_vec()).collect()
+}
+
+/// Returns the requests for the VLANs of a port. A new port has the usual one by itself, which a
+/// program may have taken away.
+fn vlan_requests(index: u32, usual: u16, vlans: &[Vec<u8>]) -> Vec<PortRequest> {
+    let request = |kind, infos: &[Vec<u8>]| {
         let list = infos.iter().fold(Attributes::new(), |all, info| {
             all.with(IFLA_BRIDGE_VLAN_INFO, info)
         });
@@ -223,12 +344,43 @@ fn vlan_requests(index: u32, told: &[u8]) -> Vec<PortRequest> {
         }
     };
     let mut requests = Vec::new();
+    let mut numbers = vlans.iter().map(|info| encoding::u16_at(info, 2));
+    if usual != 0 && numbers.all(|it| it != Some(usual)) {
+        let info = [[0, 0], usual.to_ne_bytes()].concat();
+        requests.push(request(libc::RTM_DELLINK, &[info]));
+    }
     if !vlans.is_empty() {
-        if !has_usual {
-            let usual = [[0, 0], USUAL.to_ne_bytes()].concat();
-            requests.push(request(libc::RTM_DELLINK, &[&usual]));
-        }
-        requests.push(request(libc::RTM_SETLINK, &vlans));
+        requests.push(request(libc::RTM_SETLINK, vlans));
     }
     requests
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(vlan: u16) -> Vec<u8> {
+        [[0, 0], vlan.to_ne_bytes()].concat()
+    }
+
+    fn kinds(usual: u16, vlans: &[u16]) -> Vec<u16> {
+        let vlans: Vec<Vec<u8>> = vlans.iter().map(|it| info(*it)).collect();
+        let requests = vlan_requests(9, usual, &vlans);
+        requests.iter().map(|it| it.kind).collect()
+    }
+
+    // No suite has a kernel with VLANs of bridges.
+    #[test]
+    fn the_usual_vlan_is_deleted_where_the_port_had_it_not() {
+        let (delete, set) = (libc::RTM_DELLINK, libc::RTM_SETLINK);
+        assert_eq!(kinds(1, &[]), [delete]);
+        assert_eq!(kinds(1, &[7]), [delete, set]);
+        assert_eq!(kinds(1, &[1, 7]), [set]);
+        assert_eq!(kinds(5, &[1]), [delete, set]);
+        assert_eq!(kinds(5, &[5]), [set]);
+        assert_eq!(kinds(0, &[]), []);
+        let deleted = &vlan_requests(9, 5, &[])[0].payload;
+        assert!(deleted.ends_with(&info(5)));
+        assert_eq!(told_vlans(&[]), Vec::<Vec<u8>>::new());
+    }
 }
