@@ -90,7 +90,7 @@
 //! | | |
 //! |---|---|
 //! | user | root over its own namespaces, or an ordinary user; an ordinary user outside |
-//! | network | `lo`, up, all ports and abstract socket names free; [groups](topology) need a node |
+//! | network | `lo`, up, all ports and abstract socket names free; multicast groups need a node |
 //! | files | the host's, read-only; the workspace and the target directory as they are, writable |
 //! | `/tmp`, `/run`, `/dev/shm` | empty, private, at most 1 GB each |
 //! | `/proc`, `/sys`, `/dev` | fresh; harmless devices only, and those that can be opened |

@@ -25,7 +25,7 @@ impl Link {
     ///   offloads, sysctls and settings as a port of a bridge, and `ip monitor` shows that. A
     ///   temporary address of IPv6 stays as an ordinary one, beside a new temporary one.
     ///   Connections and bound sockets go on. nftables chains and flowtables on the interface
-    ///   itself are lost before Linux 6.16. The kernel has to learn MTUs of paths again.
+    ///   itself are lost on Linux before 6.16. The kernel has to learn MTUs of paths again.
     ///
     /// Where both interfaces would have to be kept, the error says so: ask for
     /// [`Engine::Wire`](crate::topology::Engine) in the topology then.

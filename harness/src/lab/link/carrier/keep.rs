@@ -100,9 +100,9 @@ fn find_immovable(ends: &LinkEnds, side: Side) -> Result<Vec<String>> {
     Ok(immovable)
 }
 
-/// Tells whether a program routes multicast packets over the interface of an end. Its kernel drops
-/// the interface from the list of the program's (net/ipv4/ipmr.c, ipmr_device_event), and only the
-/// program knows how to enter it again.
+/// Tells whether a program routes multicast packets over the interface of an end. The kernel takes
+/// the interface from the program's list (net/ipv4/ipmr.c, ipmr_device_event), and only the program
+/// knows how to enter it again.
 fn is_routing_groups(ends: &LinkEnds, side: Side) -> Result<bool> {
     let name = ends.name_now(side)?;
     let tables = Netns::visit(ends.require_netns(side)?, || {
