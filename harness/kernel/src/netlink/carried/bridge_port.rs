@@ -16,6 +16,8 @@ use crate::netlink::link::Device;
 #[derive(Clone, Debug)]
 pub(super) struct PortRequest {
     what: &'static str,
+    /// The VLAN of an entry or a group; 0 for none.
+    vlan: u16,
     kind: u16,
     flags: u16,
     payload: Vec<u8>,
@@ -56,6 +58,7 @@ pub(super) fn settings(index: u32, attributes: &[u8]) -> Option<PortRequest> {
     payload.extend(Attributes::new().nest(IFLA_LINKINFO, info).0);
     Some(PortRequest {
         what: "restore the port of",
+        vlan: 0,
         kind: libc::RTM_NEWLINK,
         // The kernel refuses flags for an interface that is there (net/core/rtnetlink.c,
         // rtnl_newlink).
@@ -66,9 +69,7 @@ pub(super) fn settings(index: u32, attributes: &[u8]) -> Option<PortRequest> {
 
 impl Netlink {
     /// Reads what the bridge of a port keeps in tables, and the hardware addresses that programs
-    /// have added to the interface. VLANs come first: the kernel takes an entry or a group of a
-    /// VLAN only where the port has the VLAN (net/bridge/br_fdb.c, br_fdb_add; br_mdb.c,
-    /// br_mdb_add).
+    /// have added to the interface.
     pub(super) fn tables_of(
         &mut self,
         index: u32,
@@ -79,18 +80,12 @@ impl Netlink {
         const IFLA_MASTER: u16 = 10;
         let bridge = find(&link.0, IFLA_MASTER).and_then(|it| encoding::u32_at(it, 0));
         let own = find(&link.0, IFLA_ADDRESS).unwrap_or_default();
-        let mut all = Vec::new();
-        if let Some(bridge) = bridge.filter(|_| is_port)
-            && let Some(usual) = self.usual_vlan(bridge)
-        {
-            all.extend(self.vlans(index, usual).unwrap_or_default());
-        }
         let mut question = [0; 12];
         question[0] = AF_BRIDGE;
         let what = "list the forwarding table of";
-        all.extend(self.dump(what, libc::RTM_GETNEIGH, &question, |message| {
+        let mut all = self.dump(what, libc::RTM_GETNEIGH, &question, |message| {
             table_entry(message.payload, index, own)
-        })?);
+        })?;
         // A kernel without snooping of groups has no such table.
         let mut question = [0; 8];
         question[0] = AF_BRIDGE;
@@ -102,6 +97,12 @@ impl Netlink {
         // (net/bridge/br_mdb.c, br_mdb_add_group_srcs), and refuses to where one is there.
         groups.sort_by_key(|it| it.of_source);
         all.extend(groups.into_iter().map(|it| it.request));
+        if let Some(bridge) = bridge.filter(|_| is_port)
+            && let Some(usual) = self.usual_vlan(bridge)
+            && let Ok(vlans) = self.vlans(index)
+        {
+            return Ok(with_vlans(index, usual, &vlans, all));
+        }
         Ok(all)
     }
 
@@ -126,7 +127,7 @@ impl Netlink {
         found.ok().flatten()
     }
 
-    fn vlans(&mut self, index: u32, usual: u16) -> Result<Vec<PortRequest>, NetlinkError> {
+    fn vlans(&mut self, index: u32) -> Result<Vec<Vec<u8>>, NetlinkError> {
         const IFLA_EXT_MASK: u16 = 29;
         const RTEXT_FILTER_BRVLAN: u32 = 2;
         let mut question = words(&[AF_BRIDGE.into(), 0, 0, 0]);
@@ -141,7 +142,7 @@ impl Netlink {
             let is_it = encoding::u32_at(message.payload, 4) == Some(index);
             is_it.then(|| told_vlans(attributes))
         })?;
-        Ok(vlan_requests(index, usual, &found.concat()))
+        Ok(found.concat())
     }
 
     /// Gives an interface what the bridge of the old one kept of it. The interface is a port of the
@@ -158,6 +159,7 @@ impl Netlink {
                 kind,
                 flags,
                 payload,
+                vlan: _,
             } = request;
             batch.push(what, device.name, *kind, *flags, payload);
             if *kind == RTM_NEWMDB {
@@ -206,6 +208,9 @@ fn table_entry(whole: &[u8], index: u32, own: &[u8]) -> Option<PortRequest> {
     }
     Some(PortRequest {
         what: "restore an entry of the forwarding table of",
+        vlan: find(attributes, NDA_VLAN)
+            .and_then(|it| encoding::u16_at(it, 0))
+            .unwrap_or(0),
         kind: libc::RTM_NEWNEIGH,
         flags: NLM_F_CREATE | NLM_F_REPLACE,
         payload,
@@ -264,6 +269,7 @@ fn group(header: &[u8], entry: &[u8], index: u32) -> Option<PortGroup> {
         of_source: find(told, MDBA_MDB_EATTR_SOURCE).is_some(),
         request: PortRequest {
             what: "restore a group of the port of",
+            vlan: encoding::u16_at(entry, 6)?,
             kind: RTM_NEWMDB,
             // The kernel replaces groups with lists of sources only (net/bridge/br_mdb.c,
             // br_mdb_add_group).
@@ -327,9 +333,19 @@ fn told_vlans(attributes: &[u8]) -> Vec<Vec<u8>> {
     vlans.map(|(_, info)| info.to_vec()).collect()
 }
 
-/// Returns the requests for the VLANs of a port. A new port has the usual one by itself, which a
-/// program may have taken away.
-fn vlan_requests(index: u32, usual: u16, vlans: &[Vec<u8>]) -> Vec<PortRequest> {
+/// Returns the requests for entries and groups of a port, and for its VLANs, in an order that the
+/// kernel takes.
+///
+/// An entry without a VLAN comes before all VLANs: the kernel would make one for each VLAN of the
+/// port as well. One of a VLAN needs that VLAN at the port, and stays when the VLAN goes
+/// (net/bridge/br_fdb.c, br_fdb_add and br_fdb_delete_by_port). A new port has the usual VLAN by
+/// itself.
+fn with_vlans(
+    index: u32,
+    usual: u16,
+    vlans: &[Vec<u8>],
+    all: Vec<PortRequest>,
+) -> Vec<PortRequest> {
     let request = |kind, infos: &[Vec<u8>]| {
         let list = infos.iter().fold(Attributes::new(), |all, info| {
             all.with(IFLA_BRIDGE_VLAN_INFO, info)
@@ -338,19 +354,38 @@ fn vlan_requests(index: u32, usual: u16, vlans: &[Vec<u8>]) -> Vec<PortRequest> 
         payload.extend(Attributes::new().nest(IFLA_AF_SPEC, list).0);
         PortRequest {
             what: "restore the VLANs of the port of",
+            vlan: 0,
             kind,
             flags: 0,
             payload,
         }
     };
+    let info = |vlan: u16| [[0, 0], vlan.to_ne_bytes()].concat();
+    let has = |vlan| {
+        let mut numbers = vlans.iter().map(|info| encoding::u16_at(info, 2));
+        numbers.any(|it| it == Some(vlan))
+    };
+    let (of_vlans, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|it| it.vlan != 0);
+    // A VLAN that has gone since left its entries: the port has it for a moment.
+    let mut passing: Vec<u16> = of_vlans.iter().map(|it| it.vlan).collect();
+    passing.retain(|it| !has(*it));
+    passing.sort_unstable();
+    passing.dedup();
+    let passing: Vec<Vec<u8>> = passing.into_iter().map(info).collect();
     let mut requests = Vec::new();
-    let mut numbers = vlans.iter().map(|info| encoding::u16_at(info, 2));
-    if usual != 0 && numbers.all(|it| it != Some(usual)) {
-        let info = [[0, 0], usual.to_ne_bytes()].concat();
-        requests.push(request(libc::RTM_DELLINK, &[info]));
+    // Entries without a VLAN come while the port has none.
+    if usual != 0 && (!has(usual) || !others.is_empty()) {
+        requests.push(request(libc::RTM_DELLINK, &[info(usual)]));
     }
-    if !vlans.is_empty() {
-        requests.push(request(libc::RTM_SETLINK, vlans));
+    requests.extend(others);
+    let wanted = [vlans, &passing].concat();
+    if !wanted.is_empty() {
+        requests.push(request(libc::RTM_SETLINK, &wanted));
+    }
+    requests.extend(of_vlans);
+    // The entries stay: the kernel deletes only what it has learnt (br_fdb_delete_by_port).
+    if !passing.is_empty() {
+        requests.push(request(libc::RTM_DELLINK, &passing));
     }
     requests
 }
@@ -363,24 +398,30 @@ mod tests {
         [[0, 0], vlan.to_ne_bytes()].concat()
     }
 
-    fn kinds(usual: u16, vlans: &[u16]) -> Vec<u16> {
+    fn kinds(usual: u16, vlans: &[u16], entries: &[u16]) -> Vec<u16> {
         let vlans: Vec<Vec<u8>> = vlans.iter().map(|it| info(*it)).collect();
-        let requests = vlan_requests(9, usual, &vlans);
+        let entry = |vlan: &u16| PortRequest {
+            what: "",
+            vlan: *vlan,
+            kind: libc::RTM_NEWNEIGH,
+            flags: 0,
+            payload: Vec::new(),
+        };
+        let requests = with_vlans(9, usual, &vlans, entries.iter().map(entry).collect());
         requests.iter().map(|it| it.kind).collect()
     }
 
-    // No suite has a kernel with VLANs of bridges.
     #[test]
     fn the_usual_vlan_is_deleted_where_the_port_had_it_not() {
-        let (delete, set) = (libc::RTM_DELLINK, libc::RTM_SETLINK);
-        assert_eq!(kinds(1, &[]), [delete]);
-        assert_eq!(kinds(1, &[7]), [delete, set]);
-        assert_eq!(kinds(1, &[1, 7]), [set]);
-        assert_eq!(kinds(5, &[1]), [delete, set]);
-        assert_eq!(kinds(5, &[5]), [set]);
-        assert_eq!(kinds(0, &[]), []);
-        let deleted = &vlan_requests(9, 5, &[])[0].payload;
-        assert!(deleted.ends_with(&info(5)));
+        let (delete, set, entry) = (libc::RTM_DELLINK, libc::RTM_SETLINK, libc::RTM_NEWNEIGH);
+        assert_eq!(kinds(1, &[], &[]), [delete]);
+        assert_eq!(kinds(1, &[7], &[]), [delete, set]);
+        assert_eq!(kinds(1, &[1, 7], &[]), [set]);
+        assert_eq!(kinds(5, &[1], &[]), [delete, set]);
+        assert_eq!(kinds(5, &[5], &[5]), [set, entry]);
+        assert_eq!(kinds(0, &[], &[]), []);
+        assert_eq!(kinds(1, &[1], &[1, 0]), [delete, entry, set, entry]);
+        assert_eq!(kinds(1, &[7], &[1]), [delete, set, entry, delete]);
         assert_eq!(told_vlans(&[]), Vec::<Vec<u8>>::new());
     }
 }
