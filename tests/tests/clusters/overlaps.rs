@@ -2,9 +2,11 @@
 //! they end.
 
 use std::thread;
+use std::time::Instant;
 
 use snowglobe::Lab;
-use snowglobe::fault::Fault;
+use snowglobe::dhcp::{AddressSource, DhcpSpec};
+use snowglobe::fault::{Fault, Schedule};
 use snowglobe::lab::{Node, Point, Process, Stdio};
 use snowglobe::prelude::*;
 use snowglobe::topology::StartCommand;
@@ -268,5 +270,61 @@ fn a_node_that_several_start_again_at_once_runs_its_commands_once() -> TestResul
             _ => Err(format!("{names:?}")),
         }
     })?;
+    Ok(())
+}
+
+/// Waits until there is another first process than before.
+fn starts_anew(lab: &Lab, node: &Node, before: Option<u32>) -> TestResult {
+    lab.wait_until(|| match node.pid() {
+        Some(pid) if Some(pid) != before => Ok(()),
+        other => Err(format!("first process {other:?}")),
+    })?;
+    Ok(())
+}
+
+#[snowglobe::test]
+fn a_heal_does_not_wait_for_a_restart_whose_node_was_stopped() -> TestResult {
+    let mut topology = Topology::new();
+    let lan = topology.switch("lan");
+    let server = topology.node(NodeSpec::new("server").dhcp(DhcpSpec::new()));
+    let client = topology.node(NodeSpec::new("client").addresses(AddressSource::Dhcp));
+    topology.plug(server, lan);
+    topology.plug(client, lan);
+    let lab = topology.start()?;
+    // No server answers the restart.
+    let silence = lab.inject(Fault::pause("server"))?;
+    let before = lab[client].pid();
+    thread::scope(|scope| -> TestResult {
+        let restart = scope.spawn(|| lab[client].restart());
+        starts_anew(&lab, &lab[client], before)?;
+        let crash = lab.inject(Fault::crash("client"))?;
+        let begin = Instant::now();
+        restart.join().unwrap()?;
+        // An answer takes the patience of the lab, which is 10 s.
+        assert!(begin.elapsed() < 5000 * MS, "{:?}", begin.elapsed());
+        silence.heal()?;
+        crash.heal()?;
+        assert!(lab[client].is_running() && lab[client].ipv4().is_some());
+        Ok(())
+    })
+}
+
+#[snowglobe::test]
+fn a_node_may_be_removed_while_a_fault_of_it_heals() -> TestResult {
+    for round in 0..8 {
+        let mut lab = nodes(4)?;
+        let mut schedule = Schedule::new();
+        for n in 1..=4 {
+            let name = format!("n{n}");
+            let fault = Fault::kill_processes(name);
+            schedule = schedule.then(Duration::ZERO, (5 + round) * MS, fault);
+        }
+        let run = lab.run_schedule(&schedule)?;
+        for name in ["n1", "n2", "n3", "n4"] {
+            let id = lab.node(name).ok_or("no such node")?.id();
+            lab.remove_node(id)?;
+        }
+        run.wait()?;
+    }
     Ok(())
 }

@@ -227,7 +227,9 @@ impl Node {
     /// network of the plan; otherwise its network is as it was. The commands of its
     /// [`NodeSpec`](crate::topology::NodeSpec::command) run again, or those that were
     /// [set](Node::set_commands) since, on the root filesystem that was [set](Node::set_rootfs). A
-    /// fault in force that stops the node while it starts is no error: its heal starts the node.
+    /// fault in force that stops the node while it starts is no error: its heal starts the node. A
+    /// crash while the programs of before are ending, for which they have up to 1 s, does not stop
+    /// the restart.
     ///
     /// # Errors
     /// A command fails to start again, or the node was removed.
@@ -241,20 +243,24 @@ impl Node {
 
     /// Starts the node again, unless it runs or a restart is about to make its processes.
     pub(crate) fn restart_if_down(&self) -> Result<()> {
-        let is_up = || {
+        let needs_no_start = || {
+            // A removal holds the lock until the node is marked as removed.
             let life = self.life().lock();
-            life.is_coming_back || self.is_running()
+            self.is_removed() || life.is_coming_back || self.is_running()
         };
-        // Without a wait for a restart whose programs are getting ready, perhaps by other heals of
-        // the thread that asks.
-        if self.is_removed() || is_up() {
+        // This does not wait for programs that get ready: they may need other heals of this thread.
+        if needs_no_start() {
             return Ok(());
         }
         let _restart = self.restarting().lock();
-        if is_up() {
+        if needs_no_start() {
             return Ok(());
         }
-        self.restart_alone()
+        match self.restart_alone() {
+            // The test may remove the node at any time, and nothing is left to heal then.
+            Err(_) if self.is_removed() => Ok(()),
+            restarted => restarted,
+        }
     }
 
     fn restart_alone(&self) -> Result<()> {
@@ -262,11 +268,23 @@ impl Node {
         let made = self.replace_processes();
         self.life().lock().is_coming_back = false;
         made?;
-        match self.start_programs() {
+        let started = self.start_programs();
+        self.end_threads_of_stopped();
+        match started {
             // A fault may stop the node from here on, for programs may take long to start. Its heal
             // runs the same commands.
             Err(_) if self.is_stopped_by_fault() => Ok(()),
             started => started,
+        }
+    }
+
+    /// Ends the threads of services that a restart has started while somebody stopped the node.
+    fn end_threads_of_stopped(&self) {
+        // A stop ends the threads first and the processes last, with the lock held all the time. A
+        // restart can enter the node in between, and start threads that the stop does not know.
+        let _life = self.life().lock();
+        if !self.is_running() {
+            self.end_threads();
         }
     }
 

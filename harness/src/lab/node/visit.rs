@@ -92,7 +92,8 @@ impl Node {
         self.service_threads().follow(self)
     }
 
-    /// Waits until the node has what its services are for, such as addresses.
+    /// Waits until the node has what its services are for, such as addresses. Where somebody stops
+    /// the node meanwhile there is nothing to wait for, and the next step finds the node stopped.
     pub(crate) fn await_services(&self) -> Result<()> {
         // A server that does not answer must not hold up the start for ever.
         let limit = self.patience().limit();
@@ -100,8 +101,11 @@ impl Node {
         if !self.stack().autoconfigures() || self.own_services().addresses_by_program {
             return Ok(());
         }
-        let waited = until(limit, || self.stack().autoconfigured().into_iter().next());
-        waited.map(drop).map_err(|error| {
+        let waited = until(limit, || {
+            let is_over = || !self.stack().autoconfigured().is_empty();
+            (self.service_threads().have_ended() || is_over()).then_some(())
+        });
+        waited.map_err(|error| {
             let what = NodeAttempt::AwaitIpv6.with(self.name());
             LabError::caused(error.kind(), what, error).about_node(self.name())
         })

@@ -21,8 +21,10 @@ pub(crate) trait Service: fmt::Debug + Send + Sync {
     /// Makes the sockets in the node, and the thread that serves them.
     fn start(&self, place: &dyn ServicePlace) -> Result<ServiceThread>;
 
-    /// Waits until the node has what the service is for.
-    fn await_ready(&self, _limit: Duration) -> Result<()> {
+    /// Waits until the node has what the service is for, or the services of the node have ended.
+    /// `have_ended` tells whether they have: a service that waits looks again when it is told that
+    /// its thread has [`ended`](Self::ended).
+    fn await_ready(&self, _limit: Duration, _have_ended: &dyn Fn() -> bool) -> Result<()> {
         Ok(())
     }
 
@@ -135,11 +137,13 @@ impl NodeServiceThreads {
         let networks = service.networks();
         let thread = service.start(place)?;
         let started = RunningService { thread, networks };
-        let mut running = self.running.lock();
-        let before = running.get_or_insert_default().insert(number, started);
-        drop(running);
+        // Somebody may have stopped the node since, and has ended the threads that were known.
+        let other = match &mut *self.running.lock() {
+            Some(running) => running.insert(number, started),
+            None => Some(started),
+        };
         // Dropped without the lock: the thread is joined.
-        drop(before);
+        drop(other);
         Ok(())
     }
 
@@ -171,10 +175,16 @@ impl NodeServiceThreads {
         Ok(())
     }
 
-    /// Waits until the node has what its services are for.
+    /// Waits until the node has what its services are for, or they have ended.
     pub(crate) fn await_ready(&self, limit: Duration) -> Result<()> {
+        let have_ended = || self.have_ended();
         let mut services = self.services.iter();
-        services.try_for_each(|service| service.await_ready(limit))
+        services.try_for_each(|service| service.await_ready(limit, &have_ended))
+    }
+
+    /// Returns whether the services have ended, as those of a node that was stopped.
+    pub(crate) fn have_ended(&self) -> bool {
+        self.running.lock().is_none()
     }
 
     /// Ends all services, and returns when their sockets are closed.

@@ -267,14 +267,14 @@ impl Service for DhcpClients {
         Ok(thread)
     }
 
-    fn await_ready(&self, limit: Duration) -> Result<()> {
+    fn await_ready(&self, limit: Duration, have_ended: &dyn Fn() -> bool) -> Result<()> {
         let deadline = Instant::now() + limit;
         let mut interfaces = self.state.interfaces.lock();
         loop {
             let without = interfaces.values();
             let without = without.filter(|it| it.held.is_none() && !it.gone);
             let without: Vec<String> = without.map(|it| it.name.clone()).collect();
-            if without.is_empty() {
+            if without.is_empty() || have_ended() {
                 return Ok(());
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -286,6 +286,12 @@ impl Service for DhcpClients {
             }
             interfaces = self.state.changed.wait_timeout(interfaces, left);
         }
+    }
+
+    fn ended(&self) {
+        // Whoever waits looks and waits under this lock.
+        drop(self.state.interfaces.lock());
+        self.state.changed.notify_all();
     }
 
     fn networks(&self) -> usize {

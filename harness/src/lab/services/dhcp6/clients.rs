@@ -225,10 +225,13 @@ impl Service for Dhcp6Clients {
         Ok(thread)
     }
 
-    fn await_ready(&self, limit: Duration) -> Result<()> {
+    fn await_ready(&self, limit: Duration, have_ended: &dyn Fn() -> bool) -> Result<()> {
         let deadline = Instant::now() + limit;
         let mut addresses = self.state.addresses.lock();
         while let Some(missing) = self.missing(&addresses) {
+            if have_ended() {
+                break;
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 let node = &self.state.node;
@@ -239,6 +242,12 @@ impl Service for Dhcp6Clients {
             addresses = self.state.changed.wait_timeout(addresses, left);
         }
         Ok(())
+    }
+
+    fn ended(&self) {
+        // Whoever waits looks and waits under this lock.
+        drop(self.state.addresses.lock());
+        self.state.changed.notify_all();
     }
 
     fn networks(&self) -> usize {
