@@ -37,18 +37,27 @@ pub(crate) fn merge(layers: &[PathBuf], target: &Path) -> io::Result<()> {
 /// # Errors
 /// As [`merge`].
 pub(crate) fn merge_over(layers: &[PathBuf], disk: &Path, upgrades: u32) -> io::Result<PathBuf> {
-    let copy = |upgrades: u32| disk.join(format!("copy-{upgrades}"));
-    let target = copy(upgrades);
-    let before = upgrades.checked_sub(1).map(copy);
-    if let Some(before) = before.filter(|_| !target.exists()) {
-        match fs::rename(before, unfinished(&target)) {
-            // A node that died in the midst of its upgrade has left the unfinished copy.
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+    let target = disk.join(format!("copy-{upgrades}"));
+    if !target.exists()
+        && let Some(before) = earlier_copy(disk)?
+    {
+        // An attempt that failed has left the copy unfinished, perhaps under this very name.
+        fs::rename(before, unfinished(&target))?;
     }
     merge(layers, &target)?;
     Ok(target)
+}
+
+/// Finds the copy of a root filesystem that `disk` has, finished or not. There is at most one,
+/// because each upgrade gives it another name.
+fn earlier_copy(disk: &Path) -> io::Result<Option<PathBuf>> {
+    for entry in fs::read_dir(disk)? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(b"copy-") {
+            return Ok(Some(entry.path()));
+        }
+    }
+    Ok(None)
 }
 
 fn unfinished(target: &Path) -> PathBuf {
@@ -126,10 +135,16 @@ mod tests {
         fs::write(copy.join("usr/data"), "written").unwrap();
         let again = merge_over(&[old], &disk, 0).unwrap();
         assert_eq!((&again, read(&again, "usr/version").as_str()), (&copy, "1"));
-        let upgraded = merge_over(&[new], &disk, 1).unwrap();
+        let upgraded = merge_over(std::slice::from_ref(&new), &disk, 1).unwrap();
         assert_eq!(read(&upgraded, "lib/version"), "2");
         assert_eq!(read(&upgraded, "usr/data"), "written");
         assert!(!copy.exists());
+        // The attempt with no such layer fails, and so does that of the number after it: the copy
+        // is not lost.
+        merge_over(&[dir.join("none")], &disk, 2).unwrap_err();
+        merge_over(&[dir.join("none")], &disk, 2).unwrap_err();
+        let again = merge_over(&[new], &disk, 4).unwrap();
+        assert_eq!(read(&again, "usr/data"), "written");
         fs::remove_dir_all(dir).unwrap();
     }
 

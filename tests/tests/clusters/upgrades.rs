@@ -215,3 +215,17 @@ fn a_nemesis_upgrades_members_one_by_one_while_others_fail() -> TestResult {
     assert_eq!(versions(&cluster), ["2", "2", "2"]);
     Ok(())
 }
+
+#[snowglobe::test(fixtures("busybox"))]
+fn an_upgrade_leaves_a_changed_file_of_name_services_as_it_is() -> TestResult {
+    const OWN: &str = "passwd: mine\nhosts: files dns\nservices: db\n";
+    let (old, new) = (version(1)?, version(2)?);
+    let cluster = Cluster::of(2, |n| member(n, old.path())).start()?;
+    for (number, root) in [(0, old.path()), (1, new.path())] {
+        let node = cluster.member(number);
+        node.run(|| fs::write("/etc/nsswitch.conf", OWN))?;
+        cluster.upgrade(number, member(number, root))?;
+        assert_eq!(read(node, "/etc/nsswitch.conf")?, OWN);
+    }
+    Ok(())
+}

@@ -21,6 +21,7 @@ use crate::lab::disk::DiskServer;
 use crate::lab::error::{LabError, NodeState, Result, Subject};
 use crate::lab::first_process::FirstProcessHandle;
 use crate::lab::node::keys::NodeKeyLog;
+use crate::lab::node::root::NextRoot;
 #[cfg(feature = "tokio")]
 use crate::lab::node::runtime::Runtime;
 use crate::lab::node::services::NodeServices;
@@ -49,9 +50,7 @@ pub struct Node {
     hostname: String,
     /// The request by which the node was made, and is made again when it restarts.
     request: SharedLock<Arc<NodeRequest>>,
-    /// The directories of the root filesystem from the next start on, where another one was set:
-    /// none for that of the trial.
-    next_layers: Lock<Option<Vec<PathBuf>>>,
+    next_root: Lock<NextRoot>,
     /// The directory that takes what the node writes to a root filesystem of its own.
     root_disk: PathBuf,
     /// The programs that run from the next start on.
@@ -137,7 +136,7 @@ impl Node {
             name: plan.name.clone(),
             hostname: hostname.to_owned(),
             request: SharedLock::new(Arc::new(request)),
-            next_layers: Lock::default(),
+            next_root: Lock::default(),
             root_disk,
             start_commands: Lock::new(plan.commands.clone()),
             started_commands: Lock::default(),
@@ -365,8 +364,8 @@ impl Node {
         with
     }
 
-    pub(crate) fn next_layers(&self) -> &Lock<Option<Vec<PathBuf>>> {
-        &self.next_layers
+    pub(crate) fn next_root(&self) -> &Lock<NextRoot> {
+        &self.next_root
     }
 
     pub(crate) fn root_disk(&self) -> &Path {

@@ -1,22 +1,35 @@
 //! The root filesystem of a node: its files, and another one from the next start on.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::Fixture;
+use crate::kernel::errno::Errno;
 use crate::lab::attempt::{FileAttempt, NodeAttempt};
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::node::node::Node;
 use crate::sandbox::protocol::node::{NodeRequest, NodeRoot};
 use crate::topology::Rootfs;
 
+/// The root filesystem from the next start of a node on.
+#[derive(Debug, Default)]
+pub(crate) struct NextRoot {
+    /// The directories, where another root filesystem was set: none for that of the trial.
+    layers: Option<Vec<PathBuf>>,
+    /// Number of other root filesystems that the node has had, without that of the trial.
+    upgrades: u32,
+}
+
 impl Node {
     /// Sets the root filesystem that the node has from its next [`restart`](Node::restart) on, in
     /// the place of that of its [`NodeSpec`](crate::topology::NodeSpec::rootfs): another version.
     ///
     /// What the node has written stays, as it does when packages are upgraded. A file that the node
-    /// has written or removed hides that of the new root filesystem.
+    /// has written or removed hides that of the new root filesystem. Where overlayfs is refused and
+    /// the node has a copy of its root filesystem, each file of the new one is copied, whatever the
+    /// node has done to it, and files that only the old one has stay.
     ///
     /// ```no_run
     /// use snowglobe::Cluster;
@@ -59,39 +72,56 @@ impl Node {
             Some(rootfs) => layers_of(rootfs, self.name())?,
             None => Vec::new(),
         };
-        *self.next_layers().lock() = Some(layers);
+        self.next_root().lock().layers = Some(layers);
         Ok(())
     }
 
     /// Returns the request by which the node is made again, with the root filesystem that was set.
     pub(crate) fn next_request(&self) -> Result<Arc<NodeRequest>> {
-        let Some(layers) = self.next_layers().lock().take() else {
-            return Ok(self.request());
+        let mut next = self.next_root().lock();
+        let now = self.request();
+        let layers_now = now.root.as_ref().map_or(&[][..], |root| &root.layers);
+        // What was set stays set until the node has it, for a step below may fail.
+        let layers = match next.layers.clone() {
+            Some(layers) if layers != layers_now => layers,
+            _ => {
+                next.layers = None;
+                return Ok(now);
+            }
         };
-        let mut request = NodeRequest::clone(&self.request());
+        let mut request = NodeRequest::clone(&now);
         if let Some(etc) = &request.etc {
-            // The node, or the test, may have changed how names are looked up, and an upgrade of
-            // packages leaves such a file as it is.
-            let now = fs::read_to_string(&etc.services).unwrap_or_default();
-            let hosts = now.lines().find(|line| is_of_hosts(line));
-            let text = name_services(&layers, hosts);
-            fs::write(&etc.services, text)
-                .map_err(|e| LabError::io(FileAttempt::Write(etc.services.clone()), &e))?;
+            upgrade_name_services(&etc.services, layers_now, &layers)?;
         }
-        let before = request.root.take();
+        request.root = None;
         // A node that had the trial's files has nowhere to write to yet.
         if !layers.is_empty() {
             let disk = self.root_disk().to_owned();
             fs::create_dir_all(&disk)
                 .map_err(|e| LabError::io(FileAttempt::MakeDir(disk.clone()), &e))?;
+            next.upgrades += 1;
             request.root = Some(NodeRoot {
                 layers,
                 disk,
-                upgrades: before.map_or(0, |root| root.upgrades + 1),
+                upgrades: next.upgrades,
             });
         }
+        next.layers = None;
         Ok(self.replace_request(request))
     }
+}
+
+/// Brings a node's `/etc/nsswitch.conf` from one root filesystem to another.
+fn upgrade_name_services(path: &Path, old: &[PathBuf], new: &[PathBuf]) -> Result<()> {
+    let now = fs::read_to_string(path).unwrap_or_default();
+    let hosts = now.lines().find(|line| is_of_hosts(line));
+    // The node, or the test, may have changed the file, and an upgrade of packages leaves such a
+    // file as it is (dpkg(1), --force-confold). The line of hosts is by the lab.
+    if now != name_services(old, hosts) {
+        return Ok(());
+    }
+    let text = name_services(new, hosts);
+    fs::write(path, text).map_err(|e| LabError::io(FileAttempt::Write(path.to_owned()), &e))
 }
 
 /// Finds the directories of a root filesystem, the uppermost first.
@@ -105,8 +135,14 @@ pub(crate) fn layers_of(rootfs: &Rootfs, node: &str) -> Result<Vec<PathBuf>> {
             root.to_owned()
         }
     };
-    // A file would be refused by the mount, where a running node has ended by then.
-    fs::read_dir(&path).map_err(|e| not_found(&path, node, &e))?;
+    // A file would be refused by the mount, where a running node has ended by then. The directory
+    // is not opened: the init mounts it, which may have more rights than the body of an ordinary
+    // user.
+    let meta = fs::metadata(&path).map_err(|e| not_found(&path, node, &e))?;
+    if !meta.is_dir() {
+        let no_directory = io::Error::from_raw_os_error(Errno::ENOTDIR as i32);
+        return Err(not_found(&path, node, &no_directory));
+    }
     Ok(vec![path])
 }
 
@@ -116,7 +152,7 @@ pub(crate) fn found(path: &Path, node: &str) -> Result<PathBuf> {
     path.canonicalize().map_err(|e| not_found(path, node, &e))
 }
 
-fn not_found(path: &Path, node: &str, error: &std::io::Error) -> LabError {
+fn not_found(path: &Path, node: &str, error: &io::Error) -> LabError {
     let path = path.to_owned();
     let what = NodeAttempt::FindMounted { path }.with(node);
     LabError::io(what, error).about(subject(node))

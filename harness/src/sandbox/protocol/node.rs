@@ -149,7 +149,7 @@ pub(crate) struct NodeRoot {
     pub(crate) layers: Vec<PathBuf>,
     /// Directory that takes what the node writes.
     pub(crate) disk: PathBuf,
-    /// Number of other root filesystems that the node had before.
+    /// Number of times that another root filesystem was set before, without that of the trial.
     pub(crate) upgrades: u32,
 }
 
