@@ -305,8 +305,7 @@ impl RunningCluster {
         for command in to.start_commands_mut() {
             command.is_waited_for_later = true;
         }
-        node.set_root(to.root_filesystem())?;
-        node.set_commands(to.start_commands().to_vec());
+        node.set_version(to.root_filesystem(), to.start_commands())?;
         node.restart()?;
         self.wait_member_ready(number)
     }

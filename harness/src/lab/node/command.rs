@@ -135,7 +135,7 @@ impl Node {
             ready_log,
             ready_notify,
             is_waited_for_later,
-        } in self.commands_to_start()
+        } in self.started_commands()
         {
             let mut command = self.command(&program);
             command.args(&args).envs(&env);

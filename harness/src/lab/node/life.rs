@@ -327,6 +327,8 @@ impl Node {
         // The new processes are not those that were paused.
         self.programs().holds().lock().by_test = false;
         let mut request = NodeRequest::clone(&*self.next_request()?);
+        // Both belong to one version, which an upgrade sets under the lock of `life`.
+        self.begin_commands();
         let without_power = self.is_machine() && !self.stack().has_power();
         // The network namespace has outlived the processes, with all interfaces and addresses. The
         // new first process joins it instead of making another. After a power cut, it makes one.

@@ -55,7 +55,7 @@ pub struct Node {
     root_disk: PathBuf,
     /// The programs that run from the next start on.
     start_commands: Lock<Vec<StartCommand>>,
-    /// The programs that the last start has run.
+    /// The programs that the last start runs.
     started_commands: Lock<Vec<StartCommand>>,
     /// Nothing between a crash and a restart.
     first_process: SharedLock<Option<FirstProcessHandle>>,
@@ -74,7 +74,7 @@ pub struct Node {
     restarts: AtomicUsize,
     /// Locked by a restart from its beginning to its end.
     restarting: Lock<()>,
-    life: Lock<Life>,
+    life: Lock<RestartProgress>,
     captured: CapturedInterfaces,
     key_log: NodeKeyLog,
     #[cfg(feature = "tokio")]
@@ -95,9 +95,9 @@ pub(crate) struct ClockFaultInForce {
     pub(crate) fault: ClockFault,
 }
 
-/// What is known of the next change in the life of a node.
+/// Whether a restart is about to make the node's processes.
 #[derive(Debug, Default)]
-pub(crate) struct Life {
+pub(crate) struct RestartProgress {
     /// Whether a restart is under way that has not made the new processes yet.
     pub(crate) is_coming_back: bool,
 }
@@ -139,7 +139,7 @@ impl Node {
             next_root: Lock::default(),
             root_disk,
             start_commands: Lock::new(plan.commands.clone()),
-            started_commands: Lock::default(),
+            started_commands: Lock::new(plan.commands.clone()),
             first_process: SharedLock::new(Some(first_process)),
             stack,
             programs: Programs::default(),
@@ -349,7 +349,7 @@ impl Node {
     }
 
     /// Returns what is locked while the processes of the node come or go.
-    pub(crate) fn life(&self) -> &Lock<Life> {
+    pub(crate) fn life(&self) -> &Lock<RestartProgress> {
         &self.life
     }
 
@@ -372,14 +372,13 @@ impl Node {
         &self.root_disk
     }
 
-    /// Returns the programs that a start runs now, and notes that the start has run them.
-    pub(crate) fn commands_to_start(&self) -> Vec<StartCommand> {
+    /// Makes the programs that were set those of the start that begins.
+    pub(crate) fn begin_commands(&self) {
         let commands = self.start_commands.lock().clone();
-        self.started_commands.lock().clone_from(&commands);
-        commands
+        *self.started_commands.lock() = commands;
     }
 
-    /// Returns the programs that the last start of the node has run.
+    /// Returns the programs that the last start of the node runs.
     pub(crate) fn started_commands(&self) -> Vec<StartCommand> {
         self.started_commands.lock().clone()
     }

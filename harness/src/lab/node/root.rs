@@ -11,7 +11,7 @@ use crate::lab::attempt::{FileAttempt, NodeAttempt};
 use crate::lab::error::{LabError, Result, Subject};
 use crate::lab::node::node::Node;
 use crate::sandbox::protocol::node::{NodeRequest, NodeRoot};
-use crate::topology::Rootfs;
+use crate::topology::{Rootfs, StartCommand};
 
 /// The root filesystem from the next start of a node on.
 #[derive(Debug, Default)]
@@ -63,16 +63,25 @@ impl Node {
     pub fn set_rootfs(&self, rootfs: impl Into<Rootfs>) -> Result<()> {
         let rootfs = rootfs.into();
         rootfs.check((self.id(), self.name()))?;
-        self.set_root(Some(&rootfs))
+        self.next_root().lock().layers = Some(layers_of(&rootfs, self.name())?);
+        Ok(())
     }
 
-    /// Sets the root filesystem from the next start on; nothing for that of the trial.
-    pub(crate) fn set_root(&self, rootfs: Option<&Rootfs>) -> Result<()> {
+    /// Sets the root filesystem, which is that of the trial where there is none, and the commands
+    /// from the next start on.
+    pub(crate) fn set_version(
+        &self,
+        rootfs: Option<&Rootfs>,
+        commands: &[StartCommand],
+    ) -> Result<()> {
         let layers = match rootfs {
             Some(rootfs) => layers_of(rootfs, self.name())?,
             None => Vec::new(),
         };
+        // A heal may start the node at any time, with the files and the commands of one version.
+        let _life = self.life().lock();
         self.next_root().lock().layers = Some(layers);
+        self.set_commands(commands.iter().cloned());
         Ok(())
     }
 
