@@ -150,7 +150,8 @@ impl Serialize for TimeShift {
 impl FromTree for TimeShift {
     fn from_tree(tree: &Tree) -> Result<Self, TreeError> {
         let text = tree.text("a string")?;
-        let why = format_args!("`{text}` is no time like `-1h` or `+250ms`, of at most 292 years");
+        let why =
+            format_args!("`{text}` is no time of at most 292 years, such as `-1h` or `+250ms`");
         Self::parse(text).ok_or_else(|| tree.error(&why))
     }
 }

@@ -143,7 +143,7 @@ fn nodes_that_cannot_have_the_faults_are_told_before_anything_begins() -> TestRe
     );
     let error = schedule.check(&lab.view().targets()).unwrap_err();
     assert_eq!(error.kind(), ScheduleErrorKind::Unknown);
-    let why = "node `disk` has no volume `wal` with faults; it has `disk`";
+    let why = "node `disk` has no volume `wal` with faults; its volumes with faults are `disk`";
     assert!(error.to_string().ends_with(why), "{error}");
     Ok(())
 }

@@ -44,7 +44,7 @@ fn faults_that_make_no_sense_are_refused() -> TestResult {
         (Fault::disk("dba", DiskFault::full()), "it has `db`"),
         (
             Fault::disk_of("db", "dat", DiskFault::full()),
-            "it has `data`",
+            "its volumes with faults are `data`",
         ),
     ] {
         let refused = lab.inject(fault).map(drop).unwrap_err().to_string();

@@ -4,11 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use snowglobe_derive::{Deserialize, Serialize};
+use snowglobe_text::counted;
 
 use super::content::DISK_BYTES;
 use super::error::DiskFaultError;
 use super::glob;
-use snowglobe_text::counted;
 
 use crate::impair::Percent;
 use crate::topology::Size;

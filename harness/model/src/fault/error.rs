@@ -319,7 +319,8 @@ impl fmt::Display for ScheduleProblem {
                 if let TargetKind::Volume(node) = kind {
                     return write!(
                         f,
-                        "node `{node}` has no volume {name} with faults; it has {some}"
+                        "node `{node}` has no volume {name} with faults; \
+                         its volumes with faults are {some}"
                     );
                 }
                 match known.is_empty() {

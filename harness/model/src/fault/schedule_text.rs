@@ -156,7 +156,7 @@ mod tests {
             ),
             (
                 "fault = 'disk'\nnode = 'a'\nvolume = 'other'\nwhat = { kind = 'full' }".to_owned(),
-                "node `a` has no volume `other` with faults; it has `data`",
+                "node `a` has no volume `other` with faults; its volumes with faults are `data`",
             ),
         ] {
             let text = format!("# ü\n[[fault]]\nat = '1s'\n{fault}\n");
@@ -170,7 +170,9 @@ mod tests {
         let error = Schedule::from_toml(clock).unwrap_err();
         assert_eq!(error.place(), Some((5, 19)));
         assert!(
-            error.to_string().contains("of at most 292 years"),
+            error
+                .to_string()
+                .contains("is no time of at most 292 years, such as `-1h`"),
             "{error}"
         );
     }

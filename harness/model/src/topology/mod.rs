@@ -17,7 +17,7 @@
 //! | `shape` | topologies that are often wanted |
 //! | `situation` | two peers, their networks and a server, as they are often met |
 //! | `start` | how a topology is started by a crate that this one does not know |
-//! | `upgrade` | what a node may have another way from its next start on |
+//! | `upgrade` | the root filesystem and commands that a node has from its next start on |
 //! | `name` | which names nodes, interfaces and aliases may have |
 //! | `validate/` | what is wrong with a topology |
 //! | `text/` | topologies as TOML, as a line of text and as a diagram |

@@ -1,4 +1,4 @@
-//! What a node may have another way from its next start on: another version of what it runs.
+//! The root filesystem and commands that a node has from its next start on: another version.
 
 use super::error::{Site, TopologyError};
 use super::id::NodeId;
@@ -57,8 +57,8 @@ impl Rootfs {
     /// Checks the root filesystem that a node is to have.
     ///
     /// # Errors
-    /// A path leads upwards or is none, or a fixture has no name.
-    pub fn check(&self, (node, name): (NodeId, &str)) -> Result<(), TopologyError> {
+    /// A path climbs upwards or is empty, or a fixture has no name.
+    pub fn check(&self, node: NodeId, name: &str) -> Result<(), TopologyError> {
         let Some(mistake) = wrong_tree(self) else {
             return Ok(());
         };

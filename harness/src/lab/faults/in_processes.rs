@@ -75,7 +75,8 @@ fn start_again<'a>(node: &Node, mut ended: impl Iterator<Item = &'a Arc<Running>
 impl Healing for Killed {
     fn heal(self: Box<Self>) -> Result<()> {
         let Self { node, programs } = *self;
-        // A restart of the node has started its programs by itself, and none comes in between.
+        // A restart of the node has started its programs by itself, and no restart begins while the
+        // lock is held.
         let _life = node.life().lock();
         let is_as_it_was = |running: &&Arc<Running>| node.programs().has(running);
         let started = match node.is_removed() || !node.is_running() {
@@ -185,7 +186,8 @@ impl Healing for Limited {
             .collect();
         // All ends are expected, also where one of the programs cannot be started again.
         ended.iter().for_each(|it| it.expect());
-        // A restart of the node has started its programs by itself, and none comes in between.
+        // A restart of the node has started its programs by itself, and no restart begins while the
+        // lock is held.
         let _life = node.life().lock();
         let is_as_it_was =
             |it: &&Arc<Running>| !node.is_removed() && node.is_running() && node.programs().has(it);

@@ -60,8 +60,10 @@ impl ScheduleRun {
     }
 
     /// Waits until all faults of the schedule are over and healed, as [`wait`](Self::wait) does,
-    /// and lets other futures run meanwhile, such as clients. A wait that is dropped stops the
-    /// schedule.
+    /// and lets other futures run meanwhile, such as clients.
+    ///
+    /// A future that is dropped before, as `tokio::select!` does with the slower one, stops the
+    /// schedule. The drop blocks the thread of the runtime until all faults are healed.
     ///
     /// # Errors
     /// As [`wait`](Self::wait).

@@ -62,7 +62,7 @@ impl Node {
     /// There is no such directory or fixture. The node keeps what it has then.
     pub fn set_rootfs(&self, rootfs: impl Into<Rootfs>) -> Result<()> {
         let rootfs = rootfs.into();
-        rootfs.check((self.id(), self.name()))?;
+        rootfs.check(self.id(), self.name())?;
         self.next_root().lock().layers = Some(layers_of(&rootfs, self.name())?);
         Ok(())
     }

@@ -33,8 +33,8 @@ impl Programs {
     /// Adds a program that was started after this many kills of all processes.
     pub(crate) fn add(&self, running: Arc<Running>, kills: u64) {
         let mut all = self.all.lock();
-        // Somebody may have stopped the node while the start of the program was heard of. Who
-        // killed all programs that were known by then has killed this one too.
+        // The node may have been stopped before the start was reported. That stop has killed this
+        // program too.
         if self.kills() != kills {
             running.expect();
             return;
@@ -149,8 +149,8 @@ impl Programs {
     /// Notes that all programs are to be killed, those included that are just being started.
     pub(crate) fn note_kill(&self) {
         let all = self.all.lock();
-        // Under the lock: a program is added before that, and expected here, or it finds the number
-        // changed.
+        // The number changes while the lock is held: a program that is added before is expected
+        // here, and one that is added later finds the number changed.
         self.kills.fetch_add(1, Ordering::Relaxed);
         all.iter().for_each(|running| running.expect());
     }

@@ -116,7 +116,7 @@ impl fmt::Display for UnfitVolume {
             ),
             Self::Unknown { volume, volumes } => write!(
                 f,
-                "has no volume `{volume}` with faults; it has {}",
+                "has no volume `{volume}` with faults; its volumes with faults are {}",
                 in_backticks(volumes)
             ),
             Self::NotRoot { volume } => write!(
