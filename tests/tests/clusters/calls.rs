@@ -2,11 +2,11 @@
 
 use std::thread;
 
-use snowglobe::lab::{LabErrorKind, Node, Point, Stdio};
+use snowglobe::lab::{LabErrorKind, Node, Point};
 use snowglobe::prelude::*;
 use snowglobe_tests::has_fuse;
 
-use crate::{MS, nodes, stat, tell};
+use crate::{MS, nodes, ready_program, stat, tell};
 
 /// Waits for a line, and then replaces a file as careful programs do: written, synced, renamed.
 const REPLACE: &str = "use IO::Handle; $| = 1; print \"ready\\n\"; <STDIN>; \
@@ -24,12 +24,7 @@ fn nothing_of_a_call_has_happened_while_the_program_stands_at_it() -> TestResult
     let cat = |path: &str| -> TestResult<String> {
         Ok(n1.command("cat").arg(path).output()?.stdout_str())
     };
-    let mut process = n1
-        .command("perl")
-        .args(["-e", REPLACE])
-        .stdin(Stdio::piped())
-        .spawn()?;
-    process.wait_for_log("ready")?;
+    let mut process = ready_program(n1, "perl", REPLACE)?;
     // The file that is synced has a name at the time; a call on another file is none.
     let point = process.pause_when(Point::system_call_on("fsync", "/tmp/new"))?;
     let other = Point::system_call_on("fsync", "/tmp/other");
@@ -62,12 +57,7 @@ fn what_a_program_starts_is_watched_too() -> TestResult {
     let script = "echo ready; read go; (while [ ! -e /tmp/end ]; do echo >> /tmp/turns; sleep 0.01; \
                   done) & rm /tmp/mark; wait; echo over";
     n1.command("touch").arg("/tmp/mark").status()?;
-    let mut process = n1
-        .command("sh")
-        .args(["-c", script])
-        .stdin(Stdio::piped())
-        .spawn()?;
-    process.wait_for_log("ready")?;
+    let mut process = ready_program(n1, "sh", script)?;
     let point = process.pause_when(Point::system_call_on("unlinkat", "/tmp/mark"))?;
     tell(&mut process, "go")?;
     assert_eq!(point.wait()?, "unlinkat of `/tmp/mark`");
@@ -97,15 +87,11 @@ fn what_a_program_starts_is_watched_too() -> TestResult {
 fn a_program_that_waits_for_its_child_to_execute_stands_still() -> TestResult {
     let lab = nodes(1)?;
     let n1 = lab.node("n1").ok_or("no n1")?;
-    let mut process = n1
-        .command("sh")
-        .args([
-            "-c",
-            "echo ready; read go; /bin/true; echo over; sleep 1000",
-        ])
-        .stdin(Stdio::piped())
-        .spawn()?;
-    process.wait_for_log("ready")?;
+    let mut process = ready_program(
+        n1,
+        "sh",
+        "echo ready; read go; /bin/true; echo over; sleep 1000",
+    )?;
     let point = process.pause_when(Point::system_call_on("execve", "/bin/true"))?;
     tell(&mut process, "go")?;
     assert_eq!(point.wait()?, "execve of `/bin/true`");
@@ -151,12 +137,7 @@ fn a_thread_that_executes_a_program_is_followed() -> TestResult {
     let script = "use threads; $| = 1; print \"ready\\n\"; <STDIN>; \
                   threads->create(sub { sleep 1000 })->detach; \
                   threads->create(sub { exec('mkdir', '/tmp/new') })->detach; sleep 1000";
-    let mut process = n1
-        .command("perl")
-        .args(["-e", script])
-        .stdin(Stdio::piped())
-        .spawn()?;
-    process.wait_for_log("ready")?;
+    let mut process = ready_program(n1, "perl", script)?;
     let point = process.pause_when(Point::system_call_on("mkdir", "/tmp/new"))?;
     tell(&mut process, "go")?;
     assert_eq!(point.wait()?, "mkdir of `/tmp/new`");
@@ -251,12 +232,7 @@ fn a_stop_that_comes_too_late_is_taken_back() -> TestResult {
 /// Runs a script in `/tmp/work` up to a point, and returns what brought it there.
 fn run_to_point(node: &Node, script: &str, point: Point<'_>) -> TestResult<String> {
     let script = format!("cd /tmp/work && echo ready && read go && exec {script}");
-    let mut process = node
-        .command("sh")
-        .args(["-c", &script])
-        .stdin(Stdio::piped())
-        .spawn()?;
-    process.wait_for_log("ready")?;
+    let mut process = ready_program(node, "sh", &script)?;
     let point = process.pause_when(point)?;
     tell(&mut process, "go")?;
     let reached = point.wait();
@@ -338,12 +314,7 @@ fn a_path_from_a_removed_directory_has_the_name_that_the_directory_had() -> Test
             "mkdir '{directory}' && cd '{directory}' && {remove} '{directory}' && echo ready \
              && read go && cat a"
         );
-        let mut process = n1
-            .command("sh")
-            .args(["-c", &script])
-            .stdin(Stdio::piped())
-            .spawn()?;
-        process.wait_for_log("ready")?;
+        let mut process = ready_program(n1, "sh", &script)?;
         let file = format!("{directory}/a");
         let point = process.pause_when(Point::system_call_on("open", &file))?;
         tell(&mut process, "go")?;
@@ -363,12 +334,7 @@ fn a_path_of_a_program_with_another_root_is_that_of_the_node() -> TestResult {
                   print \"ready\\n\"; <STDIN>; mkdir('/data') or die $!; mkdir('data/log') or die $!;";
     for path in ["/tmp/jail/data", "/tmp/jail/data/log"] {
         n1.command("rm").args(["-rf", "/tmp/jail"]).status()?;
-        let mut process = n1
-            .command("perl")
-            .args(["-e", script])
-            .stdin(Stdio::piped())
-            .spawn()?;
-        process.wait_for_log("ready")?;
+        let mut process = ready_program(n1, "perl", script)?;
         let point = process.pause_when(Point::system_call_on("mkdir", path))?;
         tell(&mut process, "go")?;
         assert_eq!(point.wait()?, format!("mkdir of `{path}`"));

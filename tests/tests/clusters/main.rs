@@ -16,7 +16,7 @@ mod upgrades;
 mod wrongs;
 
 use snowglobe::Lab;
-use snowglobe::lab::{Node, Process};
+use snowglobe::lab::{Node, Process, Stdio};
 use snowglobe::prelude::*;
 
 const MS: Duration = Duration::from_millis(1);
@@ -30,6 +30,21 @@ fn nodes(number: usize) -> TestResult<Lab> {
         topology.plug(node, lan);
     }
     Ok(topology.start()?)
+}
+
+/// Starts `sh` or `perl` with a script that reads lines from its standard input.
+fn program_of_script(node: &Node, interpreter: &str, script: &str) -> TestResult<Process> {
+    let option = if interpreter == "perl" { "-e" } else { "-c" };
+    let mut command = node.command(interpreter);
+    command.args([option, script]).stdin(Stdio::piped());
+    Ok(command.spawn()?)
+}
+
+/// Starts a script, and returns when it has written `ready`.
+fn ready_program(node: &Node, interpreter: &str, script: &str) -> TestResult<Process> {
+    let process = program_of_script(node, interpreter, script)?;
+    process.wait_for_log("ready")?;
+    Ok(process)
 }
 
 /// Writes a line to a program that reads its standard input.

@@ -5,7 +5,7 @@ use std::thread;
 use snowglobe::lab::{LabErrorKind, Point};
 use snowglobe::prelude::*;
 
-use crate::{MS, nodes, stat, tell};
+use crate::{MS, nodes, program_of_script, stat, tell};
 
 /// A program that looks whether a file is there, says so, and would overwrite it a moment later.
 const CHECK_THEN_WRITE: &str = "read go; [ -e /tmp/lock ] || echo free; sleep 1; \
@@ -15,11 +15,7 @@ const CHECK_THEN_WRITE: &str = "read go; [ -e /tmp/lock ] || echo free; sleep 1;
 fn the_time_between_check_and_use_is_met_exactly() -> TestResult {
     let lab = nodes(1)?;
     let n1 = lab.node("n1").ok_or("no n1")?;
-    let mut process = n1
-        .command("sh")
-        .args(["-c", CHECK_THEN_WRITE])
-        .stdin(snowglobe::lab::Stdio::piped())
-        .spawn()?;
+    let mut process = program_of_script(n1, "sh", CHECK_THEN_WRITE)?;
     let point = process.pause_when(Point::line("free"))?;
     assert!(!point.is_reached());
     tell(&mut process, "go")?;
@@ -118,11 +114,7 @@ fn a_point_that_is_not_reached_is_an_error_with_the_last_lines() -> TestResult {
 async fn a_point_is_awaited_beside_the_future_that_leads_there() -> TestResult {
     let lab = nodes(1)?;
     let n1 = lab.node("n1").ok_or("no n1")?;
-    let mut process = n1
-        .command("sh")
-        .args(["-c", CHECK_THEN_WRITE])
-        .stdin(snowglobe::lab::Stdio::piped())
-        .spawn()?;
+    let mut process = program_of_script(n1, "sh", CHECK_THEN_WRITE)?;
     let point = process.pause_when(Point::line("free"))?;
     let lead = async {
         // Twice as long as a wait that blocks has for one look.
