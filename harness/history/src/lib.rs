@@ -109,7 +109,7 @@ pub use completion::Completion;
 pub use error::{HistoryError, HistoryErrorKind};
 pub use history::{History, HistoryBuilder};
 pub use linear::{Linearizability, linearizability};
-pub use model::{Certain, Foresight, KnownOperations, LeadsNowhere, Model};
+pub use model::{Certain, DeadEndTest, KnownOperations, Model, SearchHint};
 pub use operation::{ClientId, Operation, OperationId};
 pub use recorder::{Begun, Client, Recorder};
 pub use report::{Anomaly, AnomalyKind, CheckReport};

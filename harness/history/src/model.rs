@@ -105,26 +105,26 @@ pub trait Model {
     /// Returns what is known of the search for an order before it begins.
     ///
     /// The answers of a queue tell in which order elements went in, long after they did. Without
-    /// foresight a search would try all other orders first. A check is wrong if a step is refused
+    /// a hint, a search would try all other orders first. A check is wrong if a step is refused
     /// that an order of the operations has.
-    fn foresight<'h>(
+    fn search_hint<'h>(
         &self,
         known: &KnownOperations<'h, Self::Call, Self::Ret>,
-    ) -> Foresight<'h, Self>
+    ) -> SearchHint<'h, Self>
     where
         Self: 'h,
     {
         let _ = known;
-        Foresight::Nothing
+        SearchHint::Nothing
     }
 }
 
-/// What a model knows of a search for an order before it begins ([`Model::foresight`]).
-pub enum Foresight<'h, M: Model + ?Sized> {
+/// What a model knows of a search for an order before it begins ([`Model::search_hint`]).
+pub enum SearchHint<'h, M: Model + ?Sized> {
     /// Nothing.
     Nothing,
     /// A test for steps that lead nowhere: from this state, by this call, with this answer.
-    Test(LeadsNowhere<'h, M>),
+    Test(DeadEndTest<'h, M>),
     /// Operations that no order explains.
     Contradiction {
         /// Places, among those that are certain, of the operations that contradict each other.
@@ -135,7 +135,7 @@ pub enum Foresight<'h, M: Model + ?Sized> {
 }
 
 /// A test for steps that lead nowhere.
-pub type LeadsNowhere<'h, M> =
+pub type DeadEndTest<'h, M> =
     Box<dyn Fn(&<M as Model>::State, &<M as Model>::Call, Option<&<M as Model>::Ret>) -> bool + 'h>;
 
 /// The operations on one part of an object, in no order.

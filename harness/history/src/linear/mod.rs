@@ -9,7 +9,7 @@
 //! - puts a read in its place as soon as the state answers it, since a read stands in nobody's way,
 //! - tries a write early only where somebody may see it there,
 //! - leaves a write open that may have been overwritten unseen: it is not decided when,
-//! - takes no step of which the model [foresees](Model::foresight) that it leads nowhere,
+//! - takes no step of which the model [knows](Model::search_hint) that it leads nowhere,
 //! - drops a configuration which needs more unknown operations than another one of the same state,
 //!   so that hundreds of unknown outcomes do not multiply.
 //!

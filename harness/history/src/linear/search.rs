@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::linear::bits::Bits;
 use crate::linear::prepared::{Item, Moment, Prepared};
-use crate::model::{Foresight, LeadsNowhere, Model};
+use crate::model::{DeadEndTest, Model, SearchHint};
 
 /// The result of a search.
 pub(super) enum SearchOutcome {
@@ -59,7 +59,7 @@ struct Frame<S> {
 
 struct Search<'p, 'h, M: Model> {
     model: &'p M,
-    leads_nowhere: Option<LeadsNowhere<'h, M>>,
+    leads_nowhere: Option<DeadEndTest<'h, M>>,
     prepared: &'p Prepared<'h, M>,
     /// Configurations that arrived at each moment.
     arrived: Vec<Tried<M::State>>,
@@ -76,10 +76,10 @@ pub(super) fn search<M: Model>(
     limit: usize,
 ) -> SearchOutcome {
     let moments = prepared.moments.len();
-    let leads_nowhere = match model.foresight(&prepared.known()) {
-        Foresight::Nothing => None,
-        Foresight::Test(leads_nowhere) => Some(leads_nowhere),
-        Foresight::Contradiction { places, why } => {
+    let leads_nowhere = match model.search_hint(&prepared.known()) {
+        SearchHint::Nothing => None,
+        SearchHint::Test(leads_nowhere) => Some(leads_nowhere),
+        SearchHint::Contradiction { places, why } => {
             return SearchOutcome::Contradiction { places, why };
         }
     };

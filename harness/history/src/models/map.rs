@@ -4,7 +4,7 @@ use std::fmt::{self, Debug};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Certain, Foresight, KnownOperations, Model};
+use crate::model::{Certain, KnownOperations, Model, SearchHint};
 
 /// A map whose keys each have an object of their own, such as a [`Register`](super::Register).
 /// Each key is checked by itself.
@@ -73,7 +73,10 @@ impl<K: Clone + Ord + Debug, M: Model> Model for Map<K, M> {
         self.object.overwrites(&on.call, ret)
     }
 
-    fn foresight<'h>(&self, known: &KnownOperations<'h, Self::Call, M::Ret>) -> Foresight<'h, Self>
+    fn search_hint<'h>(
+        &self,
+        known: &KnownOperations<'h, Self::Call, M::Ret>,
+    ) -> SearchHint<'h, Self>
     where
         Self: 'h,
     {
@@ -87,11 +90,11 @@ impl<K: Clone + Ord + Debug, M: Model> Model for Map<K, M> {
             certain: certain.collect(),
             uncertain: known.uncertain.iter().map(|on| &on.call).collect(),
         };
-        match self.object.foresight(&known) {
-            Foresight::Nothing => Foresight::Nothing,
-            Foresight::Contradiction { places, why } => Foresight::Contradiction { places, why },
-            Foresight::Test(inner) => {
-                Foresight::Test(Box::new(move |state, on: &Self::Call, ret| {
+        match self.object.search_hint(&known) {
+            SearchHint::Nothing => SearchHint::Nothing,
+            SearchHint::Contradiction { places, why } => SearchHint::Contradiction { places, why },
+            SearchHint::Test(inner) => {
+                SearchHint::Test(Box::new(move |state, on: &Self::Call, ret| {
                     inner(state, &on.call, ret)
                 }))
             }

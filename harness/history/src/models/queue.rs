@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Foresight, KnownOperations, Model};
+use crate::model::{KnownOperations, Model, SearchHint};
 
 /// A queue from which elements come in the order in which they went in.
 #[derive(Clone, Copy, Debug)]
@@ -87,20 +87,20 @@ impl<T: Clone + Eq + Hash + Debug> Model for Queue<T> {
         matches!((call, ret), (QueueOp::Dequeue, Some(QueueRet::Empty)))
     }
 
-    fn foresight<'h>(
+    fn search_hint<'h>(
         &self,
         known: &KnownOperations<'h, QueueOp<T>, QueueRet<T>>,
-    ) -> Foresight<'h, Self>
+    ) -> SearchHint<'h, Self>
     where
         Self: 'h,
     {
         let passages = passages(known);
         if let Some((places, why)) = contradiction(known, &passages) {
-            return Foresight::Contradiction { places, why };
+            return SearchHint::Contradiction { places, why };
         }
         let once = passages.into_iter().filter(|(_, it)| it.count == 1);
         let exits: HashMap<&T, Exit> = once.map(|(element, it)| (element, it.exit)).collect();
-        Foresight::Test(Box::new(move |state: &VecDeque<T>, call, ret| {
+        SearchHint::Test(Box::new(move |state: &VecDeque<T>, call, ret| {
             match (call, ret) {
                 (QueueOp::Enqueue(last), _) => {
                     let leaves = |element| exits.get(element).copied().unwrap_or(Exit::Unknown);
