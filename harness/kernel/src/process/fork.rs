@@ -59,3 +59,19 @@ pub fn end_with_this_thread() -> ! {
     // frames waits to be dropped.
     unsafe { libc::exit(1) }
 }
+
+/// Runs `work` in a fork of this process, and returns the exit code, which is what `work` returns.
+///
+/// The other tests of this process run meanwhile. libc's own `fork` leaves the allocator in a state
+/// that the child can use; [`fork`] does not.
+#[cfg(test)]
+pub(crate) fn code_of_fork(work: impl FnOnce() -> i32) -> i32 {
+    // SAFETY: the child allocates and calls the kernel, and ends without clean-up.
+    match unsafe { nix::unistd::fork() }.expect("a fork") {
+        ForkResult::Child => exit_now(work()),
+        ForkResult::Parent { child } => match nix::sys::wait::waitpid(child, None) {
+            Ok(nix::sys::wait::WaitStatus::Exited(_, code)) => code,
+            other => panic!("the fork ended otherwise: {other:?}"),
+        },
+    }
+}

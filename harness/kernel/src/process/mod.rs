@@ -63,7 +63,7 @@ pub use fork::{end_with_this_thread, exit_now, fork, never_return};
 pub use limits::raise_open_files;
 #[doc(hidden)]
 pub use memory::linked::LinkedSlice;
-pub use memory::{SharedNote, reader, shared_memory_child, wipe_in_forks};
+pub use memory::{SharedNote, WipedInForks, reader, shared_memory_child, wipe_in_forks};
 pub use nix::unistd::{ForkResult, Pid};
 pub use number_counter::NumberCounter;
 pub use pidfd::{pid_of, pidfd_kill, pidfd_open};

@@ -104,7 +104,7 @@ mod tests {
     use std::hash::DefaultHasher;
 
     use super::*;
-    use crate::process::{ForkResult, exit_now, fork};
+    use crate::process::fork::code_of_fork;
 
     fn surroundings() -> u64 {
         let mut hasher = DefaultHasher::new();
@@ -112,21 +112,18 @@ mod tests {
         hasher.finish()
     }
 
-    /// Returns whether a fork of this process finds other surroundings after `change`.
+    /// Returns whether a fork of a process finds other surroundings after `change`.
+    ///
+    /// The process is itself a fork: other tests may change what this one has meanwhile.
     fn differ_after(change: impl FnOnce()) -> bool {
-        let before = surroundings();
-        match fork().unwrap() {
-            ForkResult::Child => {
+        let code = code_of_fork(|| {
+            let before = surroundings();
+            code_of_fork(|| {
                 change();
-                exit_now(i32::from(surroundings() != before))
-            }
-            ForkResult::Parent { child } => {
-                let mut status = 0;
-                // SAFETY: the status lives across the call.
-                unsafe { libc::waitpid(child.as_raw(), &raw mut status, 0) };
-                libc::WEXITSTATUS(status) == 1
-            }
-        }
+                i32::from(surroundings() != before)
+            })
+        });
+        code == 1
     }
 
     #[test]

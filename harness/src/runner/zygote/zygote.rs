@@ -45,15 +45,20 @@ impl<'a> Zygote<'a> {
     }
 
     /// Runs the trials that are ordered, until the supervisor is done or gone.
-    pub(crate) fn serve(mut self, channel: &MessageChannel, process: ZygoteProcess) -> ! {
+    pub(crate) fn serve(self, channel: &MessageChannel, process: ZygoteProcess) -> ! {
         if let Some(first) = self.setting.first {
             first.disown();
         }
         // A body has its trial on the stack, and no use for those of others.
-        process::wipe_in_forks(self.trials);
-        let own = OwnFiles::make(&self.setting, process);
+        let mut trials = process::wipe_in_forks(self.trials);
+        let mut zygote = Zygote {
+            trials: &mut trials,
+            setting: self.setting,
+            kept: self.kept,
+        };
+        let own = OwnFiles::make(&zygote.setting, process);
         loop {
-            let (order, output) = await_order(channel, &self.setting.supervisor);
+            let (order, output) = await_order(channel, &zygote.setting.supervisor);
             // While a trial runs, its init reads from this channel. A request that came when the
             // init had just ended is read here, and is of no use any more.
             let Some(ZygoteOrder { trial, seed, share }) = order else {
@@ -65,7 +70,7 @@ impl<'a> Zygote<'a> {
                 share,
                 channel,
             };
-            if self.run(&ordered, &own, output) == Leftovers::Ruin {
+            if zygote.run(&ordered, &own, output) == Leftovers::Ruin {
                 // The supervisor notices the end of the channel, and has another zygote made for
                 // this slot when there is another trial for it.
                 process::exit_now(1)

@@ -15,4 +15,4 @@ mod shared_note;
 mod wiped;
 
 pub use shared_note::SharedNote;
-pub use wiped::wipe_in_forks;
+pub use wiped::{WipedInForks, wipe_in_forks};
