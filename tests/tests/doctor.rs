@@ -326,7 +326,9 @@ fn fingerprint() -> Vec<String> {
         "cat /proc/self/mountinfo",
         "cd /sys/class/net && for i in *; do echo $i $(cat $i/flags $i/address); done",
         "cat /proc/net/route /proc/net/tcp /proc/net/if_inet6; hostname",
-        "ls /proc | grep '^[0-9]' | wc -l; ls -R /tmp /run /dev/shm /dev/mqueue",
+        // The shell counts the processes by itself: with a pipe it would count the commands of the
+        // pipe that have started by then.
+        "set -- /proc/[0-9]*; echo $#; ls -R /tmp /run /dev/shm /dev/mqueue",
         "find /sys/fs/cgroup -type d 2>/dev/null | grep -c snowglobe; cat /proc/self/cgroup",
         "grep -H '' /proc/sys/user/* /proc/sys/net/ipv4/ip_forward",
     ];
