@@ -3,6 +3,7 @@
 mod daemons;
 mod faults;
 mod files;
+mod killed;
 mod power;
 mod refused;
 mod support;

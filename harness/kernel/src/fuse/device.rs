@@ -8,7 +8,6 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount as mount_at};
 
-use super::request::Request;
 use crate::errno::errno;
 
 /// The device, which a trial has where its host permits.
@@ -70,17 +69,18 @@ impl Connection {
         vec![0; BUFFER]
     }
 
-    /// Waits for the next request. Returns nothing once the filesystem is mounted nowhere any more.
-    pub fn next<'b>(&self, buffer: &'b mut [u8]) -> Option<Request<'b>> {
-        let length = loop {
+    /// Waits for the next request, and returns its bytes
+    /// ([`Request::parse`](super::Request::parse)). Returns nothing once the filesystem is mounted
+    /// nowhere any more.
+    pub fn next<'b>(&self, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+        loop {
             match (&self.0).read(buffer).map_err(|error| errno(&error)) {
-                Ok(length) => break length,
+                Ok(length) => return Some(&buffer[..length]),
                 // ENOENT: the request was taken back before it was read (fs/fuse/dev.c).
                 Err(Errno::EINTR | Errno::EAGAIN | Errno::ENOENT) => {}
                 Err(_) => return None,
             }
-        };
-        Request::parse(&buffer[..length])
+        }
     }
 
     /// Answers a request with bytes.

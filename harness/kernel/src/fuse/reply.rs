@@ -51,12 +51,12 @@ fn put(bytes: &mut Vec<u8>, file: &FileAttributes) {
     }
 }
 
-/// Returns the answer to a look-up: `struct fuse_entry_out`. `kept` says whether the kernel may
-/// keep the attributes.
-pub fn entry(file: &FileAttributes, kept: bool) -> Vec<u8> {
+/// Returns the answer to a look-up: `struct fuse_entry_out`. The kernel asks for the file by
+/// `node_id` from now on. `kept` says whether the kernel may keep the attributes.
+pub fn entry(node_id: u64, file: &FileAttributes, kept: bool) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(144);
     let attributes_kept = if kept { KEEP } else { 0 };
-    for word in [file.number, 0, KEEP, attributes_kept, 0] {
+    for word in [node_id, 0, KEEP, attributes_kept, 0] {
         bytes.extend(u64::to_ne_bytes(word));
     }
     put(&mut bytes, file);

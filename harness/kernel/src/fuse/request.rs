@@ -5,7 +5,7 @@
 pub struct Request<'b> {
     /// Number by which the kernel knows the answer.
     pub unique: u64,
-    /// Inode that the request is about.
+    /// Number by which the kernel knows the inode that the request is about.
     pub inode: u64,
     /// User id of the caller, in the user namespace of the mount.
     pub uid: u32,

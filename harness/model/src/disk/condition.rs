@@ -69,6 +69,12 @@ impl FaultsInForce {
             .any(|it| it.fault.refused_writes() != RefusedWrites::None)
     }
 
+    /// Returns whether reads, writes and syncs take time.
+    pub fn delays(&self) -> bool {
+        let is_slow = |it: &FaultInForce| matches!(it.fault, DiskFault::Slow { .. });
+        self.active.iter().any(is_slow)
+    }
+
     /// Returns whether power cuts tear blocks.
     pub(super) fn tears(&self) -> bool {
         self.active.iter().any(|it| it.fault == DiskFault::Torn)

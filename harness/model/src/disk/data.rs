@@ -38,6 +38,11 @@ impl Disk {
         }
     }
 
+    /// Returns whether a file is open.
+    pub fn is_open(&self, number: InodeNumber) -> bool {
+        self.inode(number).is_ok_and(|inode| inode.opens > 0)
+    }
+
     /// Appends at most `length` bytes from `offset` on to `to`.
     ///
     /// # Errors

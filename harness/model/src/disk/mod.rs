@@ -18,6 +18,7 @@
 //! | `inode` | files, directories and links |
 //! | `call` | what a system call asks for, where it can ask for one of several things |
 //! | `tree` | the changes to directories, and their journal |
+//! | `overview` | all files, names and inodes of a disk |
 //! | `data` | open files, reads and writes |
 //! | `condition` | the faults in force: what they refuse, and for how long they delay |
 //! | `decay` | bits that flip, files that are cut |
@@ -34,6 +35,7 @@ mod fault;
 mod glob;
 mod inode;
 mod loss;
+mod overview;
 #[cfg(test)]
 mod tests;
 mod tree;

@@ -203,6 +203,15 @@ impl Volume {
     /// 2026-11-30). A plain volume is a tmpfs, whose sync is empty (0.2 µs; mm/shmem.c,
     /// `noop_fsync`). Any server outside of the kernel is much slower than that, with io_uring as
     /// well, which also takes a setting by root of the host (`fuse.enable_uring`, Linux 6.14).
+    ///
+    /// Programs that share an open file can see one error that no disk has. If one of them is
+    /// killed in `fallocate(2)`, `rename(2)`, `link(2)`, `unlink(2)` or `munmap(2)` of the file,
+    /// the next `fsync(2)` or `fdatasync(2)` of each other one may return `EINTR`, once. The kernel
+    /// takes back the request by which it tells the disk of the file's times, and keeps the error
+    /// as that of a write (fs/fuse/dir.c, `fuse_flush_time_update`; fs/fuse/file.c,
+    /// `fuse_vma_close`). The data are written all the same, and a second call makes them durable:
+    /// std of Rust and `os.File` of Go call again by themselves. Programs that open the file later
+    /// do not see the error.
     pub fn with_faults(self) -> Self {
         self.with_unsynced(Unsynced::Lost)
     }

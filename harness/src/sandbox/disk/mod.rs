@@ -9,9 +9,11 @@
 //! |---|---|
 //! | `server` | the process, and the commands of the lab |
 //! | `session` | one mount of the disk, with the threads that answer the kernel |
+//! | `node_ids` | the numbers by which the kernel knows inodes, and when an inode gets another |
 //! | `operations` | what each request of the kernel means to the disk |
 //! | `sync` | tells the servers of programs that make disks durable |
 
+mod node_ids;
 mod operations;
 mod server;
 mod session;

@@ -12,6 +12,9 @@ use crate::model::disk::{
     InodeOrigin, RenameTarget, SeekTarget,
 };
 
+use super::node_ids::{NodeIds, inode_of};
+use crate::kernel::sync::Lock;
+
 /// The answer to a request.
 pub(super) enum DiskAnswer {
     Bytes(Vec<u8>),
@@ -85,18 +88,24 @@ fn seek_target(whence: u32) -> SeekTarget {
 }
 
 /// Does what a request asks for.
-pub(super) fn perform(disk: &mut Disk, request: &Request<'_>) -> DiskAnswer {
-    match attempt(disk, request) {
+pub(super) fn perform(
+    disk: &mut Disk,
+    node_ids: &Lock<NodeIds>,
+    request: &Request<'_>,
+) -> DiskAnswer {
+    match attempt(disk, node_ids, request) {
         Ok(answer) => answer,
         Err(error) => DiskAnswer::from(error),
     }
 }
 
-fn attempt(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, DiskError> {
-    let inode = request.inode;
+type Attempted = Result<DiskAnswer, DiskError>;
+
+fn attempt(disk: &mut Disk, node_ids: &Lock<NodeIds>, request: &Request<'_>) -> Attempted {
+    let inode = inode_of(request.inode);
     Ok(match &request.operation {
         FuseOperation::Lookup { name } => {
-            DiskAnswer::Bytes(found(disk, &disk.lookup(inode, name)?))
+            DiskAnswer::Bytes(found(disk, node_ids, &disk.lookup(inode, name)?))
         }
         FuseOperation::GetAttributes { .. } => known(disk, &disk.attributes(inode)?),
         FuseOperation::SetAttributes(set) => {
@@ -160,7 +169,7 @@ fn attempt(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, DiskErr
         | FuseOperation::RemoveDirectory { .. }
         | FuseOperation::Rename { .. }
         | FuseOperation::Link { .. }
-        | FuseOperation::Create { .. } => return change_names(disk, request),
+        | FuseOperation::Create { .. } => return change_names(disk, node_ids, request),
         // The session has answered these, and after ENOSYS the kernel asks for no `Other` again.
         FuseOperation::Init { .. }
         | FuseOperation::Forget
@@ -172,8 +181,8 @@ fn attempt(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, DiskErr
 }
 
 /// Does what changes directories.
-fn change_names(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, DiskError> {
-    let inode = request.inode;
+fn change_names(disk: &mut Disk, node_ids: &Lock<NodeIds>, request: &Request<'_>) -> Attempted {
+    let inode = inode_of(request.inode);
     let now = now();
     let (uid, gid) = (request.uid, request.gid);
     let origin = InodeOrigin { uid, gid, now };
@@ -197,10 +206,11 @@ fn change_names(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, Di
         FuseOperation::Create { name, mode } => {
             let file = make(name, FileType::Regular, *mode)?;
             disk.open(file.number, FileAccess::Write)?;
-            let bytes = [found(disk, &file), opened(0).to_vec()].concat();
+            node_ids.lock().note_new(file.number, request);
+            let bytes = [found(disk, node_ids, &file), opened(0).to_vec()].concat();
             return Ok(DiskAnswer::Bytes(bytes));
         }
-        FuseOperation::Link { from, name } => disk.link(*from, inode, name, now)?,
+        FuseOperation::Link { from, name } => disk.link(inode_of(*from), inode, name, now)?,
         FuseOperation::Unlink { name } => {
             disk.remove_file(inode, name, now)?;
             return Ok(OK);
@@ -222,12 +232,16 @@ fn change_names(disk: &mut Disk, request: &Request<'_>) -> Result<DiskAnswer, Di
                 2 => RenameTarget::Exchanged,
                 _ => return Err(DiskError::Invalid),
             };
-            disk.rename((inode, name), (*to, new), target, now)?;
+            disk.rename((inode, name), (inode_of(*to), new), target, now)?;
             return Ok(OK);
         }
         _ => return Ok(DiskAnswer::Refused(Errno::ENOSYS)),
     };
-    Ok(DiskAnswer::Bytes(found(disk, &made)))
+    // A link is one more name of a file of old.
+    if !matches!(request.operation, FuseOperation::Link { .. }) {
+        node_ids.lock().note_new(made.number, request);
+    }
+    Ok(DiskAnswer::Bytes(found(disk, node_ids, &made)))
 }
 
 fn change(set: &SetAttributes) -> InodeChange {
@@ -246,8 +260,9 @@ fn change(set: &SetAttributes) -> InodeChange {
 }
 
 /// Returns the answer that tells of a file by its name.
-fn found(disk: &Disk, file: &InodeAttributes) -> Vec<u8> {
-    entry(&told(file), may_keep(disk))
+fn found(disk: &Disk, node_ids: &Lock<NodeIds>, file: &InodeAttributes) -> Vec<u8> {
+    let node_id = node_ids.lock().node_id(file.number);
+    entry(node_id, &told(file), may_keep(disk))
 }
 
 /// Answers with the attributes of a file.

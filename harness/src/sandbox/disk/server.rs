@@ -102,7 +102,7 @@ impl SharedDisk {
         };
         let numbers = self.disk.lock().numbers();
         for number in numbers {
-            session.connection().forget_inode(number);
+            session.forget_inode(number);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One mount of a disk, with the threads that answer the kernel.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -12,12 +12,10 @@ use crate::kernel::fuse::{Connection, FuseOperation, Request, init, opened};
 use crate::kernel::procfs::pending_write;
 use crate::kernel::sync::{Guard, Lock};
 use crate::kernel::thread;
-use crate::model::disk::{Access, Disk, DiskError, Entry};
+use crate::model::disk::{Access, Disk, DiskError, Entry, InodeNumber};
 
+use super::node_ids::{NodeIds, Opening, inode_of};
 use super::operations::{self, DiskAnswer};
-
-/// Threads that answer. Each can be delayed by a slow disk, so that a queue of this depth forms.
-const THREADS: usize = 4;
 
 /// A mount of a disk.
 pub(super) struct MountSession {
@@ -28,11 +26,21 @@ pub(super) struct MountSession {
     /// Open directories, as they were when each was last read from its beginning.
     listings: Lock<HashMap<u64, Vec<Entry>>>,
     next_listing: AtomicU64,
+    node_ids: Lock<NodeIds>,
+    slow: Lock<SlowRequests>,
     began: Instant,
 }
 
+/// Requests that a slow disk is to answer, one after the other.
+#[derive(Default)]
+struct SlowRequests {
+    waiting: VecDeque<Vec<u8>>,
+    /// Whether a thread answers them.
+    has_thread: bool,
+}
+
 impl MountSession {
-    /// Serves the mount of a device. The threads end when the filesystem is mounted nowhere.
+    /// Serves the mount of a device. The thread ends when the filesystem is mounted nowhere.
     pub(super) fn begin(device: OwnedFd, disk: &Arc<Lock<Disk>>) -> io::Result<Arc<Self>> {
         let session = Arc::new(Self {
             connection: Connection::new(device),
@@ -40,12 +48,12 @@ impl MountSession {
             retired: AtomicBool::new(false),
             listings: Lock::default(),
             next_listing: AtomicU64::new(1),
+            node_ids: Lock::default(),
+            slow: Lock::default(),
             began: Instant::now(),
         });
-        for _ in 0..THREADS {
-            let session = Arc::clone(&session);
-            thread::start("disk", move || session.serve())?;
-        }
+        let serving = Arc::clone(&session);
+        thread::start("disk", move || serving.serve())?;
         Ok(session)
     }
 
@@ -58,18 +66,65 @@ impl MountSession {
         &self.connection
     }
 
-    fn serve(&self) {
+    /// Takes requests from the kernel and answers them.
+    ///
+    /// One thread does so. The order of the requests tells which of them the kernel has taken back
+    /// ([`NodeIds`]), and the work on the disk is under one lock anyway. The thread waits for
+    /// nothing but the lock: what lies unread is taken back when its caller is killed.
+    fn serve(self: &Arc<Self>) {
         let mut buffer = Connection::buffer();
-        while let Some(request) = self.connection.next(&mut buffer) {
-            match self.answer(&request) {
-                DiskAnswer::Nothing => {}
-                DiskAnswer::Bytes(bytes) => self.connection.answer(request.unique, &bytes),
-                DiskAnswer::Refused(errno) => self.connection.refuse(request.unique, errno),
+        while let Some(bytes) = self.connection.next(&mut buffer) {
+            let Some(request) = Request::parse(bytes) else {
+                return;
+            };
+            self.node_ids.lock().note(&request);
+            match access(&request) {
+                Some(_) if self.disk.lock().conditions.delays() => self.wait_in_line(bytes),
+                _ => self.settle(&request),
             }
         }
     }
 
-    fn answer(&self, request: &Request<'_>) -> DiskAnswer {
+    /// Lets a request wait until the slow disk has answered those before it.
+    fn wait_in_line(self: &Arc<Self>, request: &[u8]) {
+        let mut slow = self.slow.lock();
+        slow.waiting.push_back(request.to_vec());
+        if slow.has_thread {
+            return;
+        }
+        slow.has_thread = true;
+        // The lock is free for the thread, or for this one in its place.
+        drop(slow);
+        let session = Arc::clone(self);
+        if thread::start("slow disk", move || session.settle_slow()).is_err() {
+            self.settle_slow();
+        }
+    }
+
+    /// Answers the requests that wait for the slow disk, until none waits.
+    fn settle_slow(self: &Arc<Self>) {
+        loop {
+            let mut slow = self.slow.lock();
+            let Some(bytes) = slow.waiting.pop_front() else {
+                slow.has_thread = false;
+                return;
+            };
+            drop(slow);
+            if let Some(request) = Request::parse(&bytes) {
+                self.settle(&request);
+            }
+        }
+    }
+
+    fn settle(self: &Arc<Self>, request: &Request<'_>) {
+        match self.answer(request) {
+            DiskAnswer::Nothing => {}
+            DiskAnswer::Bytes(bytes) => self.connection.answer(request.unique, &bytes),
+            DiskAnswer::Refused(errno) => self.connection.refuse(request.unique, errno),
+        }
+    }
+
+    fn answer(self: &Arc<Self>, request: &Request<'_>) -> DiskAnswer {
         #[expect(
             clippy::wildcard_enum_match_arm,
             reason = "`attempt` names every operation"
@@ -86,31 +141,62 @@ impl MountSession {
                 handle,
                 offset,
                 length,
-            } => return self.list(request.inode, (*handle, *offset, *length)),
+            } => return self.list(inode_of(request.inode), (*handle, *offset, *length)),
             FuseOperation::ReleaseDirectory { handle } => {
                 self.listings.lock().remove(handle);
                 return DiskAnswer::Bytes(Vec::new());
             }
+            FuseOperation::Open { .. } => return self.open(request),
             _ => {}
         }
-        #[expect(
-            clippy::wildcard_enum_match_arm,
-            reason = "`attempt` names every operation"
-        )]
-        let access = match &request.operation {
-            FuseOperation::Read { length, .. } => Some(Access::Read(*length as usize)),
-            FuseOperation::Write { bytes, .. } => Some(Access::Write(bytes.len())),
-            FuseOperation::Sync { .. } => Some(Access::Sync),
-            _ => None,
-        };
-        let disk = match access {
+        let disk = match access(request) {
             Some(access) => match self.access(access) {
                 Ok(disk) => disk,
                 Err(error) => return DiskAnswer::from(error),
             },
             None => self.disk.lock(),
         };
-        self.on(disk, |disk| operations::perform(disk, request))
+        self.on(disk, |disk| {
+            operations::perform(disk, &self.node_ids, request)
+        })
+    }
+
+    fn open(self: &Arc<Self>, request: &Request<'_>) -> DiskAnswer {
+        self.on(self.disk.lock(), |disk| {
+            let number = inode_of(request.inode);
+            // The disk stays locked: a release would change what is decided here.
+            let opening = self.node_ids.lock().open(request, disk.is_open(number));
+            match opening {
+                Opening::Permitted => operations::perform(disk, &self.node_ids, request),
+                Opening::Stale => DiskAnswer::Refused(Errno::ESTALE),
+                Opening::Renewed => {
+                    // By the name that is being opened the kernel asks again by itself.
+                    if disk.attributes(number).is_ok_and(|file| file.links > 1) {
+                        self.forget(disk.names_of(number));
+                    }
+                    DiskAnswer::Refused(Errno::ESTALE)
+                }
+            }
+        })
+    }
+
+    /// Makes the kernel look a file up anew by each of its names. The kernel waits for the lock of
+    /// a directory, which a program may hold while it waits for this server, so that a thread of
+    /// its own tells the kernel.
+    fn forget(self: &Arc<Self>, names: Vec<(u64, Vec<u8>)>) {
+        let session = Arc::clone(self);
+        // Without the thread the attributes of the file are old by its other names.
+        let _ = thread::start("names", move || {
+            for (directory, name) in names {
+                session.connection.forget_name(directory, &name);
+            }
+        });
+    }
+
+    /// Makes the kernel forget what it knows of an inode.
+    pub(super) fn forget_inode(&self, number: InodeNumber) {
+        let node_id = self.node_ids.lock().node_id(number);
+        self.connection.forget_inode(node_id);
     }
 
     /// Makes all durable that the disk has, as the sync of a file does for the file.
@@ -165,15 +251,16 @@ impl MountSession {
         };
         self.on(self.disk.lock(), |disk| {
             if let Some(write) = write {
+                let number = inode_of(request.inode);
                 let begin = write
                     .offset
-                    .unwrap_or_else(|| disk.size_with_reserve(request.inode));
+                    .unwrap_or_else(|| disk.size_with_reserve(number));
                 let end = begin.saturating_add(write.length);
-                if let Err(error) = disk.reserve(request.inode, end) {
+                if let Err(error) = disk.reserve(number, end) {
                     return DiskAnswer::from(error);
                 }
             }
-            operations::perform(disk, request)
+            operations::perform(disk, &self.node_ids, request)
         })
     }
 
@@ -190,5 +277,19 @@ impl MountSession {
             let entries = listings.get(&handle).map_or(&[][..], Vec::as_slice);
             DiskAnswer::Bytes(operations::list(entries, offset, length as usize))
         })
+    }
+}
+
+/// Returns what a request asks of the device, if the device has a part in the answer.
+fn access(request: &Request<'_>) -> Option<Access> {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "`attempt` in `operations` names every operation"
+    )]
+    match &request.operation {
+        FuseOperation::Read { length, .. } => Some(Access::Read(*length as usize)),
+        FuseOperation::Write { bytes, .. } => Some(Access::Write(bytes.len())),
+        FuseOperation::Sync { .. } => Some(Access::Sync),
+        _ => None,
     }
 }
