@@ -5,6 +5,8 @@ use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::Path;
 
+use nix::errno::Errno;
+use nix::unistd::Whence;
 use snowglobe::prelude::*;
 use snowglobe::topology::Unsynced;
 
@@ -91,4 +93,79 @@ fn open_files_holes_locks_and_direct_writes_are_as_on_any_disk() -> TestResult {
         assert_eq!(fs::read(path)?.len(), 4100);
         Ok(())
     })
+}
+
+/// The kernel has written nothing yet of what the program has written.
+#[snowglobe::test]
+fn data_are_found_before_they_are_written_to_the_disk() -> TestResult {
+    if !has_fuse() {
+        return Ok(());
+    }
+    let lab = disk(Unsynced::Lost).start()?;
+    db(&lab).run(|| -> TestResult {
+        let file = File::create("/tmp/data/file")?;
+        file.set_len(1 << 20)?;
+        file.write_all_at(b"data", 500_000)?;
+        let find = |from, what| nix::unistd::lseek(&file, from, what);
+        assert_eq!(find(0, Whence::SeekData)?, 499_712);
+        assert_eq!(find(499_712, Whence::SeekHole)?, 503_808);
+        assert_eq!(find(503_808, Whence::SeekData), Err(Errno::ENXIO));
+        // `cp` copies what it finds by these calls.
+        let copied = std::process::Command::new("cp")
+            .args(["/tmp/data/file", "/tmp/data/copy"])
+            .status()?;
+        assert!(copied.success());
+        assert!(fs::read("/tmp/data/copy")? == fs::read("/tmp/data/file")?);
+        Ok(())
+    })
+}
+
+#[snowglobe::test]
+fn every_change_of_a_file_or_directory_is_seen_by_its_time() -> TestResult {
+    if !has_fuse() {
+        return Ok(());
+    }
+    let lab = disk(Unsynced::Lost).start()?;
+    db(&lab).run(|| -> TestResult {
+        let root = Path::new("/tmp/data");
+        let changed = |name: &str| {
+            let about = fs::symlink_metadata(root.join(name))?;
+            std::io::Result::Ok((about.ctime(), about.ctime_nsec()))
+        };
+        fs::create_dir(root.join("directory"))?;
+        fs::write(root.join("file"), "text")?;
+        symlink("file", root.join("symlink"))?;
+        for name in ["directory", "file", "symlink"] {
+            let other = format!("other {name}");
+            let mut last = changed(name)?;
+            let mut moves_on = |name: &str| {
+                let before = std::mem::replace(&mut last, changed(name)?);
+                assert!(last > before, "{name}: {before:?}, {last:?}");
+                next_tick()
+            };
+            next_tick()?;
+            fs::rename(root.join(name), root.join(&other))?;
+            moves_on(&other)?;
+            std::os::unix::fs::lchown(root.join(&other), Some(7), None)?;
+            moves_on(&other)?;
+            if name != "directory" {
+                fs::hard_link(root.join(&other), root.join("link"))?;
+                moves_on("link")?;
+                fs::remove_file(root.join(&other))?;
+                moves_on("link")?;
+                fs::remove_file(root.join("link"))?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Waits until the clock has moved on by which the kernel tells the times of files.
+fn next_tick() -> TestResult {
+    let now = || nix::time::ClockId::CLOCK_REALTIME_COARSE.now();
+    let begin = now()?;
+    while now()? == begin {
+        std::thread::yield_now();
+    }
+    Ok(())
 }

@@ -393,6 +393,12 @@ impl Disk {
             inode.times[1] = now;
             inode.times[2] = now;
         }
+        // A change of its names changes a file, and so does a rename (inode(7)).
+        for number in to.into_iter().chain(before) {
+            if let Ok(inode) = self.inode_mut(number) {
+                inode.times[2] = now;
+            }
+        }
         self.record(Undo::Entry {
             directory,
             name: name.to_vec(),

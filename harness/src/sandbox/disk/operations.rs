@@ -255,7 +255,8 @@ fn change(set: &SetAttributes) -> InodeChange {
         size: set.size,
         accessed: set.accessed.map(told_or_now),
         modified: set.modified.map(told_or_now),
-        changed: set.changed.map(time),
+        // The kernel tells this time of regular files alone, whose times it keeps itself.
+        changed: Some(set.changed.map_or(now, time)),
     }
 }
 

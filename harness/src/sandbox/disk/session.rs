@@ -78,6 +78,10 @@ impl MountSession {
                 return;
             };
             self.node_ids.lock().note(&request);
+            if matches!(request.operation, FuseOperation::Seek { .. }) {
+                self.seek(&request, bytes.to_vec());
+                continue;
+            }
             match access(&request) {
                 Some(_) if self.disk.lock().conditions.delays() => self.wait_in_line(bytes),
                 _ => self.settle(&request),
@@ -113,6 +117,24 @@ impl MountSession {
             if let Some(request) = Request::parse(&bytes) {
                 self.settle(&request);
             }
+        }
+    }
+
+    /// Answers a request for data or a hole, when the kernel has written what it has of the file.
+    ///
+    /// The kernel asks without a write before (fs/fuse/file.c, `fuse_lseek`), and what it has in
+    /// its cache would be taken for a hole: cp(1) would copy zeros.
+    fn seek(self: &Arc<Self>, request: &Request<'_>, bytes: Vec<u8>) {
+        let session = Arc::clone(self);
+        // The writes are requests too, so that the thread that takes requests must not wait.
+        let started = thread::start("seek", move || {
+            if let Some(request) = Request::parse(&bytes) {
+                session.forget_inode(inode_of(request.inode));
+                session.settle(&request);
+            }
+        });
+        if started.is_err() {
+            self.connection.refuse(request.unique, Errno::ENOMEM);
         }
     }
 
