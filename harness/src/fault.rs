@@ -87,7 +87,7 @@
 //!     let nemesis = Nemesis::new(Duration::from_secs(20))
 //!         .split(2, Split::Halves)
 //!         .split(1, Split::MajoritiesRing)
-//!         .fault(2, Fault::isolate("leader"))
+//!         .fault(2, Fault::isolate(NodeRef::role("leader")))
 //!         .fault(1, Fault::crash(NodeRef::any()))
 //!         .nodes(cluster.names());
 //!     let nemesis = cluster.nemesis(&nemesis)?;
@@ -127,6 +127,13 @@
 //! | `descriptors` | processes that run, and their children; open files stay open |
 //! | `memory` | private memory, also of children: `ENOMEM`; the heal restarts ended programs |
 //! | `kill_program`, `pause_program` | what the lab has started in the node, without children |
+//!
+//! Programs may end for want of memory, descriptors or a disk; databases do so by design. An end
+//! of a program that the lab has started does not fail the trial while such a fault of its node is
+//! in force (`memory`, `descriptors`, `disk`). The heal starts the program again, as a supervisor
+//! does, and a note beside the verdict names it, also where the trial passes. A test that forbids
+//! such ends looks for [`ProcessDied`](crate::events::EventKind::ProcessDied) among the events. An
+//! end after the heal, or under another fault, is one that nobody waited for, and fails the trial.
 //!
 //! A partition begins and ends at one instant: no two packets tell a half of it. One transaction of
 //! nftables does all of it where switches see every packet between the sides. Over direct links,
@@ -187,7 +194,7 @@
 //!     });
 //!     let nemesis = Nemesis::new(Duration::from_secs(2))
 //!         .fault(1, Fault::crash(NodeRef::any()))
-//!         .fault(1, Fault::isolate("elected"))
+//!         .fault(1, Fault::isolate(NodeRef::role("elected")))
 //!         .waits(Duration::from_secs(1))
 //!         .side_by_side(2);
 //!     let mut steps = cluster.schedule_in_steps(&cluster.draw(&nemesis)?)?;

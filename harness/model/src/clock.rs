@@ -54,7 +54,7 @@ impl ClockFault {
     pub fn validate(self) -> Result<(), ClockFaultError> {
         match self {
             Self::MonotonicDrift(_) => Err(ClockFaultError::MonotonicDrift),
-            Self::Drift(drift) if drift.abs() > Self::MOST_DRIFT => {
+            Self::Drift(drift) if drift.unsigned_abs() > Self::MOST_DRIFT.unsigned_abs() => {
                 Err(ClockFaultError::Drift(drift))
             }
             Self::Offset(_) | Self::Jump(_) | Self::Drift(_) | Self::Freeze => Ok(()),
@@ -83,6 +83,16 @@ impl fmt::Display for ClockFaultError {
                 "a drift of {drift} parts per million, and {} are the most",
                 ClockFault::MOST_DRIFT
             ),
+        }
+    }
+}
+
+impl ClockFaultError {
+    /// Returns the field of a fault that is wrong.
+    pub(crate) fn field(self) -> &'static str {
+        match self {
+            Self::MonotonicDrift => "change.monotonic-drift",
+            Self::Drift(_) => "change.drift",
         }
     }
 }

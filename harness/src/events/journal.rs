@@ -160,7 +160,7 @@ impl Journal {
             } = &event.kind
             {
                 self.forbidden
-                    .judge(process, *stream, std::slice::from_ref(line));
+                    .judge(process, *stream, std::slice::from_ref(line), "");
             }
         }
     }

@@ -20,7 +20,28 @@ pub const ALARMING: [&str; 10] = [
 impl Lab {
     /// Fails the trial if a program of the lab writes a line with one of these texts, in upper or
     /// lower case, to an output that the lab reads; whatever the test itself finds. The report has
-    /// the node, the program and the line. Lines that were written before count as well.
+    /// the node, the program and the line. Lines that were written before count as well, as far as
+    /// [events](crate::events) are kept.
+    ///
+    /// A text is looked for anywhere in a line: `no panic` has the text `panic`, and the name of a
+    /// file may have it. [`permit_in_logs`](Lab::permit_in_logs) makes exceptions of such lines.
+    /// The lab reads what programs write to their standard output and error, unless the test reads
+    /// that itself (`output()`, `Stdio::piped()`). It does not read log files. A program that
+    /// writes one can be told to write to `/dev/stderr`, or `tail -F` can read the file in the
+    /// node:
+    ///
+    /// ```no_run
+    /// # use snowglobe::prelude::*;
+    /// # #[snowglobe::test]
+    /// # fn t() -> TestResult {
+    /// # let lab = shape::pair().start()?;
+    /// # let node = lab.node("alice").unwrap();
+    /// let log = node.command("tail").args(["-n", "+1", "-F", "/tmp/data/server.log"]).spawn()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// An empty text, and one with a line end, are mistakes that fail the trial.
     ///
     /// ```no_run
     /// # use snowglobe::prelude::*;

@@ -1,6 +1,7 @@
 //! A volume with faults as a test sees it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::lab::disk::DiskServer;
 use crate::lab::error::{LabError, Result, Subject};
@@ -14,7 +15,7 @@ use crate::model::disk::DiskFault;
 /// A volume with faults of a running lab: see [`Lab::disk`].
 #[derive(Debug)]
 pub struct LabDisk<'l> {
-    node: &'l Node,
+    node: &'l Arc<Node>,
     server: &'l DiskServer,
 }
 
@@ -51,7 +52,9 @@ impl Lab {
     /// No node of the lab has mounted such a volume with faults.
     pub fn disk(&self, volume: &str) -> Result<LabDisk<'_>> {
         let node = self
-            .nodes()
+            .all_nodes()
+            .iter()
+            .filter(|node| !node.is_removed())
             .find(|node| node.disks().iter().any(|disk| disk.volume() == volume))
             .ok_or_else(|| {
                 let volume = volume.to_owned();

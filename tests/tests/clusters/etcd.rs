@@ -34,7 +34,7 @@ fn an_isolated_leader_is_replaced_and_the_minority_refuses() -> TestResult {
     snowglobe::note(format!("five etcd ready after {:?}", started.elapsed()));
     let old = cluster.leader()?;
     assert_eq!(etcdctl(old, &["put", "colour", "blue"])?, "OK\n");
-    let isolated = cluster.inject(Fault::isolate("leader"))?;
+    let isolated = cluster.inject(Fault::isolate(NodeRef::role("leader")))?;
     let begun = Instant::now();
     let view = cluster.view();
     let new = cluster.wait_until(|| {
@@ -70,7 +70,7 @@ fn acknowledged_writes_outlive_a_random_nemesis() -> TestResult {
         .split(2, Split::Halves)
         .split(1, Split::MajoritiesRing)
         .split(1, Split::Bridge)
-        .fault(2, Fault::isolate("leader"))
+        .fault(2, Fault::isolate(NodeRef::role("leader")))
         .fault(1, Fault::pause(NodeRef::role("leader")))
         .fault(2, Fault::crash(NodeRef::any()))
         .lasts(1000 * MS..=2500 * MS)

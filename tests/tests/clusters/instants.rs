@@ -238,7 +238,7 @@ fn what_is_under_way_when_a_partition_begins_is_lost() -> TestResult {
     topology.plug(a, lan);
     topology.plug_with(b, lan, LinkSpec::new().impair(Impairment::delayed(delay)));
     let lab = topology.start()?;
-    let bind = |id: snowglobe::topology::NodeId| lab[id].run(|| UdpSocket::bind(("0.0.0.0", PORT)));
+    let bind = |id: NodeId| lab[id].run(|| UdpSocket::bind(("0.0.0.0", PORT)));
     let (from, to) = (bind(a)?, bind(b)?);
     let limit = Some(Duration::from_secs(30));
     to.set_read_timeout(limit)?;

@@ -42,7 +42,7 @@ fn who_has_a_role_is_asked_when_the_fault_begins() -> TestResult {
     });
     for n in [2, 4] {
         leading.store(n, Ordering::Relaxed);
-        let isolated = lab.inject(Fault::isolate("leader"))?;
+        let isolated = lab.inject(Fault::isolate(NodeRef::role("leader")))?;
         let mut expected = all(4);
         expected.retain(|pair| !pair.contains(&n.to_string()));
         assert_eq!(ears.pairs(&lab, expected.len())?, expected);
@@ -54,12 +54,16 @@ fn who_has_a_role_is_asked_when_the_fault_begins() -> TestResult {
         );
     }
     leading.store(9, Ordering::Relaxed);
-    let error = lab.inject(Fault::isolate("leader")).unwrap_err();
+    let error = lab
+        .inject(Fault::isolate(NodeRef::role("leader")))
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "the lab has no node with the role <leader> at present"
     );
-    let error = lab.inject(Fault::isolate("queen")).unwrap_err();
+    let error = lab
+        .inject(Fault::isolate(NodeRef::role("queen")))
+        .unwrap_err();
     assert_eq!(error.kind(), LabErrorKind::NotFound);
     assert_eq!(
         error.to_string(),
@@ -74,7 +78,7 @@ fn primaries_hear_nobody_not_even_each_other() -> TestResult {
     let ears = Ears::new(&lab)?;
     let ids: Vec<_> = lab.nodes().take(2).map(|node| node.id()).collect();
     lab.role("primary", move |_| ids.clone());
-    let _only = lab.inject(Fault::primaries_only("primary"))?;
+    let _only = lab.inject(Fault::primaries_only(NodeRef::role("primary")))?;
     let mut expected = all(5);
     expected.retain(|pair| !pair.contains(['1', '2']));
     assert_eq!(ears.pairs(&lab, expected.len())?, expected);

@@ -386,7 +386,7 @@ fn what_a_lab_does_not_have_is_refused_before_the_start() -> TestResult {
                 fault = 'cut'\nlink = 'nowhere'\n";
     let error = refused(&Schedule::from_toml(text)?).to_string();
     assert!(
-        error.contains("line 6, column 1: fault 2 of the schedule"),
+        error.contains("line 9, column 8: fault 2 of the schedule"),
         "{error}"
     );
     let nemesis = Nemesis::new(1000 * MS)

@@ -128,7 +128,7 @@ fn nodes_that_cannot_have_the_faults_are_told_before_anything_begins() -> TestRe
                 [[fault]]\nat = '0s'\nfault = 'clock'\nnode = 'plain'\nchange = { offset = '-1h' }\n";
     let error = lab.run_schedule(&Schedule::from_toml(text)?).unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("line 6, column 1"), "{text}");
+    assert!(text.contains("line 9, column 8"), "{text}");
     assert!(
         text.contains("node `plain` has the clock of the machine"),
         "{text}"

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use snowglobe::fault::{DiskFault, Fault, Schedule};
 use snowglobe::prelude::*;
-use snowglobe::topology::{Size, Unsynced};
+use snowglobe::topology::{Size, StartCommand, Unsynced};
+use snowglobe_tests::sample;
 
 use crate::support::{db, disk, has_fuse, read, write_synced};
 
@@ -267,4 +268,61 @@ fn a_schedule_waits_for_the_file_that_it_damages() -> TestResult {
     run.stop()?;
     assert_eq!(read(node, "/tmp/data/late")?, [0; 64]);
     Ok(())
+}
+
+/// A database ends by itself when its disk fails, and leaves the rest to a supervisor.
+#[snowglobe::test(ignore = "a sample")]
+fn sample_of_a_store_that_ends_because_of_its_disk() -> TestResult {
+    let script = "echo serving; until ! echo text > /tmp/data/new; do sleep 0.02; done; exit 3";
+    let mut topology = Topology::new();
+    let store = StartCommand::new("sh")
+        .args(["-c", script])
+        .ready_log("serving");
+    let data = Volume::named("data").with_faults();
+    topology.node(NodeSpec::new("db").volume("/tmp/data", data).command(store));
+    let lab = topology.start()?;
+    let mut events = lab.events();
+    let full = lab.inject(Fault::disk("db", DiskFault::ReadOnly))?;
+    events.wait_for("the end of the store", |event| {
+        event.kind.to_string().contains("exited with code 3")
+    })?;
+    full.heal()?;
+    events.wait_for("the second start", |event| {
+        let text = event.kind.to_string();
+        text.starts_with("`sh`") && text.ends_with("was started")
+    })?;
+    write_synced(db(&lab), "/tmp/data/file", b"text")?;
+    Ok(())
+}
+
+/// The same end is a failure once the disk is healed.
+#[snowglobe::test(ignore = "a sample")]
+fn sample_of_a_store_that_ends_after_the_heal() -> TestResult {
+    let script = "echo serving; until test -e /tmp/data/end; do sleep 0.02; done; exit 3";
+    let mut topology = Topology::new();
+    let store = StartCommand::new("sh")
+        .args(["-c", script])
+        .ready_log("serving");
+    let data = Volume::named("data").with_faults();
+    topology.node(NodeSpec::new("db").volume("/tmp/data", data).command(store));
+    let lab = topology.start()?;
+    let mut events = lab.events();
+    lab.inject(Fault::disk("db", DiskFault::ReadOnly))?.heal()?;
+    write_synced(db(&lab), "/tmp/data/end", b"")?;
+    events.wait_for("the end of the store", |event| {
+        event.kind.to_string().contains("exited with code 3")
+    })?;
+    Ok(())
+}
+
+#[snowglobe::test(nested)]
+fn the_end_of_a_program_is_excused_while_its_disk_is_broken_and_told() {
+    if !has_fuse() {
+        return;
+    }
+    sample("faults::sample_of_a_store_that_ends_because_of_its_disk").passed_with(&[
+        "`db/sh` exited with code 3 under a fault, which excuses that until its heal",
+    ]);
+    sample("faults::sample_of_a_store_that_ends_after_the_heal")
+        .failed_with(&["`db/sh` exited with code 3 and nobody waited for it"]);
 }

@@ -217,7 +217,7 @@ fn bgp_finds_the_other_way_between_two_regions_when_a_link_is_cut() -> TestResul
     echo(world.host(1))?;
     world.wait_for_border(0)?;
     assert!(world.round_trip()? >= 2 * SHORT - EARLY);
-    let cut = world.lab.inject(snowglobe::fault::Fault::cut("eu–us"))?;
+    let cut = world.lab.inject(Fault::cut("eu–us"))?;
     world.wait_for_border(1)?;
     // The way back changes by itself: the other region has lost its session as well.
     world

@@ -42,9 +42,7 @@ fn what_a_node_writes_to_its_hosts_file_is_its_own() -> TestResult {
         let resolves = lab[node].run(|| ("example.org", 80).to_socket_addrs().is_ok());
         assert_eq!(resolves, changed, "{}", lab[node].name());
     }
-    let resolver = |node: snowglobe::topology::NodeId| {
-        lab[node].run(|| fs::read_to_string("/etc/resolv.conf"))
-    };
+    let resolver = |node: NodeId| lab[node].run(|| fs::read_to_string("/etc/resolv.conf"));
     assert!(resolver(a)?.contains("example.org"));
     assert!(!resolver(b)?.contains("example.org"));
     // The line is on the node's disk, and names that come later do not remove it.

@@ -20,7 +20,7 @@ fn a_node_has_users_of_its_own_on_request() -> TestResult {
     let shared = topology.node("shared");
     topology.link(one, shared);
     let lab = topology.start()?;
-    let map = |node: snowglobe::topology::NodeId| {
+    let map = |node: NodeId| {
         lab[node]
             .command("cat")
             .arg("/proc/self/uid_map")

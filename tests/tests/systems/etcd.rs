@@ -60,7 +60,7 @@ fn registers_are_linearizable_under_a_random_nemesis() -> TestResult {
         .split(1, Split::MajoritiesRing)
         .split(1, Split::Bridge)
         .split(1, Split::OneWay)
-        .fault(2, Fault::isolate("leader"))
+        .fault(2, Fault::isolate(NodeRef::role("leader")))
         .fault(1, Fault::pause(NodeRef::role("leader")))
         .fault(1, Fault::kill_processes(NodeRef::any()))
         .fault(2, Fault::crash(NodeRef::any()))

@@ -204,7 +204,7 @@ fn acknowledged_messages_come_out_after_short_faults_of_followers() -> TestResul
         others.find(|node| node.id() != leader).map(Node::id)
     });
     let nemesis = Nemesis::new(Duration::from_secs(15))
-        .fault(1, Fault::isolate("follower"))
+        .fault(1, Fault::isolate(NodeRef::role("follower")))
         .fault(1, Fault::kill_processes(NodeRef::role("follower")))
         .fault(1, Fault::pause(NodeRef::role("follower")))
         .lasts(1000 * MS..=2500 * MS)
@@ -220,7 +220,7 @@ fn acknowledged_messages_come_out_after_short_faults_of_followers() -> TestResul
 fn acknowledged_messages_come_out_after_faults_of_the_leader() -> TestResult {
     let cluster = three(|name| Volume::named(name))?;
     let nemesis = Nemesis::new(Duration::from_secs(30))
-        .fault(2, Fault::isolate("leader"))
+        .fault(2, Fault::isolate(NodeRef::role("leader")))
         .split(1, Split::One)
         .fault(1, Fault::kill_processes(NodeRef::role("leader")))
         .fault(1, Fault::pause(NodeRef::any()))

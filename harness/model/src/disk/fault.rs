@@ -182,6 +182,20 @@ impl DiskFault {
         }
     }
 
+    /// Returns the field that an error of [`validate`](Self::validate) is about; empty where it is
+    /// about the whole fault.
+    pub(crate) fn wrong_field(&self, wrong: &DiskFaultError) -> &'static str {
+        match (self, wrong) {
+            (_, DiskFaultError::Share(which, _)) => which,
+            (_, DiskFaultError::Pattern(_)) => "path",
+            (_, DiskFaultError::Stopped) => "rate",
+            (Self::Full { .. }, DiskFaultError::Idle(_)) => "free",
+            (Self::BitFlip { .. }, DiskFaultError::Idle(_)) => "bits",
+            (Self::Truncate { .. }, DiskFaultError::Idle(_)) => "by",
+            (_, DiskFaultError::Idle(_)) => "",
+        }
+    }
+
     /// Checks the values of the fault.
     ///
     /// # Errors

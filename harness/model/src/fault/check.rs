@@ -1,11 +1,13 @@
 //! Whether a lab can carry a schedule out: names that there are, and faults that can be.
 
-use super::error::{NodeLack, ProblemOwner, ScheduleError, ScheduleProblem, TargetKind};
+use super::error::{ProblemOwner, ScheduleError, ScheduleProblem};
 use super::fault::Fault;
 use super::idle::IdleFault;
+use super::lack::{NodeLack, TargetKind};
 use super::refs::{ALL, ANY, LinkRef, NodeRef, REST, means_link};
 use super::schedule::{Schedule, ScheduledFault};
 use crate::clock::ClockFault;
+use crate::dns::DnsFaultError;
 use crate::topology::{LinkId, NodeId};
 
 /// Everything that the faults of a schedule may name.
@@ -37,7 +39,7 @@ impl Schedule {
     ///
     /// # Errors
     /// A fault names a node, link, role or action that there is not, or makes no sense. The error
-    /// tells where that fault stands.
+    /// tells where the field of that fault stands which is wrong.
     pub fn check(&self, targets: &Targets) -> Result<(), ScheduleError> {
         for (number, fault) in self.faults().iter().enumerate() {
             targets.check(fault).map_err(|refused| {
@@ -45,8 +47,14 @@ impl Schedule {
                     number: number + 1,
                     fault: targets.named(&fault.fault).to_string(),
                 };
-                let place = self.places.get(number).copied();
-                refused.of(owner).located(self.file.clone(), place)
+                let refused = refused.of(owner);
+                match &self.source {
+                    Some(source) => {
+                        let place = source.place(number, refused.field());
+                        refused.located(source.file.clone(), place)
+                    }
+                    None => refused,
+                }
             })?;
         }
         Ok(())
@@ -75,26 +83,29 @@ impl Targets {
     fn check(&self, scheduled: &ScheduledFault) -> Result<(), ScheduleError> {
         let fault = &scheduled.fault;
         if scheduled.lasts.is_some_and(|lasts| lasts.is_zero()) {
-            return Err(ScheduleProblem::LastsNothing.into());
+            return Err(ScheduleError::from(ScheduleProblem::LastsNothing).in_field("lasts"));
         }
         let roles = RolesAllowed::in_fault(fault);
-        fault
-            .nodes()
-            .iter()
-            .try_for_each(|node| self.check_node(node, roles))?;
-        fault
-            .links()
-            .iter()
-            .try_for_each(|link| self.check_link(link))?;
+        for (node, field) in fault.nodes().iter().zip(fault.node_fields()) {
+            let checked = self.check_node(node, roles);
+            checked.map_err(|wrong| wrong.in_field(field))?;
+        }
+        for link in fault.links() {
+            let checked = self.check_link(&link);
+            checked.map_err(|wrong| wrong.in_field("link"))?;
+        }
         if let Fault::Action { action, node: _ } = fault
             && !self.actions.contains(action)
         {
             let name = format!("`{action}`");
-            return Err(unknown(TargetKind::Action, name, &self.actions));
+            return Err(unknown(TargetKind::Action, name, &self.actions).in_field("action"));
         }
         self.check_values(fault)?;
         match fault.idle() {
-            Some(idle) => Err(ScheduleProblem::Idle(idle).into()),
+            Some(idle) => {
+                let field = fault.idle_field(idle);
+                Err(ScheduleError::from(ScheduleProblem::Idle(idle)).in_field(field))
+            }
             None => Ok(()),
         }
     }
@@ -121,7 +132,7 @@ impl Targets {
         };
         match known {
             true => Ok(()),
-            false => Err(unknown(TargetKind::Node, node, &self.nodes)),
+            false => Err(self.unknown_name(TargetKind::Node, node, &self.nodes)),
         }
     }
 
@@ -153,22 +164,41 @@ impl Targets {
             true => Ok(()),
             false => {
                 let names: Vec<String> = names().collect();
-                Err(unknown(TargetKind::Link, link, &names))
+                Err(self.unknown_name(TargetKind::Link, link, &names))
             }
+        }
+    }
+
+    /// Makes the error of a name that no node or link has. A role may have it.
+    fn unknown_name(
+        &self,
+        kind: TargetKind,
+        named: impl ToString,
+        known: &[String],
+    ) -> ScheduleError {
+        let named = named.to_string();
+        let role = self.roles.iter().find(|it| named == format!("`{it}`"));
+        match role.cloned() {
+            Some(role) => ScheduleProblem::RoleAsName { kind, role }.into(),
+            None => unknown(kind, named, known),
         }
     }
 
     fn check_values(&self, fault: &Fault) -> Result<(), ScheduleError> {
         match fault {
-            Fault::Flap { link: _, period } if period.is_zero() => {
-                Err(ScheduleProblem::FlapOfZero.into())
+            Fault::Flap { link: _, period } if *period < Fault::SHORTEST_FLAP => {
+                let problem = ScheduleProblem::FlapTooFast(*period);
+                Err(ScheduleError::from(problem).in_field("period"))
             }
             Fault::Degrade {
                 link: _,
                 impairment,
             } => {
                 let valid = impairment.validate();
-                valid.map_err(|wrong| ScheduleProblem::Impairment(wrong).into())
+                valid.map_err(|wrong| {
+                    let field = format!("impairment.{}", wrong.subject());
+                    ScheduleError::from(ScheduleProblem::Impairment(wrong)).in_field(field)
+                })
             }
             Fault::Partition {
                 left,
@@ -177,16 +207,21 @@ impl Targets {
             } => self.check_sides(left, right),
             Fault::Clock { node, change } => self.check_clock(node, *change),
             Fault::Disk { node, volume, what } => {
-                what.validate().map_err(|wrong| ScheduleProblem::Disk {
-                    what: what.to_string(),
-                    wrong,
+                what.validate().map_err(|wrong| {
+                    let field = format!("what.{}", what.wrong_field(&wrong));
+                    let what = what.to_string();
+                    ScheduleError::from(ScheduleProblem::Disk { what, wrong }).in_field(field)
                 })?;
                 self.check_disk(node, volume.as_deref())
             }
             Fault::Dns { node, answers } => {
-                answers.parse().map_err(|wrong| ScheduleProblem::Answers {
-                    answers: answers.to_string(),
-                    wrong,
+                answers.parse().map_err(|wrong| {
+                    let field = match wrong {
+                        DnsFaultError::Name { .. } => "answers.name",
+                        DnsFaultError::Record { .. } => "answers.effect.answer",
+                    };
+                    let answers = answers.to_string();
+                    ScheduleError::from(ScheduleProblem::Answers { answers, wrong }).in_field(field)
                 })?;
                 match self.name_of(node) {
                     Some(name) if !self.has_name_server(name) => {
@@ -195,8 +230,8 @@ impl Targets {
                     Some(_) | None => Ok(()),
                 }
             }
-            Fault::Slow { node: _, share } if !share.is_share() || share.fraction() == 0.0 => {
-                Err(ScheduleProblem::Share(*share).into())
+            Fault::Slow { node: _, share } if !Fault::is_slow_share(*share) => {
+                Err(ScheduleError::from(ScheduleProblem::Share(*share)).in_field("share"))
             }
             // These have no value but the names that `check` has looked up.
             Fault::Cut { .. }
@@ -221,18 +256,23 @@ impl Targets {
         let is_of_a_side =
             |node: &NodeRef| matches!(node, NodeRef::Role { role } if role == ALL || role == REST);
         if left.iter().chain(right).all(is_of_a_side) {
-            return Err(ScheduleProblem::Idle(IdleFault::EmptySide).into());
+            let problem = ScheduleProblem::Idle(IdleFault::EmptySide);
+            return Err(ScheduleError::from(problem).in_field("right"));
         }
-        let mut left = left.iter().filter_map(|node| self.name_of(node));
-        let right = right.iter().filter_map(|node| self.name_of(node));
-        let both = left.find(|node| right.clone().any(|it| it == *node));
-        match both {
-            Some(both) => {
-                let node = both.to_owned();
-                Err(ScheduleProblem::OnBothSides { node }.into())
+        let left: Vec<&str> = left.iter().filter_map(|node| self.name_of(node)).collect();
+        for (place, node) in right.iter().enumerate() {
+            let name = self.name_of(node);
+            if let Some(name) = name
+                && left.contains(&name)
+            {
+                let node = name.to_owned();
+                let field = format!("right.{place}");
+                return Err(
+                    ScheduleError::from(ScheduleProblem::OnBothSides { node }).in_field(field)
+                );
             }
-            None => Ok(()),
         }
+        Ok(())
     }
 }
 
@@ -256,7 +296,9 @@ impl Targets {
     /// Checks that faults can change the clock of a node. The nodes with a role are known later.
     fn check_clock(&self, node: &NodeRef, change: ClockFault) -> Result<(), ScheduleError> {
         let valid = change.validate();
-        valid.map_err(ScheduleProblem::Clock)?;
+        valid.map_err(|wrong| {
+            ScheduleError::from(ScheduleProblem::Clock(wrong)).in_field(wrong.field())
+        })?;
         match self.name_of(node) {
             Some(name) if !self.has_clock(name) => Err(lacks(name, NodeLack::Clock)),
             Some(_) | None => Ok(()),
@@ -273,13 +315,13 @@ impl Targets {
             (_, []) => Err(lacks(name, NodeLack::Disk)),
             (Some(volume), volumes) if !volumes.iter().any(|it| it == volume) => {
                 let kind = TargetKind::Volume(name.to_owned());
-                Err(unknown(kind, format!("`{volume}`"), volumes))
+                Err(unknown(kind, format!("`{volume}`"), volumes).in_field("volume"))
             }
-            (None, [_, _, ..]) => Err(ScheduleProblem::SeveralVolumes {
-                node: name.to_owned(),
-                volumes,
+            (None, [_, _, ..]) => {
+                let node = name.to_owned();
+                let problem = ScheduleProblem::SeveralVolumes { node, volumes };
+                Err(ScheduleError::from(problem).in_field("node"))
             }
-            .into()),
             (Some(_) | None, _) => Ok(()),
         }
     }
@@ -287,7 +329,7 @@ impl Targets {
 
 fn lacks(node: &str, what: NodeLack) -> ScheduleError {
     let node = node.to_owned();
-    ScheduleProblem::Lacks { node, what }.into()
+    ScheduleError::from(ScheduleProblem::Lacks { node, what }).in_field("node")
 }
 
 fn unknown(kind: TargetKind, name: impl ToString, known: &[String]) -> ScheduleError {

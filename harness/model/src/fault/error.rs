@@ -1,14 +1,17 @@
 //! The error of schedules: the problem as data, its place, and its one sentence.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 #[cfg(feature = "toml")]
 use std::sync::Arc;
 use std::time::Duration;
 
-use snowglobe_text::{counted, in_backticks};
+use snowglobe_text::in_backticks;
 
+use super::fault::Fault;
 use super::idle::IdleFault;
+use super::lack::{ChoiceObstacle, NodeLack, TargetKind};
 use crate::clock::ClockFaultError;
 use crate::disk::DiskFaultError;
 use crate::dns::DnsFaultError;
@@ -21,6 +24,8 @@ pub struct ScheduleError {
     file: Option<String>,
     /// Line and column, from 1.
     place: Option<(usize, usize)>,
+    /// The field of a fault that has the problem, as `left.2`; empty for the whole fault.
+    field: Cow<'static, str>,
     owner: Option<ProblemOwner>,
     problem: Box<ScheduleProblem>,
 }
@@ -92,13 +97,18 @@ pub(super) enum ScheduleProblem {
         /// Names that exist.
         known: Vec<String>,
     },
+    /// A fault has the name of a role in the place of a name.
+    RoleAsName {
+        kind: TargetKind,
+        role: String,
+    },
     /// A fault lasts for no time.
     LastsNothing,
     /// A fault outside of a nemesis names the role that only a nemesis draws.
     AnyOutsideNemesis,
-    /// A link flaps with a period of zero.
-    FlapOfZero,
-    /// A share is not above 0 % and below 100 %.
+    /// A link is to flap with a shorter period than it can.
+    FlapTooFast(Duration),
+    /// A node is to run for less time than it can, or for all of it.
     Share(Percent),
     Impairment(ImpairmentError),
     Clock(ClockFaultError),
@@ -145,99 +155,6 @@ pub(super) enum ScheduleProblem {
     },
 }
 
-/// The kind of target that a fault names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum TargetKind {
-    Node,
-    Link,
-    Role,
-    Action,
-    /// A volume with faults of a node of this name.
-    Volume(String),
-}
-
-impl fmt::Display for TargetKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Node => f.write_str("node"),
-            Self::Link => f.write_str("link"),
-            Self::Role => f.write_str("role"),
-            Self::Action => f.write_str("action"),
-            Self::Volume(node) => write!(f, "volume with faults of node `{node}`"),
-        }
-    }
-}
-
-/// A thing that faults change and that not every node has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NodeLack {
-    Clock,
-    Disk,
-    NameServer,
-}
-
-/// Tells the lack as the rest of a sentence that begins with the node, with the remedy.
-impl fmt::Display for NodeLack {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Clock => {
-                "has the clock of the machine; ask for one that faults can change by \
-                 `NodeSpec::faulty_clock`"
-            }
-            Self::Disk => {
-                "has no volume with faults; mount one by `Volume::named(…).with_faults()`"
-            }
-            Self::NameServer => "has no name server; ask for one by `NodeSpec::dns`",
-        })
-    }
-}
-
-/// The reason why a nemesis cannot draw one of its choices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ChoiceObstacle {
-    /// No node, or too few, can have the fault.
-    Lack(NodeLack),
-    /// The lab has fewer nodes or links than the choice takes.
-    TooFew {
-        /// Noun for a thing that is drawn.
-        noun: &'static str,
-        needed: usize,
-        there: usize,
-    },
-    /// The lab has no link to draw.
-    NoLink,
-    /// A fault for node after node does not name the role `any`, which stands for each node in
-    /// turn.
-    NoRoleAny,
-}
-
-/// Tells the obstacle as the rest of a sentence that begins with the choice.
-impl fmt::Display for ChoiceObstacle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Lack(what) => write!(
-                f,
-                "takes a node that can have it, and each of those that it draws from {what}"
-            ),
-            Self::TooFew {
-                noun,
-                needed,
-                there,
-            } => {
-                let needed = counted(*needed as u64, noun);
-                let are = if *there == 1 { "is" } else { "are" };
-                let there = counted(*there as u64, noun);
-                write!(f, "takes {needed}, and there {are} {there} to draw from")
-            }
-            Self::NoLink => f.write_str("takes a link, and there is none"),
-            Self::NoRoleAny => f.write_str(
-                "is to be done to node after node: name `NodeRef::any()` where each of them takes \
-                 its turn",
-            ),
-        }
-    }
-}
-
 impl ScheduleProblem {
     fn kind(&self) -> ScheduleErrorKind {
         match self {
@@ -247,10 +164,10 @@ impl ScheduleProblem {
             Self::Unreadable(_) => ScheduleErrorKind::Unreadable,
             #[cfg(feature = "toml")]
             Self::Unwritable(_) => ScheduleErrorKind::Impossible,
-            Self::Unknown { .. } => ScheduleErrorKind::Unknown,
+            Self::Unknown { .. } | Self::RoleAsName { .. } => ScheduleErrorKind::Unknown,
             Self::LastsNothing
             | Self::AnyOutsideNemesis
-            | Self::FlapOfZero
+            | Self::FlapTooFast(_)
             | Self::Share(_)
             | Self::Impairment(_)
             | Self::Clock(_)
@@ -280,9 +197,10 @@ impl ScheduleProblem {
             Self::Disk { wrong, .. } => Some(wrong),
             Self::Answers { wrong, .. } => Some(wrong),
             Self::Unknown { .. }
+            | Self::RoleAsName { .. }
             | Self::LastsNothing
             | Self::AnyOutsideNemesis
-            | Self::FlapOfZero
+            | Self::FlapTooFast(_)
             | Self::Share(_)
             | Self::Lacks { .. }
             | Self::SeveralVolumes { .. }
@@ -328,16 +246,22 @@ impl fmt::Display for ScheduleProblem {
                     false => write!(f, "there is no {kind} {name}; there are {some}"),
                 }
             }
+            Self::RoleAsName { kind, role } => write_role_as_name(f, kind, role),
             Self::LastsNothing => f.write_str("a fault has to last for some time"),
             Self::AnyOutsideNemesis => {
                 f.write_str("only a nemesis draws the role `any`; name a node")
             }
-            Self::FlapOfZero => {
-                f.write_str("a link cannot flap with a period of zero; give a time")
-            }
-            Self::Share(share) => {
-                write!(f, "a share of {share} is not above 0 % and below 100 %")
-            }
+            Self::FlapTooFast(period) => write!(
+                f,
+                "a link cannot flap with a period of {}; give {} at least",
+                show_duration(*period),
+                show_duration(Fault::SHORTEST_FLAP)
+            ),
+            Self::Share(share) => write!(
+                f,
+                "a share of {share} is not between {} and 100 %",
+                Fault::LEAST_SHARE
+            ),
             Self::Impairment(wrong) => wrong.fmt(f),
             Self::Clock(wrong) => wrong.fmt(f),
             Self::Disk { what, wrong } => write!(f, "the disk fault `{what}`: {wrong}"),
@@ -373,11 +297,26 @@ impl fmt::Display for ScheduleProblem {
     }
 }
 
+fn write_role_as_name(f: &mut fmt::Formatter<'_>, kind: &TargetKind, role: &str) -> fmt::Result {
+    let of = match kind {
+        TargetKind::Link => "LinkRef",
+        TargetKind::Node | TargetKind::Role | TargetKind::Action | TargetKind::Volume(_) => {
+            "NodeRef"
+        }
+    };
+    write!(
+        f,
+        "there is no {kind} `{role}`, but there is a role of this name: write \
+         `{of}::role({role:?})`, or `{{ role = {role:?} }}` in TOML"
+    )
+}
+
 impl From<ScheduleProblem> for ScheduleError {
     fn from(problem: ScheduleProblem) -> Self {
         Self {
             file: None,
             place: None,
+            field: Cow::Borrowed(""),
             owner: None,
             problem: Box::new(problem),
         }
@@ -391,6 +330,17 @@ impl ScheduleError {
             owner: Some(owner),
             ..self
         }
+    }
+
+    /// Names the field of the fault that has the problem.
+    pub(super) fn in_field(self, field: impl Into<Cow<'static, str>>) -> Self {
+        let field = field.into();
+        Self { field, ..self }
+    }
+
+    /// Returns the field of the fault that has the problem.
+    pub(super) fn field(&self) -> &str {
+        &self.field
     }
 
     /// Adds the file and the place of a schedule that comes from a text.

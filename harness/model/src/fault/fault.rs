@@ -101,7 +101,8 @@ pub enum Fault {
         /// The way in which it is wrong.
         change: ClockFault,
     },
-    /// A disk of a node is full, slow or broken.
+    /// A disk of a node is full, slow or broken. Ends of programs are excused as under
+    /// [`Memory`](Self::Memory).
     Disk {
         /// The node that has the disk.
         node: NodeRef,
@@ -146,7 +147,8 @@ pub enum Fault {
         share: Percent,
     },
     /// The processes of a node may not open more files than this: `EMFILE`. Of several such faults
-    /// at once the lowest limit holds.
+    /// at once the lowest limit holds. Ends of programs are excused as under
+    /// [`Memory`](Self::Memory).
     Descriptors {
         /// The node.
         node: NodeRef,

@@ -33,6 +33,8 @@ pub enum IdleFault {
     EmptySide,
     /// The name of the program is empty.
     NoProgram,
+    /// A process may have more memory than a processor can address.
+    AmpleMemory,
 }
 
 impl Error for IdleFault {}
@@ -55,11 +57,34 @@ impl fmt::Display for IdleFault {
             Self::SameNode => "both nodes of the pair are the same: name two nodes",
             Self::EmptySide => "a side of the partition has no node: name one",
             Self::NoProgram => "no program has an empty name: name one",
+            Self::AmpleMemory => {
+                "no process has so much memory left: give less than 128 TiB, which is all that a \
+                 process can have"
+            }
         })
     }
 }
 
 impl Fault {
+    /// Returns the field because of which the fault would change nothing.
+    pub(super) fn idle_field(&self, why: IdleFault) -> &'static str {
+        match why {
+            IdleFault::NoImpairment => "impairment",
+            IdleFault::NoJump => "change.jump",
+            IdleFault::NoDrift => "change.drift",
+            IdleFault::NoDelay => "answers.effect.delay",
+            IdleFault::NotSlow => "share",
+            IdleFault::NoPair => "pairs",
+            IdleFault::SameNode => "pairs.0",
+            IdleFault::EmptySide => {
+                let no_left = matches!(self, Self::Partition { left, .. } if left.is_empty());
+                if no_left { "left" } else { "right" }
+            }
+            IdleFault::NoProgram => "program",
+            IdleFault::AmpleMemory => "spare_kb",
+        }
+    }
+
     /// Returns why the fault would change nothing, if its values say so.
     ///
     /// ```
@@ -115,11 +140,17 @@ impl Fault {
             | Self::Restart { .. }
             // The limits that the processes of the node have when the fault begins decide.
             | Self::Descriptors { .. }
-            | Self::Memory { .. }
             | Self::Action { .. } => None,
+            Self::Memory { node: _, spare_kb } => {
+                (*spare_kb >= ALL_MEMORY_KB).then_some(IdleFault::AmpleMemory)
+            }
         }
     }
 }
+
+/// Memory that a process can have in its 47 bits of addresses
+/// (Documentation/arch/x86/x86_64/mm.rst, "user-space virtual memory"), in kB.
+const ALL_MEMORY_KB: u64 = 1 << (47 - 10);
 
 fn is_no_delay(effect: &DnsEffect) -> bool {
     match effect {

@@ -11,6 +11,20 @@ use crate::dns::DnsFault;
 use crate::impair::{Impairment, Percent, Reorder};
 
 impl Fault {
+    /// The shortest period of a link that [flaps](Fault::Flap). Under a shorter one, the thread
+    /// that cuts and heals the link would take a processor for itself, and keep no time.
+    pub const SHORTEST_FLAP: Duration = Duration::from_millis(1);
+
+    /// The least share of the time for which a [slow](Fault::Slow) node can run: 50 µs of each
+    /// 50 ms, which is as exact as signals are.
+    pub const LEAST_SHARE: Percent = Percent(0.1);
+
+    /// Returns whether a node can run for this share of the time, as [`Fault::Slow`] has it. A
+    /// share of 100 % is one, and changes nothing.
+    pub fn is_slow_share(share: Percent) -> bool {
+        share.is_share() && share.0 >= Self::LEAST_SHARE.0
+    }
+
     /// Cuts both directions of a link.
     pub fn cut(link: impl Into<LinkRef>) -> Self {
         Self::Cut {
@@ -126,16 +140,26 @@ impl Fault {
         Self::partition(left, right)
     }
 
-    /// Cuts the nodes with a role off from all other nodes, and from each other.
-    pub fn primaries_only(role: impl Into<String>) -> Self {
+    /// Cuts a node off from all other nodes. Of a role that several nodes have, each is cut off
+    /// from all nodes, and so from the others with the role too.
+    pub fn primaries_only(node: impl Into<NodeRef>) -> Self {
         Self::Sever {
-            pairs: vec![[NodeRef::role(role), NodeRef::all()]],
+            pairs: vec![[node.into(), NodeRef::all()]],
         }
     }
 
-    /// Parts the nodes with a role from all other nodes.
-    pub fn isolate(role: impl Into<String>) -> Self {
-        Self::partition([NodeRef::role(role)], [NodeRef::rest()])
+    /// Parts a node, or all nodes with a role, from all other nodes.
+    ///
+    /// ```
+    /// use snowglobe_model::fault::{Fault, NodeRef};
+    ///
+    /// let by_name = Fault::isolate("db-1");
+    /// assert_eq!(by_name.to_string(), "partition of `db-1` from <rest>");
+    /// let by_role = Fault::isolate(NodeRef::role("leader"));
+    /// assert_eq!(by_role.to_string(), "partition of <leader> from <rest>");
+    /// ```
+    pub fn isolate(node: impl Into<NodeRef>) -> Self {
+        Self::partition([node.into()], [NodeRef::rest()])
     }
 
     /// Makes a link send packets twice.

@@ -16,7 +16,7 @@
 //! | `schedule`, `schedule_text` | faults with their times, and the same as TOML |
 //! | `check` | whether a lab can carry a schedule out |
 //! | `idle` | faults that would change nothing |
-//! | `error` | what can be wrong with a schedule |
+//! | `error`, `lack` | what can be wrong with a schedule, and what a lab can lack |
 //! | `nemesis/` | schedules drawn from a seed |
 
 mod check;
@@ -24,6 +24,7 @@ mod error;
 #[expect(clippy::module_inception, reason = "the file of the faults themselves")]
 mod fault;
 mod idle;
+mod lack;
 mod make;
 mod named;
 mod nemesis;

@@ -36,6 +36,22 @@ impl Fault {
             .collect()
     }
 
+    /// Returns the field of each of the [`nodes`](Self::nodes), as `node` or `left.2`.
+    pub(super) fn node_fields(&self) -> Vec<String> {
+        match self.clone().parted_mut() {
+            Some(PartedNodes::Sides(left, right)) => {
+                let left = (0..left.len()).map(|place| format!("left.{place}"));
+                let right = (0..right.len()).map(|place| format!("right.{place}"));
+                left.chain(right).collect()
+            }
+            Some(PartedNodes::Pairs(pairs)) => {
+                let both = |pair| [0, 1].map(|end| format!("pairs.{pair}.{end}"));
+                (0..pairs.len()).flat_map(both).collect()
+            }
+            None => vec!["node".to_owned(); self.nodes().len()],
+        }
+    }
+
     /// Returns the links that the fault is about, as it names them.
     pub fn links(&self) -> Vec<LinkRef> {
         let mut copy = self.clone();

@@ -92,6 +92,25 @@ macro_rules! reference {
             }
         }
 
+        // The items of `ids.iter()`, of `names.iter()` and the like.
+        impl From<&$id> for $name {
+            fn from(id: &$id) -> Self {
+                Self::Id(*id)
+            }
+        }
+
+        impl From<&&str> for $name {
+            fn from(name: &&str) -> Self {
+                Self::Name((*name).to_owned())
+            }
+        }
+
+        impl From<&String> for $name {
+            fn from(name: &String) -> Self {
+                Self::Name(name.clone())
+            }
+        }
+
         impl From<&$name> for $name {
             fn from(other: &$name) -> Self {
                 other.clone()

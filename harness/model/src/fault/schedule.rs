@@ -1,13 +1,16 @@
 //! Faults with their times, as a value.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use snowglobe_derive::{Deserialize, Serialize};
+use snowglobe_text::{Tree, TreeContent};
 
 use super::fault::Fault;
 use crate::impair::text::{serde_duration, serde_optional_duration, show_duration};
 use crate::order::sort_by_key;
+use crate::position::position;
 
 /// Faults, each with the time at which it begins and the time for which it lasts.
 ///
@@ -45,10 +48,44 @@ use crate::order::sort_by_key;
 #[derive(Clone, Debug, Default)]
 pub struct Schedule {
     faults: Vec<ScheduledFault>,
-    /// Where each fault stands in its text; empty where there was no text.
-    pub(super) places: Vec<(usize, usize)>,
+    /// The text that the faults were read from, if they were read from one.
+    pub(super) source: Option<Arc<ScheduleSource>>,
+}
+
+/// The text of a schedule, which tells where a fault and its fields stand.
+#[derive(Debug, Default)]
+pub(super) struct ScheduleSource {
     /// The file that the text came from.
     pub(super) file: Option<String>,
+    pub(super) text: String,
+    /// The table of each fault.
+    pub(super) faults: Vec<Tree>,
+}
+
+impl ScheduleSource {
+    /// Returns line and column of a field of a fault, such as `left.2` or `what.path`. Where the
+    /// text does not have the field, this is the place of the deepest table around it.
+    pub(super) fn place(&self, fault: usize, field: &str) -> Option<(usize, usize)> {
+        let mut tree = self.faults.get(fault)?;
+        let mut at = tree.at;
+        for part in field.split('.') {
+            let inner = match &tree.content {
+                TreeContent::Table(_) => tree.get(part),
+                TreeContent::List(items) => part.parse().ok().and_then(|it: usize| items.get(it)),
+                TreeContent::Nothing
+                | TreeContent::Bool(_)
+                | TreeContent::Integer(_)
+                | TreeContent::Float(_)
+                | TreeContent::Text(_) => None,
+            };
+            let Some(inner) = inner else {
+                break;
+            };
+            tree = inner;
+            at = tree.at.or(at);
+        }
+        Some(position(&self.text, at?))
+    }
 }
 
 /// A fault with its times.
@@ -119,8 +156,8 @@ impl Schedule {
     /// Adds a fault.
     pub fn push(&mut self, fault: ScheduledFault) {
         self.faults.push(fault);
-        // Places are those of a text, and the schedule is another now.
-        self.places.clear();
+        // The text has another schedule than this is now.
+        self.source = None;
     }
 
     /// Puts faults in the places of these, each of which has the meaning of the one before it.

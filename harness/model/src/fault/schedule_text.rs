@@ -7,7 +7,7 @@ use snowglobe_derive::Serialize;
 use snowglobe_text::{FromTree, Tree, TreeContent, TreeError};
 
 use super::error::{ScheduleError, ScheduleProblem};
-use super::schedule::{Schedule, ScheduledFault};
+use super::schedule::{Schedule, ScheduleSource, ScheduledFault};
 use crate::position::position;
 
 /// The name of the list in the text.
@@ -21,6 +21,10 @@ impl Schedule {
     /// The text is no TOML or no schedule; an empty text is no schedule. The error names the line
     /// and the column.
     pub fn from_toml(text: &str) -> Result<Self, ScheduleError> {
+        Self::read(text, None)
+    }
+
+    fn read(text: &str, file: Option<String>) -> Result<Self, ScheduleError> {
         let wrong = |error: TreeError| {
             let place = position(text, error.at().unwrap_or(0));
             ScheduleError::from(ScheduleProblem::Syntax(error)).at(place)
@@ -38,12 +42,14 @@ impl Schedule {
             return Err(wrong(list.error(&why)));
         };
         let mut schedule = Self::new();
-        let mut places = Vec::new();
         for entry in entries {
             schedule.push(ScheduledFault::from_tree(entry).map_err(wrong)?);
-            places.push(position(text, entry.at.unwrap_or(0)));
         }
-        schedule.places = places;
+        schedule.source = Some(Arc::new(ScheduleSource {
+            file,
+            text: text.to_owned(),
+            faults: entries.clone(),
+        }));
         Ok(schedule)
     }
 
@@ -58,9 +64,7 @@ impl Schedule {
             let problem = ScheduleProblem::Unreadable(Arc::new(error));
             ScheduleError::from(problem).in_file(&file)
         })?;
-        let mut schedule = Self::from_toml(&text).map_err(|error| error.in_file(&file))?;
-        schedule.file = Some(file);
-        Ok(schedule)
+        Self::read(&text, Some(file.clone())).map_err(|error| error.in_file(&file))
     }
 
     /// Writes the schedule as TOML, from which [`from_toml`](Schedule::from_toml) makes an equal
@@ -131,40 +135,8 @@ mod tests {
         assert_eq!(names, known_disks);
     }
 
-    /// What can never come to pass is refused before anything begins, with its place.
     #[test]
-    fn a_fault_that_nobody_can_have_is_refused() {
-        use super::super::Targets;
-        let targets = Targets {
-            nodes: vec!["a".to_owned(), "b".to_owned()],
-            disks: vec![("a".to_owned(), "data".to_owned())],
-            ..Targets::default()
-        };
-        let sides = "fault = 'partition'\nleft = [{ role = 'LEFT' }]\nright = [{ role = 'rest' }]";
-        for (fault, why) in [
-            (
-                sides.replace("LEFT", "rest"),
-                "a side of the partition has no node",
-            ),
-            (
-                sides.replace("LEFT", "all"),
-                "a side of the partition has no node",
-            ),
-            (
-                "fault = 'kill-program'\nnode = 'a'\nprogram = ''".to_owned(),
-                "no program has an empty name",
-            ),
-            (
-                "fault = 'disk'\nnode = 'a'\nvolume = 'other'\nwhat = { kind = 'full' }".to_owned(),
-                "node `a` has no volume `other` with faults; its volumes with faults are `data`",
-            ),
-        ] {
-            let text = format!("# ü\n[[fault]]\nat = '1s'\n{fault}\n");
-            let error = Schedule::from_toml(&text).unwrap().check(&targets);
-            let error = error.unwrap_err();
-            assert_eq!(error.place(), Some((2, 1)));
-            assert!(error.to_string().contains(why), "{error}");
-        }
+    fn a_time_that_is_too_long_is_refused_with_its_place() {
         let clock =
             "[[fault]]\nat = '1s'\nfault = 'clock'\nnode = 'a'\nchange = { jump = '-9999999999s' }";
         let error = Schedule::from_toml(clock).unwrap_err();

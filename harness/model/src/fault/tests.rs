@@ -1,5 +1,8 @@
 //! Tests of faults, schedules and nemeses as values.
 
+#[cfg(feature = "toml")]
+mod places;
+
 use std::time::Duration;
 
 #[cfg(feature = "toml")]
@@ -42,11 +45,11 @@ pub(super) fn samples() -> Vec<(Fault, &'static str)> {
         ),
         (Fault::crash("web/app"), "crash of node `web/app`"),
         (
-            Fault::primaries_only("leader"),
+            Fault::primaries_only(NodeRef::role("leader")),
             "no word between <leader> and <all>",
         ),
         (
-            Fault::isolate("leader"),
+            Fault::isolate(NodeRef::role("leader")),
             "partition of <leader> from <rest>",
         ),
         (
@@ -346,7 +349,7 @@ fn a_nemesis_that_cannot_be_is_refused() {
     ] {
         assert_eq!(refused(nemesis), why);
     }
-    let error = refused(Nemesis::new(9 * S).fault(1, Fault::isolate("queen")));
+    let error = refused(Nemesis::new(9 * S).fault(1, Fault::isolate(NodeRef::role("queen"))));
     assert!(
         error.ends_with("there is no role <queen>; there are `leader`"),
         "{error}"
@@ -434,53 +437,4 @@ fn a_hyphen_may_stand_for_the_dash_of_a_link() {
     }
     let nemesis = Nemesis::new(10 * S).fault(1, Fault::cut("n1_lan"));
     assert!(nemesis.schedule(1, &seven()).is_err());
-}
-
-#[cfg(feature = "toml")]
-#[test]
-fn a_schedule_that_a_lab_cannot_carry_out_is_refused_with_the_place() {
-    for (text, error) in [
-        (
-            "fault = 'pause'\nnode = 'n9'",
-            "there is no node `n9`; there are `n1`",
-        ),
-        (
-            "fault = 'cut'\nlink = 'x'",
-            "there is no link `x`; there are `n1–lan`",
-        ),
-        (
-            "fault = 'pause'\nnode = { role = 'queen' }",
-            "there is no role <queen>",
-        ),
-        (
-            "fault = 'pause'\nnode = { role = 'any' }",
-            "only a nemesis draws",
-        ),
-        (
-            "fault = 'pause'\nnode = { role = 'all' }",
-            "there is no role <all>",
-        ),
-        (
-            "fault = 'partition'\nleft = ['n1']\nright = ['n1']",
-            "node `n1` is on both sides",
-        ),
-        (
-            "fault = 'flap'\nlink = 'n1–lan'\nperiod = '0s'",
-            "a link cannot flap",
-        ),
-        (
-            "fault = 'slow'\nnode = 'n1'\nshare = '130%'",
-            "a share of 130 %",
-        ),
-        (
-            "fault = 'action'\naction = 'grow'",
-            "there is no action `grow`, and no other",
-        ),
-    ] {
-        let text = format!("\n\n[[fault]]\nat = '1s'\n{text}");
-        let schedule = Schedule::from_toml(&text).unwrap();
-        let found = schedule.check(&seven()).unwrap_err();
-        assert_eq!(found.place(), Some((3, 1)));
-        assert!(found.to_string().contains(error), "{found}");
-    }
 }

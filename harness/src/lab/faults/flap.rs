@@ -11,6 +11,7 @@ use crate::lab::faults::guard::FaultThread;
 use crate::lab::link::ends::LinkEnds;
 use crate::lab::link::state::LinkState;
 use crate::lab::unfit::UnfitLink;
+use crate::model::fault::Fault;
 
 /// Cuts a link for the first half of each period, until the result is dropped.
 pub(crate) fn flap(
@@ -18,8 +19,9 @@ pub(crate) fn flap(
     state: &Arc<Lock<LinkState>>,
     period: Duration,
 ) -> Result<FaultThread> {
-    if period.is_zero() {
-        return Err(LabError::unfit(ends.subject(), UnfitLink::FlapOfZero));
+    if period < Fault::SHORTEST_FLAP {
+        let reason = UnfitLink::FlapTooFast(period);
+        return Err(LabError::unfit(ends.subject(), reason));
     }
     // The first cut is made here, since an error on the thread would reach nobody.
     let first = Cut::new(state, &Direction::BOTH)?;

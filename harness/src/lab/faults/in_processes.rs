@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::impair::Percent;
+use crate::kernel::process::exit_kind::ExitKind;
 use crate::kernel::process::limits::{ProcessLimit, data_of};
 use crate::kernel::process::signal::Signal;
 use crate::lab::attempt::NodeAttempt;
@@ -14,6 +15,8 @@ use crate::lab::node::node::Node;
 use crate::lab::process::lowered::LoweringOutcome;
 use crate::lab::process::running::{Running, SETTLE_LIMIT};
 use crate::lab::unfit::{UnfitNode, UnfitProgram};
+use crate::model::fault::Fault;
+use crate::trial::running::note;
 use crate::trial::time_scale::stretched;
 
 /// Finds the programs of a node that go by a name.
@@ -117,13 +120,65 @@ impl Drop for StoppedPrograms {
     }
 }
 
+/// Programs that may end because of a fault: the lab has started them, and they ran when the fault
+/// began. Their ends are excused until this is dropped.
+///
+/// Many programs end where they get no memory, no descriptor or no disk: databases do so by design,
+/// and leave the rest to a supervisor.
+pub(crate) struct ProgramsAtRisk {
+    node: Arc<Node>,
+    programs: Vec<Arc<Running>>,
+}
+
+impl ProgramsAtRisk {
+    /// Excuses the ends of the programs of a node. This comes before the fault is in force.
+    pub(crate) fn of(node: &Arc<Node>) -> Self {
+        let programs = node.programs().alive();
+        programs.iter().for_each(|it| it.excuse());
+        Self {
+            node: Arc::clone(node),
+            programs,
+        }
+    }
+
+    /// Starts the programs that have ended once more, as a supervisor does, and tells beside the
+    /// verdict which have ended.
+    pub(crate) fn start_again(self) -> Result<()> {
+        let Self { node, programs } = &self;
+        let ended = programs.iter().filter(|it| it.has_ended_by_surprise());
+        let ended: Vec<_> = ended.collect();
+        // All ends are expected, also where one of the programs cannot be started again.
+        for running in &ended {
+            running.expect();
+            let how = running.ended().map(|it| ExitKind::from(it).to_string());
+            note(&format!(
+                "`{}` {} under a fault, which excuses that until its heal",
+                running.label(),
+                how.unwrap_or_default()
+            ));
+        }
+        // A restart of the node has started its programs by itself, and no restart begins while the
+        // lock is held.
+        let _life = node.life().lock();
+        let is_as_it_was =
+            |it: &&Arc<Running>| !node.is_removed() && node.is_running() && node.programs().has(it);
+        start_again(node, ended.into_iter().filter(is_as_it_was))
+    }
+}
+
+impl Drop for ProgramsAtRisk {
+    fn drop(&mut self) {
+        self.programs.iter().for_each(|it| it.end_excuse());
+    }
+}
+
 /// Processes with a limit that is lower than before.
 pub(crate) struct Limited {
     node: Arc<Node>,
     /// The number by which the limits of the node know the fault.
     number: u64,
-    /// Programs that the heal starts again if they have ended for want of memory.
-    at_risk: Vec<Arc<Running>>,
+    /// Programs that the heal starts again if they have ended for want of memory or descriptors.
+    at_risk: ProgramsAtRisk,
 }
 
 impl Limited {
@@ -136,11 +191,7 @@ impl Limited {
     pub(crate) fn memory(node: &Arc<Node>, spare_kb: u64) -> Result<Self> {
         let spare = spare_kb.saturating_mul(1024);
         let lowered = |pid| Some(data_of(pid)?.saturating_add(spare));
-        let at_risk = node.programs().alive();
-        let limited = Self::new(node, ProcessLimit::Data, lowered)?;
-        // Another fault may stop the node before the heal, and finds who has ended by then.
-        at_risk.iter().for_each(|it| it.excuse());
-        Ok(Self { at_risk, ..limited })
+        Self::new(node, ProcessLimit::Data, lowered)
     }
 
     fn new(
@@ -149,12 +200,13 @@ impl Limited {
         lowered: impl Fn(i32) -> Option<u64>,
     ) -> Result<Self> {
         let unfit = |reason| LabError::unfit(node.subject(), reason);
+        let at_risk = ProgramsAtRisk::of(node);
         let mut limits = node.programs().lowered().lock();
         match limits.begin(limit, &node.processes()?, lowered) {
             Ok(LoweringOutcome::InForce(number)) => Ok(Self {
                 node: Arc::clone(node),
                 number,
-                at_risk: Vec::new(),
+                at_risk,
             }),
             Ok(LoweringOutcome::NoProcess) => Err(unfit(UnfitNode::NoProcessToLimit)),
             Ok(LoweringOutcome::AlreadyLower(lowest)) => {
@@ -179,20 +231,7 @@ impl Healing for Limited {
         let processes = node.processes();
         limits.end(number, processes.as_deref().ok());
         drop(limits);
-        // Many programs end where they get no memory: those of Rust and Go do so by themselves.
-        let ended: Vec<_> = at_risk
-            .iter()
-            .filter(|it| it.has_ended_by_surprise())
-            .collect();
-        // All ends are expected, also where one of the programs cannot be started again.
-        ended.iter().for_each(|it| it.expect());
-        // A restart of the node has started its programs by itself, and no restart begins while the
-        // lock is held.
-        let _life = node.life().lock();
-        let is_as_it_was =
-            |it: &&Arc<Running>| !node.is_removed() && node.is_running() && node.programs().has(it);
-        let started = start_again(&node, ended.into_iter().filter(is_as_it_was));
-        at_risk.iter().for_each(|it| it.end_excuse());
+        let started = at_risk.start_again();
         // Where processes could not be listed, those that were started since the fault began keep
         // the limit.
         processes.and(started)
@@ -209,7 +248,7 @@ const PERIOD: Duration = Duration::from_millis(50);
 /// processors, which few hosts delegate to users. Signals are permitted everywhere.
 pub(crate) fn slow(node: &Arc<Node>, share: Percent) -> Result<FaultThread> {
     // The caller refuses a share of 100 %, which would slow nothing, with a sentence of its own.
-    if !share.is_share() || share.fraction() == 0.0 {
+    if !Fault::is_slow_share(share) {
         let subject = node.subject();
         return Err(LabError::unfit(subject, UnfitNode::ShareOfProcessor(share)));
     }

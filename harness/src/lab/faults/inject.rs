@@ -116,20 +116,6 @@ impl LabView {
         Ok(self.begin(fault, healing))
     }
 
-    pub(crate) fn partition(&self, left: &[NodeId], right: &[NodeId]) -> Result<FaultGuard> {
-        let fault = Fault::partition(self.names(left), self.names(right));
-        refuse_idle(&fault)?;
-        let partition = self.parted(left, right, false)?;
-        Ok(self.begin(fault, Box::new(partition)))
-    }
-
-    pub(crate) fn partition_one_way(&self, from: &[NodeId], to: &[NodeId]) -> Result<FaultGuard> {
-        let fault = Fault::partition_one_way(self.names(from), self.names(to));
-        refuse_idle(&fault)?;
-        let partition = self.parted(from, to, true)?;
-        Ok(self.begin(fault, Box::new(partition)))
-    }
-
     fn parted(&self, left: &[NodeId], right: &[NodeId], one_way: bool) -> Result<Partition> {
         let mut separation = Separation::default();
         separation.add(self, left, right)?;

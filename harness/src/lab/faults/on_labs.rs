@@ -12,7 +12,7 @@ use crate::lab::faults::roles::{ActionError, NamedAction};
 use crate::lab::faults::view::{LabView, ViewedLink};
 use crate::lab::lab::Lab;
 use crate::lab::node::node::Node;
-use crate::model::fault::Fault;
+use crate::model::fault::{Fault, NodeRef};
 use crate::topology::NodeId;
 
 impl Lab {
@@ -52,8 +52,7 @@ impl Lab {
     /// # #[snowglobe::test]
     /// # fn t() -> TestResult {
     /// let lab = shape::star(3).start()?;
-    /// let ids: Vec<_> = lab.nodes().map(|node| node.id()).collect();
-    /// let split = lab.partition(&ids[..1], &ids[1..])?;
+    /// let split = lab.partition(["n1"], ["n2", "n3"])?;
     /// // … a minority must not take writes …
     /// split.heal()?;
     /// # Ok(())
@@ -62,16 +61,24 @@ impl Lab {
     ///
     /// # Errors
     /// A node, or two containers of a pod, are on both sides, or a side has no node.
-    pub fn partition(&self, left: &[NodeId], right: &[NodeId]) -> Result<FaultGuard> {
-        self.view().partition(left, right)
+    pub fn partition<L, R>(&self, left: L, right: R) -> Result<FaultGuard>
+    where
+        L: IntoIterator<Item: Into<NodeRef>>,
+        R: IntoIterator<Item: Into<NodeRef>>,
+    {
+        self.inject(Fault::partition(left, right))
     }
 
     /// Keeps what the nodes `from` send from the nodes `to`. The other way packets pass.
     ///
     /// # Errors
     /// A node, or two containers of a pod, are on both sides, or a side has no node.
-    pub fn partition_one_way(&self, from: &[NodeId], to: &[NodeId]) -> Result<FaultGuard> {
-        self.view().partition_one_way(from, to)
+    pub fn partition_one_way<F, T>(&self, from: F, to: T) -> Result<FaultGuard>
+    where
+        F: IntoIterator<Item: Into<NodeRef>>,
+        T: IntoIterator<Item: Into<NodeRef>>,
+    {
+        self.inject(Fault::partition_one_way(from, to))
     }
 
     /// Says which nodes have a role, such as that of the leader, whenever a fault asks for it: the
@@ -82,7 +89,7 @@ impl Lab {
     /// begins then, and is healed as much later; other faults of its schedule wait meanwhile.
     ///
     /// ```no_run
-    /// use snowglobe::fault::Fault;
+    /// use snowglobe::fault::{Fault, NodeRef};
     /// use snowglobe::prelude::*;
     ///
     /// # #[snowglobe::test]
@@ -96,7 +103,7 @@ impl Lab {
     ///     let leader = nodes.find(leads);
     ///     leader.map(|node| node.id())
     /// });
-    /// let isolated = lab.inject(Fault::isolate("leader"))?;
+    /// let isolated = lab.inject(Fault::isolate(NodeRef::role("leader")))?;
     /// println!("{}", isolated.fault()); // partition of `n2` from `n1`, `n3`
     /// # Ok(())
     /// # }

@@ -53,7 +53,8 @@ impl Link {
     /// half of each period, and whole for the second.
     ///
     /// # Errors
-    /// The period is zero, the link was removed, or the kernel refuses the filter.
+    /// The period is shorter than [`Fault::SHORTEST_FLAP`], the link was removed, or the kernel
+    /// refuses the filter.
     pub fn flap(&self, period: Duration) -> Result<FaultGuard> {
         let flap = flap(self.ends(), self.shared_state(), period)?;
         Ok(self.begin_fault(Fault::flap(self.name(), period), flap))

@@ -6,6 +6,7 @@ use crate::lab::attempt::NodeAttempt;
 use crate::lab::disk::DiskServer;
 use crate::lab::error::{LabError, Result};
 use crate::lab::faults::guard::{FaultGuard, Healing};
+use crate::lab::faults::in_processes::ProgramsAtRisk;
 use crate::lab::faults::roles::NamedAction;
 use crate::lab::faults::view::LabView;
 use crate::lab::node::node::Node;
@@ -108,18 +109,24 @@ impl Healing for ActionDone {
 }
 
 /// Breaks the disk of a node until the guard is dropped.
-pub(crate) fn break_disk(node: &Node, volume: Option<&str>, what: DiskFault) -> Result<FaultGuard> {
+pub(crate) fn break_disk(
+    node: &Arc<Node>,
+    volume: Option<&str>,
+    what: DiskFault,
+) -> Result<FaultGuard> {
     let server = node.find_disk(volume)?;
     what.validate().map_err(|wrong| {
         let fault = what.clone();
         let reason = UnfitVolume::InvalidFault { fault, wrong };
         LabError::unfit(node.subject(), reason)
     })?;
+    let at_risk = ProgramsAtRisk::of(node);
     // The guard is made when the server has agreed, so that a refusal leaves nothing to heal.
     let id = server.begin(&what)?;
     let healing = Box::new(BrokenDisk {
         server: Arc::clone(server),
         id,
+        at_risk,
     });
     let fault = Fault::disk_of(node.name(), server.volume(), what);
     Ok(FaultGuard::begin(node.journal(), fault, healing))
@@ -129,10 +136,17 @@ pub(crate) fn break_disk(node: &Node, volume: Option<&str>, what: DiskFault) -> 
 struct BrokenDisk {
     server: Arc<DiskServer>,
     id: u64,
+    at_risk: ProgramsAtRisk,
 }
 
 impl Healing for BrokenDisk {
     fn heal(self: Box<Self>) -> Result<()> {
-        self.server.end(self.id)
+        let Self {
+            server,
+            id,
+            at_risk,
+        } = *self;
+        let ended = server.end(id);
+        ended.and(at_risk.start_again())
     }
 }

@@ -129,6 +129,9 @@ impl LabView {
                 Err(LabError::unfit(Subject::Lab, reason))
             }
             (None, _) => {
+                if let LinkRef::Name(name) = link {
+                    self.refuse_role_as_name("link", name)?;
+                }
                 let names = self.links.iter().map(|link| link.ends.name());
                 Err(unknown("link", link, names))
             }
@@ -153,19 +156,27 @@ impl LabView {
             let subject = gone.subject();
             return Err(LabError::removed(subject));
         }
+        if let NodeRef::Name(name) = node {
+            self.refuse_role_as_name("node", name)?;
+        }
         Err(unknown("node", node, self.nodes().map(Node::name)))
+    }
+
+    /// Refuses a name that is that of a role.
+    fn refuse_role_as_name(&self, noun: &'static str, name: &str) -> Result<()> {
+        match self.roles.role_names().iter().any(|role| role == name) {
+            true => {
+                let role = name.to_owned();
+                let reason = UnfitLab::RoleAsName { noun, role };
+                Err(LabError::unfit(Subject::Lab, reason))
+            }
+            false => Ok(()),
+        }
     }
 
     pub(crate) fn ids_of(&self, nodes: &[NodeRef]) -> Result<Vec<NodeId>> {
         let ids = nodes.iter().map(|node| Ok(self.node_of(node)?.id()));
         ids.collect()
-    }
-
-    pub(crate) fn names(&self, nodes: &[NodeId]) -> Vec<&str> {
-        nodes
-            .iter()
-            .map(|node| self.nodes[node.index()].name())
-            .collect()
     }
 }
 

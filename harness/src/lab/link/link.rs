@@ -14,6 +14,7 @@ use crate::lab::link::services::LinkServices;
 use crate::lab::link::state::LinkState;
 use crate::lab::stack::power::PluggedCable;
 use crate::model::carrier::Carrier;
+use crate::model::fault::LinkRef;
 use crate::model::side::Side;
 use crate::observe::CapturedInterfaces;
 use crate::topology::LinkId;
@@ -173,5 +174,12 @@ impl Link {
 
     pub(crate) fn is_removed(&self) -> bool {
         self.removed.load(Ordering::Relaxed)
+    }
+}
+
+/// A link as the target of a fault.
+impl From<&Link> for LinkRef {
+    fn from(link: &Link) -> Self {
+        Self::Id(link.id())
     }
 }

@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::{fmt, fs, io};
 
 use crate::lab::attempt::LabAttempt;
@@ -94,13 +94,7 @@ pub(crate) fn keep(schedule: &Schedule) {
     let mut path = match schedule_file(&trial.name, trial.seed) {
         Ok(path) => path,
         Err(error) => {
-            let note = format!("the schedule cannot be kept: {error}");
-            // Of no interest where the trial passes: each of them would tell so.
-            running::at_end(Box::new(move |passed| {
-                if !passed {
-                    running::note(&note);
-                }
-            }));
+            tell_unkept_once(error.to_string());
             return;
         }
     };
@@ -110,19 +104,40 @@ pub(crate) fn keep(schedule: &Schedule) {
     }
     // A schedule that cannot be kept is printed still.
     if let Err(error) = write(&path, schedule) {
-        running::note(&format!("the schedule cannot be kept: {error}"));
+        tell_unkept_once(error.to_string());
         return;
     }
-    running::leave_last_words(&format!("schedule: {}", path.display()));
+    let first = number <= 1;
+    if first {
+        running::leave_last_words(&format!("schedule: {}", path.display()));
+    }
     running::at_end(Box::new(move |passed| {
         if passed {
             // A file that cannot be removed is overwritten by the next run.
             let _ = fs::remove_file(&path);
-        } else {
+        } else if first {
+            let others = match BEGUN.load(Ordering::Relaxed) {
+                0 | 1 => String::new(),
+                _ => "; its other schedules are in files beside it".to_owned(),
+            };
             running::note(&format!(
-                "schedule: {}; run the trial again with {VARIABLE}=this file",
+                "schedule: {}; run the trial again with {VARIABLE}=this file{others}",
                 path.display()
             ));
+        }
+    }));
+}
+
+/// Tells once in a trial that schedules cannot be kept, and only if the trial fails: a trial that
+/// draws many of them would tell the same of each.
+fn tell_unkept_once(why: String) {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if TOLD.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    running::at_end(Box::new(move |passed| {
+        if !passed {
+            running::note(&format!("the schedule cannot be kept: {why}"));
         }
     }));
 }

@@ -37,6 +37,7 @@ use crate::lab::services::translation::translation::Translation;
 use crate::lab::stack::monitors::Monitor;
 use crate::lab::stack::stack::Stack;
 use crate::model::clock::ClockFault;
+use crate::model::fault::NodeRef;
 use crate::observe::{CaptureGuard, CapturedInterfaces, InterfaceLabels};
 use crate::sandbox::protocol::node::NodeRequest;
 use crate::topology::plan::{NodePlan, Sysctl};
@@ -475,5 +476,12 @@ impl std::fmt::Debug for Node {
             .field("name", &self.name)
             .field("ips", &self.addresses())
             .finish_non_exhaustive()
+    }
+}
+
+/// A node as the target of a fault.
+impl From<&Node> for NodeRef {
+    fn from(node: &Node) -> Self {
+        Self::Id(node.id())
     }
 }

@@ -144,8 +144,9 @@ impl Log {
     }
 
     /// Adds what one read of a stream has brought: whole lines, and what stands behind the last of
-    /// them.
-    pub(crate) fn push(&self, stream: Stream, lines: Vec<String>, unended: &[u8]) {
+    /// them. `cut_off` is the end of the piece before the first of the lines, where that is a piece
+    /// of a line that was cut for its length.
+    pub(crate) fn push(&self, stream: Stream, lines: Vec<String>, unended: &[u8], cut_off: &str) {
         // Points are served before anything else: the program goes on until it is stopped.
         self.points.lock().retain(|point| {
             let reached = lines.iter().find(|line| line.contains(&point.text));
@@ -163,7 +164,7 @@ impl Log {
         // meanwhile is looked for there.
         self.journal
             .forbidden()
-            .judge(&self.process, stream, &lines);
+            .judge(&self.process, stream, &lines, cut_off);
         let mut state = self.state.lock();
         let written = lines.into_iter().map(|text| Line::written(stream, text));
         state.lines.extend(written);

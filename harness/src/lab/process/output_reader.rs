@@ -87,6 +87,7 @@ impl OutputReader {
             stream,
             log,
             unended: Vec::new(),
+            cut_off: String::new(),
         }))
     }
 
@@ -282,6 +283,8 @@ struct OutputPipe {
     log: Arc<Log>,
     /// The beginning of a line whose end was not read yet.
     unended: Vec<u8>,
+    /// The end of the piece before, of a line that was cut for its length.
+    cut_off: String,
 }
 
 impl OutputPipe {
@@ -319,16 +322,21 @@ impl OutputPipe {
             rest = &rest[end + 1..];
         }
         self.unended.extend(rest);
+        let whole_lines = lines.len();
         // A program that writes no line ends must not take memory without bound.
         if self.unended.len() > LONGEST {
             lines.push(text(&self.unended));
             self.unended.clear();
         }
-        self.tell(lines);
+        let piece = lines.get(whole_lines).map(|piece| end_of(piece).to_owned());
+        let ended = whole_lines > 0;
+        let before = std::mem::take(&mut self.cut_off);
+        self.cut_off = piece.unwrap_or(if ended { String::new() } else { before.clone() });
+        self.tell(lines, &before);
     }
 
     /// Shows lines in the trial's output, and hands them to the log.
-    fn tell(&mut self, lines: Vec<String>) {
+    fn tell(&mut self, lines: Vec<String>, cut_off: &str) {
         let mut labelled = String::new();
         for line in &lines {
             let length = self.label.len() + line.len() + 1;
@@ -341,7 +349,7 @@ impl OutputPipe {
             }
         }
         self.show(&labelled);
-        self.log.push(self.stream, lines, &self.unended);
+        self.log.push(self.stream, lines, &self.unended, cut_off);
     }
 
     fn show(&self, labelled: &str) {
@@ -356,7 +364,8 @@ impl OutputPipe {
         if !self.unended.is_empty() {
             let last = text(&self.unended);
             self.unended.clear();
-            self.tell(vec![last]);
+            let before = std::mem::take(&mut self.cut_off);
+            self.tell(vec![last], &before);
         }
         self.log.closed();
     }
@@ -366,6 +375,13 @@ impl OutputPipe {
 fn text(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     text.trim_end_matches('\r').to_owned()
+}
+
+/// Returns the end of a piece of a line, in which a text may begin that goes on in the next piece.
+fn end_of(piece: &str) -> &str {
+    /// Longer than texts that tests look for.
+    const LONG: usize = 1024;
+    &piece[piece.ceil_char_boundary(piece.len().saturating_sub(LONG))..]
 }
 
 /// Reads a pipe to its end.

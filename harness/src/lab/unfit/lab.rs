@@ -20,6 +20,12 @@ pub(crate) enum UnfitLab {
         /// Names of some parts that exist.
         known: Vec<String>,
     },
+    /// A fault has the name of a role in the place of the name of a node or link.
+    RoleAsName {
+        /// Noun for what was looked for: `node` or `link`.
+        noun: &'static str,
+        role: String,
+    },
     /// The lab has several links of this name.
     SeveralLinks(LinkRef),
     /// The node with a role has several links, or none.
@@ -57,7 +63,9 @@ impl UnfitLab {
 impl UnfitSubject for UnfitLab {
     fn kind(&self) -> LabErrorKind {
         match self {
-            Self::Unknown { .. } | Self::UnknownAction(_) => LabErrorKind::NotFound,
+            Self::Unknown { .. } | Self::RoleAsName { .. } | Self::UnknownAction(_) => {
+                LabErrorKind::NotFound
+            }
             // The node that had the role may be down, so that a schedule leaves the fault out.
             Self::VacantRole(_) => LabErrorKind::Crashed,
             Self::SeveralLinks(_)
@@ -78,6 +86,17 @@ impl fmt::Display for UnfitLab {
             }
             Self::Unknown { noun, name, known } => {
                 write!(f, "has no {noun} {name}; it has {}", in_backticks(known))
+            }
+            Self::RoleAsName { noun, role } => {
+                let of = if *noun == "link" {
+                    "LinkRef"
+                } else {
+                    "NodeRef"
+                };
+                write!(
+                    f,
+                    "has no {noun} `{role}`, but a role of this name: write `{of}::role({role:?})`"
+                )
             }
             Self::SeveralLinks(link) => write!(
                 f,

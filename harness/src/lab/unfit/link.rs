@@ -1,9 +1,12 @@
 //! Reasons why a link cannot do what is asked of it.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::lab::error_kind::LabErrorKind;
 use crate::lab::unfit::kind::UnfitSubject;
+use crate::model::fault::Fault;
+use crate::model::impair::text::show_duration;
 use crate::netem::Unsupported;
 
 /// The reason why a link cannot do what is asked of it.
@@ -11,8 +14,8 @@ use crate::netem::Unsupported;
 pub(crate) enum UnfitLink {
     /// The end is no port of a bridge.
     NoBridge,
-    /// The period in which the link would flap is zero.
-    FlapOfZero,
+    /// The period in which the link would flap is too short.
+    FlapTooFast(Duration),
     /// The link does not lead from a node to a switch, so that it has no port that could move.
     NoPort,
     /// The test asked for netem, which cannot do something: a noun.
@@ -34,7 +37,7 @@ impl UnfitSubject for UnfitLink {
     fn kind(&self) -> LabErrorKind {
         match self {
             Self::NoBridge => LabErrorKind::Other,
-            Self::FlapOfZero | Self::NoPort => LabErrorKind::InvalidArgument,
+            Self::FlapTooFast(_) | Self::NoPort => LabErrorKind::InvalidArgument,
             // Another engine can do each of these, and the sentences name that engine.
             Self::NetemOnly { .. }
             | Self::NoNetem
@@ -49,7 +52,12 @@ impl fmt::Display for UnfitLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoBridge => f.write_str("has no bridge"),
-            Self::FlapOfZero => f.write_str("cannot flap with a period of zero"),
+            Self::FlapTooFast(period) => write!(
+                f,
+                "cannot flap with a period of {}; give {} at least",
+                show_duration(*period),
+                show_duration(Fault::SHORTEST_FLAP)
+            ),
             Self::NoPort => {
                 f.write_str("does not lead from a node to a switch; only such a cable can be moved")
             }

@@ -8,6 +8,7 @@ use crate::impair::Percent;
 use crate::kernel::errno::Errno;
 use crate::lab::error_kind::LabErrorKind;
 use crate::lab::unfit::kind::UnfitSubject;
+use crate::model::fault::Fault;
 
 /// The reason why a node cannot do what is asked of it.
 #[derive(Debug)]
@@ -90,7 +91,12 @@ impl fmt::Display for UnfitNode {
                  clock reach programs of 64 bits"
             ),
             Self::ShareOfProcessor(share) => {
-                write!(f, "cannot have a share of {share} of a processor")
+                let least = Fault::LEAST_SHARE;
+                write!(
+                    f,
+                    "cannot have a share of {share} of a processor; give one between {least} and \
+                     100 %"
+                )
             }
             Self::NoProcessToLimit => f.write_str("runs no process whose limits could be lowered"),
             Self::LimitsAreLower { lowest } => write!(

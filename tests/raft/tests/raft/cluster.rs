@@ -40,8 +40,8 @@ pub(crate) fn draw(cluster: &RunningCluster) -> TestResult<Schedule> {
         .lasts(MS(50)..=MS(100))
         .quiet(MS(100)..=MS(600));
     let partitions = Nemesis::new(MS(2400))
-        .fault(1, Fault::isolate("leader"))
-        .fault(1, Fault::isolate("elected"))
+        .fault(1, Fault::isolate(NodeRef::role("leader")))
+        .fault(1, Fault::isolate(NodeRef::role("elected")))
         .waits(MS(500))
         .lasts(MS(600)..=MS(900))
         .quiet(MS(300)..=MS(600));
@@ -64,7 +64,7 @@ fn with_an_election(fault: &ScheduledFault) -> impl Iterator<Item = ScheduledFau
         fault: killed("leader"),
         ..fault.clone()
     };
-    let is_needed = fault.fault == Fault::isolate("elected");
+    let is_needed = fault.fault == Fault::isolate(NodeRef::role("elected"));
     is_needed
         .then_some(first)
         .into_iter()

@@ -46,9 +46,7 @@ fn a_clone_begins_with_other_files_and_leaves_them_alone() -> TestResult {
     let a = topology.node(own("a").volume("/tmp/shared", shared.clone()));
     let b = topology.node(own("b").volume("/tmp/shared", shared));
     let lab = topology.start()?;
-    let read = |node: snowglobe::topology::NodeId, path: &'static str| {
-        lab[node].run(move || fs::read_to_string(path))
-    };
+    let read = |node: NodeId, path: &'static str| lab[node].run(move || fs::read_to_string(path));
     for (node, path) in [(a, "/tmp/own/file"), (b, "/tmp/shared/file")] {
         assert_eq!(read(node, path)?, "before");
     }

@@ -58,7 +58,7 @@ impl Split {
                 let (left, right) = shuffled[1..].split_at((number - 1) / 2);
                 Fault::partition(left, right)
             }
-            Self::PrimariesOnly(role) => Fault::primaries_only(role),
+            Self::PrimariesOnly(role) => Fault::primaries_only(NodeRef::role(role)),
             Self::OneWay => {
                 let (one, others) = shuffled.split_at(1);
                 match dice.below(2) {
