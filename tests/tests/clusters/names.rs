@@ -91,3 +91,88 @@ fn a_trial_that_fails_tells_which_faults_were_left_out() {
         "at 2ms for 3ms: kill of program `nobody` of node `n2`",
     ]);
 }
+
+/// A node is named by its name, its id, its handle and its role, whatever the fault and the method.
+#[snowglobe::test]
+fn a_target_is_named_in_each_way() -> TestResult {
+    let lab = nodes(3)?;
+    let first = lab.node("n1").ok_or("no n1")?;
+    let link = lab.links().next().ok_or("no link")?;
+    let id = first.id();
+    lab.role("leader", move |_| [id]);
+    let leader = || NodeRef::role("leader");
+    for fault in [
+        Fault::isolate("n1"),
+        Fault::isolate(id),
+        Fault::isolate(first),
+        Fault::isolate(leader()),
+    ] {
+        let guard = lab.inject(fault)?;
+        let told = guard.fault().to_string();
+        assert_eq!(told, "partition of `n1` from `n2`, `n3`");
+    }
+    for fault in [
+        Fault::pause("n1"),
+        Fault::pause(first),
+        Fault::pause(leader()),
+    ] {
+        let guard = lab.inject(fault)?;
+        assert_eq!(guard.fault().to_string(), "pause of node `n1`");
+    }
+    for fault in [Fault::primaries_only("n1"), Fault::primaries_only(leader())] {
+        let guard = lab.inject(fault)?;
+        let told = guard.fault().to_string();
+        assert_eq!(told, "no word between `n1` and `n2`, `n1` and `n3`");
+    }
+    for fault in [
+        Fault::cut("n1-lan"),
+        Fault::cut(link),
+        Fault::cut(link.id()),
+    ] {
+        let guard = lab.inject(fault)?;
+        assert_eq!(guard.fault().to_string(), "cut of link `n1–lan`");
+    }
+    let others = ["n2", "n3"];
+    for guard in [
+        lab.partition([leader()], others)?,
+        lab.partition([first], lab.nodes().skip(1))?,
+        lab.partition(&[id], others.iter())?,
+    ] {
+        let told = guard.fault().to_string();
+        assert_eq!(told, "partition of `n1` from `n2`, `n3`");
+    }
+    // A role in the place of a name is the slip of a newcomer.
+    let error = lab.inject(Fault::isolate("leader")).unwrap_err();
+    assert_eq!(error.kind(), LabErrorKind::NotFound);
+    let error = error.to_string();
+    assert!(
+        error.contains("write `NodeRef::role(\"leader\")`"),
+        "{error}"
+    );
+    Ok(())
+}
+
+/// Fails after it has drawn three schedules.
+#[snowglobe::test(ignore = "a sample")]
+fn draws_three_schedules() -> TestResult {
+    let lab = nodes(2)?;
+    let pauses = Nemesis::new(20 * MS)
+        .fault(1, Fault::pause(NodeRef::any()))
+        .quiet(MS..=2 * MS)
+        .lasts(MS..=2 * MS);
+    for _ in 0..3 {
+        lab.nemesis(&pauses)?.wait()?;
+    }
+    panic!("for another reason");
+}
+
+#[snowglobe::test(nested)]
+fn a_trial_with_several_schedules_tells_once_which_one_to_run_again() {
+    let run = sample("names::draws_three_schedules");
+    run.failed_with(&["its other schedules are in files beside it"]);
+    let notes = run
+        .stdout
+        .lines()
+        .filter(|it| it.starts_with("note: schedule: "));
+    assert_eq!(notes.count(), 1, "{run:#?}");
+}

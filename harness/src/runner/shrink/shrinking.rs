@@ -217,12 +217,13 @@ impl<'a> Shrinking<'a> {
             Err(why) => format!("the schedule cannot be kept: {why}\n"),
         };
         format!(
-            "shrunk in {begun}{cut_short}: of {}, {} left; the trial failed in {failures} of {runs} with them (asked for: {confidence})\n{schedule}as TOML, for `Schedule::from_toml` in a regression test:\n{text}{kept}",
+            "shrunk in {begun}{cut_short}: of {}, {} left; the trial failed in {failures} of {runs} with {} (asked for: {confidence})\n{schedule}as TOML, for `Schedule::from_toml` in a regression test:\n{text}{kept}",
             counted(all, "fault"),
             match faults.len() {
                 1 => "1 is".to_owned(),
                 count => format!("{count} are"),
-            }
+            },
+            if faults.len() == 1 { "it" } else { "them" }
         )
     }
 }
