@@ -62,7 +62,6 @@ pub mod packet;
 pub mod panics;
 pub mod plan;
 pub mod portmap;
-#[cfg(feature = "toml")]
 mod position;
 pub mod random;
 pub mod rules;
