@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use snowglobe_model::cli::{self, CommandLine, CommandText, Operands, OptionText};
+use snowglobe_model::cli::{self, CliError, CommandLine, CommandText, Operands, OptionText};
 
 use crate::commands::{COMMANDS, Words, print, read, refuse};
 
@@ -26,10 +26,12 @@ Prints the completions for a shell: bash, zsh or fish.
 
 Usage: {command} completions SHELL
 ",
-    operands: Operands::Each(|options, shell| {
-        options.shell = Some(shell.one_of(SHELLS)?);
-        Ok(())
-    }),
+    operands: Operands::Each(
+        |options, shell| match options.shell.replace(shell.one_of(SHELLS)?) {
+            Some(_) => Err(CliError::Contradiction("name one shell only")),
+            None => Ok(()),
+        },
+    ),
     flags: &[Flag::help(|options| options.help = true)],
     variables: &[],
     notes: "\

@@ -102,7 +102,7 @@ Usage: {command} exec [OPTIONS] [--] PROGRAM [ARGUMENT...]
         ),
         Flag::switch(
             "keep",
-            "Keep the world of a program that has failed, and say how to enter it",
+            "Keep the world of a failed or late program, and say how to enter it",
             |options| options.program.keep = true,
         ),
         Flag::value(
@@ -178,6 +178,10 @@ pub(crate) fn exec(words: Words) -> ExitCode {
     let ended = match stress {
         Some(_) if program.keep => {
             return refuse("exec", "--stress and --keep exclude each other", FAILED);
+        }
+        // The copies would write one file.
+        Some(_) if program.capture.is_some() => {
+            return refuse("exec", "--stress and --capture exclude each other", FAILED);
         }
         Some(length) => stress::run(length, &all),
         None => {

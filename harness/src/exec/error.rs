@@ -40,6 +40,8 @@ pub enum ExecError {
         /// The path at which the program was to find the volume.
         at: String,
     },
+    /// The working directory was deleted, or this user may not enter it by its path.
+    WorkingDirectory(std::io::Error),
     /// The world was killed.
     WorldDied,
     /// The system refused the world.
@@ -78,6 +80,10 @@ impl fmt::Display for ExecError {
                 f,
                 "--volume {name}:{at} names the volume `{name}` of a topology: give --topology FILE as well, --volume {at} for an empty directory, or --writable DIRECTORY for a directory of the host"
             ),
+            Self::WorkingDirectory(error) => write!(
+                f,
+                "cannot enter the working directory by its path: {error}; it was deleted, or this user may not enter it: change to another directory first, as by `cd /`"
+            ),
             Self::WorldDied => f.write_str(
                 "the world of the program died: was its first process killed, as by the kernel when memory is short?",
             ),
@@ -91,6 +97,7 @@ impl std::error::Error for ExecError {
         match self {
             Self::Topology(error) => Some(error),
             Self::Refused(error) => Some(error),
+            Self::WorkingDirectory(error) => Some(error),
             Self::WithinTrial
             | Self::UnknownUser(_)
             | Self::Words(_)

@@ -208,6 +208,9 @@ impl Watch {
             let _ = self.receive(buffer);
         }
         self.say_last_words();
+        if self.keep {
+            self.keep_world("still runs");
+        }
         self.nursery.kill_all();
         self.take_down();
         std::process::exit(TIMED_OUT)
@@ -257,7 +260,7 @@ impl Watch {
             }
         }
         if self.keep && end != ExitKind::SUCCESS {
-            self.keep_world(end);
+            self.keep_world(&end.to_string());
         }
         self.take_down();
         match end {
@@ -267,7 +270,7 @@ impl Watch {
     }
 
     /// Says how to look into the world, and waits until somebody wants it to end.
-    fn keep_world(&self, end: ExitKind) {
+    fn keep_world(&self, state: &str) {
         let init = self.nursery.pid().and_then(|nursery| {
             let inside = process_table::descendants(nursery);
             inside.first().copied()
@@ -281,7 +284,7 @@ impl Watch {
             false => " --preserve-credentials",
         };
         say(&format!(
-            "the program {end}; its world is kept until this process gets a signal, as by ^C. To look into it: nsenter --target {init} --all{credentials}"
+            "the program {state}; its world is kept until this process gets a signal, as by ^C. To look into it: nsenter --target {init} --all{credentials}"
         ));
         let ends = [
             Signal::SIGHUP,

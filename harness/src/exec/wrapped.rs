@@ -101,6 +101,7 @@ pub fn exec(program: WrappedProgram) -> Result<std::convert::Infallible, ExecErr
         keeps_failed: program.keep,
         starts_at_once: account.is_none() && program.is_in_no_lab(),
     };
+    check_working_directory()?;
     // The likeness is read before anything is opened.
     let likeness = match body.leaves_nothing() {
         true => Likeness::of_program(
@@ -111,10 +112,14 @@ pub fn exec(program: WrappedProgram) -> Result<std::convert::Infallible, ExecErr
     };
     let inside = Inside::of(&program)?;
     let mut more = program.writable.clone();
-    if let Some(absent) = more.iter().find(|it| !it.exists()) {
-        let absent = absent.display();
+    if let Some(wrong) = more.iter().find(|it| !it.is_dir()) {
+        let (problem, remedy) = match wrong.exists() {
+            true => ("that is no directory", "name the one that has it"),
+            false => ("there is no such directory", "make it first"),
+        };
+        let wrong = wrong.display();
         return Err(ExecError::Words(format!(
-            "--writable is `{absent}`, and there is no such directory: make it first"
+            "--writable is `{wrong}`, and {problem}: {remedy}"
         )));
     }
     if let Some(directory) = &program.capture {
@@ -143,6 +148,17 @@ pub fn exec(program: WrappedProgram) -> Result<std::convert::Infallible, ExecErr
     trial.set_account(account);
     let setup = ProgramSetup::make(trial, &paths, body)?;
     Watch::new(setup, program.timeout, program.keep)?.until_the_end()
+}
+
+/// Refuses a working directory that the world cannot have under its path: the program would find
+/// itself in another directory.
+///
+/// # Errors
+/// The working directory was deleted, or this user may not enter it by its path.
+fn check_working_directory() -> Result<(), ExecError> {
+    // The path of a directory that is gone, or that lies on a mount that is gone, is an error.
+    let entered = std::env::current_dir().and_then(std::env::set_current_dir);
+    entered.map_err(ExecError::WorkingDirectory)
 }
 
 fn make_directory(directory: &Path) -> Result<(), ExecError> {

@@ -2,7 +2,7 @@
 
 use snowglobe_model::cli::Flag;
 
-use super::EditOptions;
+use super::{EditOptions, git_url};
 
 /// Makes the option `--yes`.
 pub(crate) const fn yes<T: EditOptions>() -> Flag<T> {
@@ -42,7 +42,10 @@ pub(crate) const fn git<T: EditOptions>() -> Flag<T> {
         "URL",
         "Depend on the snowglobe of this git repository",
         |options: &mut T, url| {
-            options.origin().git = Some(url.text()?);
+            options.origin().git = Some(url.parse_with(|text| match git_url::problem(text) {
+                Some(problem) => Err(problem),
+                None => Ok(text.to_owned()),
+            })?);
             Ok(())
         },
     )

@@ -7,6 +7,7 @@
 //! | `entry` | the entry by which a manifest depends on snowglobe: pure |
 //! | `small_programs` | settings of the workspace by which test programs are small |
 //! | `origin` | the place from which a package is to have snowglobe |
+//! | `git_url` | which texts cargo takes as the URL of a git repository: pure |
 //! | `change` | one file that is to be written: its diff, and the writing |
 //! | `flags` | the options that all commands with edits have |
 
@@ -14,6 +15,7 @@ pub(crate) mod cargo_toml;
 pub(crate) mod change;
 pub(crate) mod entry;
 pub(crate) mod flags;
+pub(crate) mod git_url;
 pub(crate) mod origin;
 pub(crate) mod project;
 pub(crate) mod small_programs;
@@ -28,7 +30,7 @@ use snowglobe_model::cli::CommandLine;
 use self::change::Change;
 use self::origin::Origin;
 use self::project::Project;
-use crate::commands::{Words, print, read};
+use crate::commands::{Words, print, read, refuse};
 
 /// Wishes of the user about the writing, from the options of a command.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,20 +48,39 @@ pub(crate) trait EditOptions {
 
     /// Returns what the user wishes about the dependency.
     fn origin(&mut self) -> &mut Origin;
+
+    /// Returns which options exclude each other, if some do: one of them would have no effect.
+    fn contradiction(&mut self) -> Option<&'static str> {
+        let Consent { yes, dry_run } = *self.consent();
+        let Origin { path, git } = self.origin();
+        match () {
+            () if yes && dry_run => Some("--yes and --dry-run exclude each other"),
+            () if path.is_some() && git.is_some() => Some("--path and --git exclude each other"),
+            () => self.contradiction_of_its_own(),
+        }
+    }
+
+    /// Returns which options exclude each other that other commands do not have.
+    fn contradiction_of_its_own(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// Runs a command that edits the package in whose directory the command was given.
-pub(crate) fn edit<T: Default>(
+pub(crate) fn edit<T: Default + EditOptions>(
     name: &str,
     line: &CommandLine<T>,
     words: Words,
     asks_for_help: impl Fn(&T) -> bool,
     run: impl FnOnce(&Project, &T) -> Result<ExitCode, String>,
 ) -> ExitCode {
-    let options = match read(name, line, words, asks_for_help, 2) {
+    let mut options = match read(name, line, words, asks_for_help, 2) {
         Ok(options) => options,
         Err(code) => return code,
     };
+    if let Some(why) = options.contradiction() {
+        return refuse(name, why, 2);
+    }
     let done = Project::of_working_directory().and_then(|project| run(&project, &options));
     done.unwrap_or_else(|error| {
         eprintln!("error: {error}");

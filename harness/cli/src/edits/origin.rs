@@ -23,41 +23,57 @@ impl Origin {
     /// a checkout, or the published crate.
     ///
     /// # Errors
-    /// Two places were named, or a directory without the crate; or `Cargo.toml` is no manifest.
+    /// The user has named a directory without the crate, or another place than the package has; or
+    /// `Cargo.toml` is no manifest.
     pub(crate) fn dependency(&self, project: &Project) -> Result<Dependency, String> {
+        let wished = self.wished(project)?;
         if let Some(there) = cargo_toml::dependency(&project.text, &project.root_text())? {
-            return Ok(there);
+            return match wished {
+                Some(wished) if !is_same(project, &wished, &there) => Err(self.refusal(&there)),
+                Some(_) | None => Ok(there),
+            };
         }
-        match self {
-            Self {
-                path: Some(_),
-                git: Some(_),
-            } => Err("--path and --git exclude each other".to_owned()),
-            Self {
-                path: None,
-                git: Some(url),
-            } => Ok(Dependency::Git(url.clone())),
-            Self {
-                path: Some(path),
-                git: None,
-            } => {
-                let whole = path.canonicalize().ok().filter(|it| is_crate(it));
-                let whole = whole.ok_or_else(|| {
-                    let path = path.display();
-                    format!(
-                        "--path is `{path}`, where the crate snowglobe is not: name the directory `harness` of a clone of it"
-                    )
-                })?;
-                Ok(Dependency::Path(seen_from(project, whole)))
-            }
-            Self {
-                path: None,
-                git: None,
-            } => Ok(match checkout() {
-                Some(harness) => Dependency::Path(seen_from(project, harness.to_owned())),
-                None => Dependency::Published,
-            }),
-        }
+        Ok(wished.unwrap_or_else(|| match checkout() {
+            Some(harness) => Dependency::Path(seen_from(project, harness.to_owned())),
+            None => Dependency::Published,
+        }))
+    }
+
+    /// Returns the dependency that the user has named.
+    ///
+    /// # Errors
+    /// The user has named a directory without the crate.
+    fn wished(&self, project: &Project) -> Result<Option<Dependency>, String> {
+        let Self { path, git } = self;
+        let Some(path) = path else {
+            return Ok(git.clone().map(Dependency::Git));
+        };
+        let whole = path.canonicalize().ok().filter(|it| is_crate(it));
+        let whole = whole.ok_or_else(|| {
+            let path = path.display();
+            format!(
+                "--path is `{path}`, where the crate snowglobe is not: name the directory `harness` of a clone of it"
+            )
+        })?;
+        Ok(Some(Dependency::Path(seen_from(project, whole))))
+    }
+
+    /// Says that the package has snowglobe from another place than the one that the user has named:
+    /// an entry that is there is left as it is.
+    fn refusal(&self, there: &Dependency) -> String {
+        let option = match self.git {
+            Some(_) => "--git",
+            None => "--path",
+        };
+        let from = match there {
+            Dependency::Published => "from the registry".to_owned(),
+            Dependency::Git(url) => format!("from the git repository {url}"),
+            Dependency::Path(path) => format!("from the directory {}", path.display()),
+            Dependency::Inherited => "from its workspace".to_owned(),
+        };
+        format!(
+            "Cargo.toml has snowglobe {from} already, and the entry is left as it is: leave {option} out, or change the entry by hand"
+        )
     }
 
     /// Tells a user who has named no place how to name a repository, if other machines do not have
@@ -128,6 +144,15 @@ fn inherited(project: &Project) -> Option<Dependency> {
         }
         other => Some(other),
     }
+}
+
+/// Returns whether two dependencies of a package are one; paths may be written in several ways.
+fn is_same(project: &Project, one: &Dependency, other: &Dependency) -> bool {
+    let directory = |dependency: &Dependency| match dependency {
+        Dependency::Path(path) => project.package.join(path).canonicalize().ok(),
+        Dependency::Published | Dependency::Git(_) | Dependency::Inherited => None,
+    };
+    one == other || directory(one).is_some_and(|it| Some(it) == directory(other))
 }
 
 /// Returns the directory of the crate `snowglobe` in the checkout from which this program was

@@ -54,6 +54,20 @@ impl EditOptions for FixOptions {
     fn origin(&mut self) -> &mut Origin {
         &mut self.origin
     }
+
+    fn contradiction_of_its_own(&self) -> Option<&'static str> {
+        let Origin { path, git } = &self.origin;
+        match self.way {
+            Conversion::There => None,
+            Conversion::Back if self.main => {
+                Some("--undo takes every `main` of snowglobe away, so leave --main out")
+            }
+            Conversion::Back if path.is_some() || git.is_some() => {
+                Some("--undo needs no place of snowglobe, so leave --path or --git out")
+            }
+            Conversion::Back => None,
+        }
+    }
 }
 
 type Flag = cli::Flag<FixOptions>;

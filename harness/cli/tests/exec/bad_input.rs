@@ -75,6 +75,29 @@ fn options_that_lead_nowhere_are_told() {
         125,
         &["no such directory", "make it first"],
     );
+    fails(
+        &["--writable", "/etc/passwd", "true"],
+        125,
+        &["`/etc/passwd`", "no directory"],
+    );
+}
+
+#[test]
+fn a_working_directory_that_was_deleted_is_told_and_no_other_takes_its_place() {
+    let wrapper = env!("CARGO_BIN_EXE_snowglobe");
+    for options in ["", "--volume /data", "--user nobody"] {
+        let gone = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let script = format!("rmdir \"$PWD\" && exec {wrapper} exec {options} -- pwd");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &script]).current_dir(gone.path());
+        let output = shell.output().unwrap();
+        assert_eq!(output.status.code(), Some(125), "{}", stdout(&output));
+        says(
+            &stderr(&output),
+            &["working directory", "was deleted", "`cd /`"],
+        );
+        assert_eq!(stdout(&output), "");
+    }
 }
 
 #[test]

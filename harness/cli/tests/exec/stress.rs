@@ -153,4 +153,11 @@ fn a_length_that_is_none_is_refused() {
         &["--stress and --keep exclude each other"],
     );
     assert!(shell("true").status.success());
+    let words = ["--stress", "2", "--capture", "no-such", "true"];
+    let output = exec(&words).output().unwrap();
+    assert_eq!(output.status.code(), Some(125), "{}", stderr(&output));
+    says(
+        &stderr(&output),
+        &["--stress and --capture exclude each other"],
+    );
 }

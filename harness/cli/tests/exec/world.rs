@@ -147,3 +147,19 @@ fn the_world_of_a_failed_program_is_kept_until_a_signal() {
     kill(pid(&child), Signal::SIGTERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(9));
 }
+
+#[test]
+fn the_world_of_a_program_that_took_too_long_is_kept_until_a_signal() {
+    let words = ["--keep", "--timeout", "1s", "--", "sleep", "1000"];
+    let mut child = exec(&words).stderr(Stdio::piped()).spawn().unwrap();
+    let stderr = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut lines = std::io::BufRead::lines(stderr).map(Result::unwrap);
+    let said = lines.find(|line| line.contains("nsenter")).unwrap();
+    says(&said, &["the program still runs", "its world is kept"]);
+    let init = said.split("--target ").nth(1).unwrap();
+    let init = init.split(' ').next().unwrap();
+    let comm = std::fs::read_to_string(format!("/proc/{init}/comm")).unwrap();
+    assert_eq!(comm.trim(), "snowglobe-trial");
+    kill(pid(&child), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(124));
+}

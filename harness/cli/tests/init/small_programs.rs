@@ -149,7 +149,12 @@ fn the_settings_stay_where_any_table_still_has_snowglobe() {
             &format!("{own}\n{table}\nsnowglobe = \"0.1\"\n"),
         );
         let package = workspace.path().join("crates/mine");
-        let done = snowglobe(&package, &["fix", "--yes", "--git", "https://x/y"]);
+        // A package that has snowglobe already can name no other place.
+        let words: &[&str] = match name {
+            "mine" => &["fix", "--yes"],
+            _ => &["fix", "--yes", "--git", "https://x/y"],
+        };
+        let done = snowglobe(&package, words);
         assert!(done.status.success(), "{}", text(&done.stderr));
         let before = read(&workspace, "Cargo.toml");
         let undone = snowglobe(&package, &["fix", "--undo", "--yes"]);

@@ -238,7 +238,10 @@ fn a_place_without_the_crate_is_refused() {
             &text(&wrong.stderr),
             &["--path is `src`", "directory `harness`"],
         );
-        let both = snowglobe(project.path(), &[command, "--path", "a", "--git", "b"]);
+        let both = snowglobe(
+            project.path(),
+            &[command, "--path", "a", "--git", "https://b/c"],
+        );
         says(
             &text(&both.stderr),
             &["--path and --git exclude each other"],
@@ -248,4 +251,62 @@ fn a_place_without_the_crate_is_refused() {
         fs::read_to_string(project.path().join("Cargo.toml")).unwrap(),
         MANIFEST
     );
+}
+
+#[test]
+fn what_cargo_takes_for_no_repository_is_refused_with_what_to_give() {
+    let project = project(MANIFEST);
+    for (url, part) in [
+        ("foo bar", "such as https://"),
+        (
+            "git@example.org:a/b.git",
+            "give ssh://git@example.org/a/b.git",
+        ),
+        ("../snowglobe", "--path DIRECTORY"),
+        ("", "such as https://"),
+    ] {
+        for command in ["init", "fix"] {
+            let wrong = snowglobe(project.path(), &[command, "--yes", "--git", url]);
+            assert_eq!(wrong.status.code(), Some(2), "{url}");
+            says(&text(&wrong.stderr), &[&format!("--git is `{url}`"), part]);
+        }
+    }
+    assert_eq!(read(&project, "Cargo.toml"), MANIFEST);
+}
+
+#[test]
+fn another_place_than_the_one_of_the_dependency_that_is_there_is_refused() {
+    let own = format!("{MANIFEST}[dev-dependencies]\nsnowglobe.git = \"https://mine/x\"\n");
+    let project = project(&own);
+    for command in ["init", "fix"] {
+        for place in [["--git", "https://other/x"], ["--path", &crate::harness()]] {
+            let words = [&[command, "--yes"], &place[..]].concat();
+            let refused = snowglobe(project.path(), &words);
+            assert_eq!(refused.status.code(), Some(1), "{words:?}");
+            let parts = ["repository https://mine/x already", "leave --", "by hand"];
+            says(&text(&refused.stderr), &parts);
+        }
+        let same = [command, "--dry-run", "--git", "https://mine/x"];
+        assert!(snowglobe(project.path(), &same).status.success());
+    }
+    assert_eq!(read(&project, "Cargo.toml"), own);
+}
+
+#[test]
+fn options_of_which_one_would_have_no_effect_are_refused() {
+    let project = project(MANIFEST);
+    for (words, said) in [
+        (&["init", "--yes", "--dry-run"][..], "--yes and --dry-run"),
+        (&["fix", "--yes", "--dry-run"], "--yes and --dry-run"),
+        (&["fix", "--undo", "--main"], "leave --main out"),
+        (
+            &["fix", "--undo", "--git", "https://x/y"],
+            "leave --path or --git out",
+        ),
+        (&["completions", "bash", "zsh"], "one shell only"),
+    ] {
+        let refused = snowglobe(project.path(), words);
+        assert_eq!(refused.status.code(), Some(2), "{words:?}");
+        says(&text(&refused.stderr), &[said]);
+    }
 }
