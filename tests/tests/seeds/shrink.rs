@@ -103,6 +103,15 @@ fn a_trial_that_needs_no_fault_to_fail_is_told() {
 }
 
 #[snowglobe::test(nested, timeout = "200s")]
+fn a_trial_that_seldom_fails_without_faults_is_told() {
+    let run = shrink("fails_seldom_without_faults", &[]);
+    run.failed_with(&[
+        ": of 1 fault, 1 is left; the trial failed in ",
+        "the trial failed without any fault too, in 1 of 30 runs: the faults that are left may not be the cause",
+    ]);
+}
+
+#[snowglobe::test(nested, timeout = "200s")]
 fn a_failure_that_does_not_come_again_is_told() {
     let said = "not shrunk: with its schedule, the trial did not fail again in 10 runs";
     shrink("fails_the_first_time", &[]).failed_with(&["the first run", said]);
@@ -120,7 +129,7 @@ fn nothing_is_searched_for_after_the_signal_that_ended_the_run() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    assert!(wait_for_file(&dir.path().join("second")));
+    assert!(wait_for_file(&dir.path().join("run-0")));
     kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).unwrap();
     let run = finished(child.wait_with_output().unwrap());
     assert_eq!(run.code, Some(128 + 2), "{run:#?}");

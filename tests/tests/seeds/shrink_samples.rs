@@ -6,7 +6,7 @@ use snowglobe::fault::{Fault, Nemesis, NodeRef, Schedule};
 use snowglobe::prelude::*;
 use snowglobe::topology::shape;
 
-use crate::twice_samples::is_first_run;
+use crate::twice_samples::{is_first_run, number_of_run};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -84,6 +84,20 @@ fn fails_the_first_time() -> TestResult {
     let schedule = Schedule::new().then(MS(0), MS(5), Fault::pause("alice"));
     lab.run_schedule(&schedule)?.wait()?;
     assert!(!is_first_run(), "the first run");
+    Ok(())
+}
+
+/// Fails in every other run with a fault, and in the twentieth run without any.
+#[snowglobe::test(ignore = "a sample")]
+fn fails_seldom_without_faults() -> TestResult {
+    let lab = shape::pair().start()?;
+    let schedule = Schedule::new().then(MS(0), MS(5), Fault::pause("alice"));
+    lab.run_schedule(&schedule)?.wait()?;
+    let fails = match seen(&lab).is_empty() {
+        true => number_of_run("without") == 20,
+        false => number_of_run("with").is_multiple_of(2),
+    };
+    assert!(!fails, "it fails seldom");
     Ok(())
 }
 

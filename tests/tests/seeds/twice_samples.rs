@@ -6,8 +6,17 @@ use snowglobe::prelude::*;
 
 /// Returns whether this is the first run, for `SAMPLE_DIR` has nothing yet.
 pub(crate) fn is_first_run() -> bool {
+    number_of_run("run") == 0
+}
+
+/// Returns the number of this run among those of a kind, from 0 on. `SAMPLE_DIR` counts them.
+pub(crate) fn number_of_run(kind: &str) -> usize {
     let dir = PathBuf::from(std::env::var("SAMPLE_DIR").unwrap());
-    std::fs::File::create_new(dir.join("second")).is_ok()
+    let is_mine = |number: &usize| {
+        let file = dir.join(format!("{kind}-{number}"));
+        std::fs::File::create_new(file).is_ok()
+    };
+    (0..).find(is_mine).unwrap()
 }
 
 /// Runs a program in a lab that writes a line.

@@ -31,6 +31,19 @@ impl Confidence {
         (failures > 0).then_some(Self { needed })
     }
 
+    /// Returns whether nearly all runs of a candidate have to fail, so that a trial that fails
+    /// seldom is not taken for one that fails by the candidate.
+    ///
+    /// ```
+    /// use snowglobe_model::shrink::Confidence;
+    ///
+    /// assert!(Confidence::after(10).unwrap().is_strict());
+    /// assert!(!Confidence::after(6).unwrap().is_strict());
+    /// ```
+    pub fn is_strict(self) -> bool {
+        self.needed + 1 >= Self::RUNS
+    }
+
     /// Returns whether a candidate still fails, as soon as its runs tell.
     pub fn decide(self, failures: u32, passes: u32) -> Option<bool> {
         if failures >= self.needed {
