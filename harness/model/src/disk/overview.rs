@@ -35,13 +35,6 @@ impl Disk {
         names
     }
 
-    /// Returns the entries of all directories that lead to an inode.
-    pub fn names_of(&self, number: InodeNumber) -> Vec<(InodeNumber, Vec<u8>)> {
-        let mut names = self.names();
-        names.retain(|(directory, name)| self.find(*directory, name) == Ok(number));
-        names
-    }
-
     /// Returns the numbers of all inodes.
     pub fn numbers(&self) -> Vec<InodeNumber> {
         self.inodes.keys().copied().collect()

@@ -204,14 +204,16 @@ impl Volume {
     /// `noop_fsync`). Any server outside of the kernel is much slower than that, with io_uring as
     /// well, which also takes a setting by root of the host (`fuse.enable_uring`, Linux 6.14).
     ///
-    /// Programs that share an open file can see one error that no disk has. If one of them is
-    /// killed in `fallocate(2)`, `rename(2)`, `link(2)`, `unlink(2)` or `munmap(2)` of the file,
-    /// the next `fsync(2)` or `fdatasync(2)` of each other one may return `EINTR`, once. The kernel
-    /// takes back the request by which it tells the disk of the file's times, and keeps the error
-    /// as that of a write (fs/fuse/dir.c, `fuse_flush_time_update`; fs/fuse/file.c,
-    /// `fuse_vma_close`). The data are written all the same, and a second call makes them durable:
-    /// std of Rust and `os.File` of Go call again by themselves. Programs that open the file later
-    /// do not see the error.
+    /// A program that has a file open can see one error that no disk has, and so can every program
+    /// if the file has several names. If another program is killed in `fallocate(2)`, `rename(2)`,
+    /// `link(2)`, `unlink(2)` or `munmap(2)` of the file, the next `fsync(2)` or `fdatasync(2)` may
+    /// return `EINTR`, once. The kernel takes back the request by which it tells the disk of the
+    /// file's times, and keeps the error as that of a write (fs/fuse/dir.c,
+    /// `fuse_flush_time_update`; fs/fuse/file.c, `fuse_vma_close`). The data are written all the
+    /// same, and a second call makes them durable: std of Rust and `os.File` of Go call again by
+    /// themselves. A program that opens the file when nobody else has it open, by its only name,
+    /// does not see the error. A descriptor with `O_PATH` that leads to the file from before cannot
+    /// open the file any more then (`ESTALE`).
     pub fn with_faults(self) -> Self {
         self.with_unsynced(Unsynced::Lost)
     }

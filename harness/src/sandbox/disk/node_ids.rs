@@ -10,7 +10,8 @@
 //!
 //! The error lies in the kernel's copy of the inode. So a file that nobody has open gets another
 //! number when it is opened after a request was taken back, and the kernel makes a new copy. A file
-//! that a living program has open keeps its number, since all programs have to see the same pages.
+//! that a living program has open keeps its number, since all programs have to see the same pages,
+//! and so does a file with several names: the kernel would find the old copy by the other names.
 
 use std::collections::HashMap;
 
@@ -41,9 +42,16 @@ pub(super) enum Opening {
 pub(super) struct NodeIds {
     renewed: HashMap<InodeNumber, Renewal>,
     requests: RequestCount,
-    /// Thread and number of the last wish to open a file that was refused.
-    sent_back: Option<(u32, u64)>,
+    /// Number of the first inode that was made after the last loss. Numbers of inodes only grow.
+    first_new: Option<InodeNumber>,
+    /// Files that threads wished to open last, and that were refused. The kernel asks once more and
+    /// then gives up.
+    refused: HashMap<u32, InodeNumber>,
 }
+
+/// Number of threads whose refused wishes are remembered. A thread that is killed between a wish
+/// and its repetition leaves its entry behind.
+const MOST_REFUSED: usize = 1024;
 
 #[derive(Clone, Copy, Debug)]
 struct Renewal {
@@ -51,6 +59,11 @@ struct Renewal {
     /// Number of the request by which the inode got this number. What the kernel has taken back
     /// before does not matter to the inode.
     at: u64,
+    /// How many numbers the inode has had beside its first one. No number is used twice, for the
+    /// kernel may still have the copy.
+    copies: u64,
+    /// The number before, until the file has been opened by the present one.
+    before: Option<u64>,
 }
 
 impl NodeIds {
@@ -58,7 +71,9 @@ impl NodeIds {
     /// which they were read.
     pub(super) fn note(&mut self, request: &Request<'_>) {
         let is_forget = matches!(request.operation, FuseOperation::Forget);
-        self.requests.note(request.unique, is_forget);
+        if self.requests.note(request.unique, is_forget) {
+            self.first_new = None;
+        }
     }
 
     /// Returns the number by which the kernel is told of an inode.
@@ -66,43 +81,72 @@ impl NodeIds {
         self.renewed.get(&number).map_or(number, |it| it.node_id)
     }
 
-    /// Decides whether a file is opened by the number that the kernel has. Where it is not, the
-    /// answer is ESTALE, after which the kernel looks the name up anew (fs/namei.c,
-    /// `do_filp_open`).
-    pub(super) fn open(&mut self, request: &Request<'_>, is_open: bool) -> Opening {
+    /// Decides whether a file is opened by the number that the kernel has. `may_renew` says whether
+    /// the file can get another number. Where the file is not opened, the answer is ESTALE, after
+    /// which the kernel looks the name up anew, once (fs/namei.c, `do_filp_open`).
+    pub(super) fn open(&mut self, request: &Request<'_>, may_renew: bool) -> Opening {
         let number = inode_of(request.inode);
-        let caller = (request.thread, request.inode);
-        let before = self.renewed.get(&number).map_or(0, |it| it.at);
-        let is_current = self.node_id(number) == request.inode;
-        let is_suspect = self.requests.lost_before > before;
-        if is_current && (is_open || !is_suspect) {
-            return Opening::Permitted;
-        }
-        // A path through `/proc/self/fd` has no name to look up, and leads to the old copy again.
-        // Nobody has a newer one open.
-        if !is_open && self.sent_back.take() == Some(caller) {
-            self.renew(number, request.inode, request.unique);
-            return Opening::Permitted;
-        }
-        self.sent_back = Some(caller);
-        // By another of its names the kernel has the old copy still.
-        if !is_current {
+        let is_repeated = self.refused.remove(&request.thread) == Some(number);
+        let renewal = self.renewed.get(&number).copied().unwrap_or(Renewal {
+            node_id: number,
+            at: 0,
+            copies: 0,
+            before: None,
+        });
+        if renewal.node_id != request.inode {
+            // A path through `/proc/self/fd` has no name to look up, and leads to the old copy
+            // again. The old copy is the only one with pages if nobody has opened the other one.
+            if is_repeated && renewal.before == Some(request.inode) {
+                let renewal = Renewal {
+                    node_id: request.inode,
+                    at: request.unique,
+                    before: None,
+                    ..renewal
+                };
+                self.renewed.insert(number, renewal);
+                return Opening::Permitted;
+            }
+            self.note_refused(request.thread, number, is_repeated);
             return Opening::Stale;
         }
-        let next = request.inode.wrapping_add(1 << INODE_BITS);
-        self.renew(number, next, request.unique);
+        if !may_renew || is_repeated || !self.is_suspect(number, renewal.at) {
+            if let Some(renewal) = self.renewed.get_mut(&number) {
+                renewal.before = None;
+            }
+            return Opening::Permitted;
+        }
+        let copies = renewal.copies + 1;
+        let renewal = Renewal {
+            node_id: number | copies << INODE_BITS,
+            at: request.unique,
+            copies,
+            before: Some(request.inode),
+        };
+        self.renewed.insert(number, renewal);
+        self.note_refused(request.thread, number, is_repeated);
         Opening::Renewed
     }
 
     /// Notes that a request has made a file, to which no earlier loss matters.
-    pub(super) fn note_new(&mut self, number: InodeNumber, request: &Request<'_>) {
-        if self.requests.lost_before > 0 {
-            self.renew(number, number, request.unique);
-        }
+    pub(super) fn note_new(&mut self, number: InodeNumber) {
+        self.first_new.get_or_insert(number);
     }
 
-    fn renew(&mut self, number: InodeNumber, node_id: u64, at: u64) {
-        self.renewed.insert(number, Renewal { node_id, at });
+    /// Returns whether the kernel may keep an error with the copy that an inode has since the
+    /// request `at`.
+    fn is_suspect(&self, number: InodeNumber, at: u64) -> bool {
+        let is_old = self.first_new.is_none_or(|first| number < first);
+        is_old && self.requests.lost_before > at
+    }
+
+    fn note_refused(&mut self, thread: u32, number: InodeNumber, is_repeated: bool) {
+        if is_repeated {
+            return;
+        }
+        if self.refused.len() >= MOST_REFUSED {
+            self.refused.clear();
+        }
+        self.refused.insert(thread, number);
     }
 }
 
@@ -111,7 +155,7 @@ impl NodeIds {
 /// The kernel counts requests by two, in the order of its queue (fs/fuse/dev.c, `fuse_get_unique`).
 /// A number that never arrives was taken back. The request `FORGET` gets its number when it is
 /// read, before requests that wait. On a kernel that would count in another way each file would
-/// seem to be suspect, which only costs time.
+/// seem to be suspect, and each open would take two requests.
 #[derive(Debug, Default)]
 struct RequestCount {
     last: u64,
@@ -122,23 +166,26 @@ struct RequestCount {
 }
 
 impl RequestCount {
-    fn note(&mut self, unique: u64, is_forget: bool) {
+    /// Notes a request, and returns whether one before it is missing.
+    fn note(&mut self, unique: u64, is_forget: bool) -> bool {
         // The request `INTERRUPT` has the number of the request that it is about, and this bit.
         if unique & 1 == 1 {
-            return;
+            return false;
         }
         if is_forget {
             self.forgets.push(unique);
-            return;
+            return false;
         }
         // What was numbered before and not read yet cannot be older than the last request: the
         // queue keeps the order.
         let between = self.forgets.iter().filter(|it| **it < unique).count() as u64;
         self.forgets.retain(|it| *it > unique);
-        if unique != self.last + 2 * (between + 1) {
+        let is_missing = unique != self.last + 2 * (between + 1);
+        if is_missing {
             self.lost_before = unique;
         }
         self.last = unique;
+        is_missing
     }
 }
 
@@ -181,48 +228,91 @@ mod tests {
         assert_eq!(count.lost_before, 20);
     }
 
+    /// A program that opens files by numbers, after requests of which some are missing.
+    #[derive(Default)]
+    struct Opener(NodeIds);
+
+    impl Opener {
+        /// Opens a file, and returns the decision and the number that the inode has then.
+        fn ask(
+            &mut self,
+            (unique, thread): (u64, u32),
+            node_id: u64,
+            renews: bool,
+        ) -> (Opening, u64) {
+            let request = open(unique, thread, node_id);
+            self.0.note(&request);
+            let opening = self.0.open(&request, renews);
+            (opening, self.0.node_id(inode_of(node_id)))
+        }
+    }
+
+    const FIRST: u64 = 5;
+    const SECOND: u64 = FIRST | 1 << INODE_BITS;
+    const THIRD: u64 = FIRST | 2 << INODE_BITS;
+
     #[test]
     fn a_file_gets_another_number_once_after_a_loss() {
-        let mut ids = NodeIds::default();
-        let mut ask = |unique, node_id, is_open| {
-            let request = open(unique, 7, node_id);
-            ids.note(&request);
-            let opening = ids.open(&request, is_open);
-            (opening, ids.node_id(inode_of(node_id)))
-        };
-        assert_eq!(ask(2, 5, false), (Opening::Permitted, 5));
+        let mut opener = Opener::default();
+        let permitted = |number| (Opening::Permitted, number);
+        assert_eq!(opener.ask((2, 7), FIRST, true), permitted(FIRST));
         // The request 4 is missing, and a program has the file open.
-        assert_eq!(ask(6, 5, true), (Opening::Permitted, 5));
-        let next = 5 | 1 << INODE_BITS;
-        assert_eq!(ask(8, 5, false), (Opening::Renewed, next));
-        assert_eq!(ask(10, next, false), (Opening::Permitted, next));
-        assert_eq!(ask(12, 5, true), (Opening::Stale, next));
-        assert_eq!(ask(14, next, true), (Opening::Permitted, next));
+        assert_eq!(opener.ask((6, 7), FIRST, false), permitted(FIRST));
+        assert_eq!(opener.ask((8, 7), FIRST, true), (Opening::Renewed, SECOND));
+        assert_eq!(opener.ask((10, 7), SECOND, true), permitted(SECOND));
+        assert_eq!(opener.ask((12, 7), FIRST, false), (Opening::Stale, SECOND));
+        assert_eq!(opener.ask((14, 7), SECOND, false), permitted(SECOND));
+        // The request 16 is missing.
+        assert_eq!(opener.ask((18, 7), SECOND, true), (Opening::Renewed, THIRD));
+    }
+
+    #[test]
+    fn a_loss_between_a_refusal_and_the_repetition_refuses_nothing_more() {
+        let mut opener = Opener::default();
+        assert_eq!(opener.ask((4, 7), FIRST, true).0, Opening::Renewed);
+        assert_eq!(opener.ask((8, 7), SECOND, true).0, Opening::Permitted);
+        // Threads do not repeat the wishes of others.
+        assert_eq!(opener.ask((12, 7), SECOND, true).0, Opening::Renewed);
+        assert_eq!(opener.ask((14, 8), SECOND, true).0, Opening::Stale);
+        assert_eq!(opener.ask((18, 7), THIRD, true).0, Opening::Permitted);
+        assert_eq!(opener.ask((20, 8), THIRD, true).0, Opening::Permitted);
     }
 
     #[test]
     fn a_file_that_was_made_after_a_loss_keeps_its_number() {
-        let mut ids = NodeIds::default();
-        let request = open(8, 7, 5);
-        ids.note(&request);
-        ids.note_new(5, &request);
-        let request = open(10, 7, 5);
-        ids.note(&request);
-        assert_eq!(ids.open(&request, false), Opening::Permitted);
+        let mut opener = Opener::default();
+        opener.0.note(&open(8, 7, 1));
+        opener.0.note_new(FIRST);
+        opener.0.note_new(FIRST + 1);
+        assert_eq!(opener.ask((10, 7), FIRST, true).0, Opening::Permitted);
+        assert_eq!(opener.ask((12, 7), FIRST + 1, true).0, Opening::Permitted);
+        assert_eq!(opener.ask((14, 7), FIRST - 1, true).0, Opening::Renewed);
+        // The request 16 is missing.
+        assert_eq!(opener.ask((18, 8), FIRST, true).0, Opening::Renewed);
     }
 
     #[test]
     fn a_thread_that_comes_back_with_the_old_number_has_no_other() {
-        let mut ids = NodeIds::default();
-        let mut ask = |unique, thread| {
-            let request = open(unique, thread, 5);
-            ids.note(&request);
-            ids.open(&request, false)
-        };
-        assert_eq!(ask(4, 7), Opening::Renewed);
-        assert_eq!(ask(6, 8), Opening::Stale);
-        assert_eq!(ask(8, 8), Opening::Permitted);
-        assert_eq!(ask(10, 8), Opening::Permitted);
-        assert_eq!(ids.node_id(5), 5);
+        let mut opener = Opener::default();
+        assert_eq!(opener.ask((4, 7), FIRST, true).0, Opening::Renewed);
+        assert_eq!(opener.ask((6, 8), FIRST, true).0, Opening::Stale);
+        assert_eq!(opener.ask((8, 8), FIRST, true), (Opening::Permitted, FIRST));
+        assert_eq!(opener.ask((10, 8), FIRST, true).0, Opening::Permitted);
+        // The request 12 is missing. The kernel may have a copy by the second number.
+        assert_eq!(opener.ask((14, 9), FIRST, true), (Opening::Renewed, THIRD));
+    }
+
+    /// Programs that have the new copy would not see what is written to the old one.
+    #[test]
+    fn an_old_copy_does_not_come_back_beside_a_newer_one() {
+        let mut opener = Opener::default();
+        assert_eq!(opener.ask((4, 7), FIRST, true).0, Opening::Renewed);
+        assert_eq!(opener.ask((6, 7), SECOND, true).0, Opening::Permitted);
+        for unique in [8, 10, 12] {
+            assert_eq!(
+                opener.ask((unique, 7), FIRST, true),
+                (Opening::Stale, SECOND)
+            );
+        }
     }
 }

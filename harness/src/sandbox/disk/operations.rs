@@ -206,7 +206,7 @@ fn change_names(disk: &mut Disk, node_ids: &Lock<NodeIds>, request: &Request<'_>
         FuseOperation::Create { name, mode } => {
             let file = make(name, FileType::Regular, *mode)?;
             disk.open(file.number, FileAccess::Write)?;
-            node_ids.lock().note_new(file.number, request);
+            node_ids.lock().note_new(file.number);
             let bytes = [found(disk, node_ids, &file), opened(0).to_vec()].concat();
             return Ok(DiskAnswer::Bytes(bytes));
         }
@@ -239,7 +239,7 @@ fn change_names(disk: &mut Disk, node_ids: &Lock<NodeIds>, request: &Request<'_>
     };
     // A link is one more name of a file of old.
     if !matches!(request.operation, FuseOperation::Link { .. }) {
-        node_ids.lock().note_new(made.number, request);
+        node_ids.lock().note_new(made.number);
     }
     Ok(DiskAnswer::Bytes(found(disk, node_ids, &made)))
 }

@@ -74,8 +74,9 @@ impl MountSession {
     fn serve(self: &Arc<Self>) {
         let mut buffer = Connection::buffer();
         while let Some(bytes) = self.connection.next(&mut buffer) {
+            // This is the only thread that reads: the others' requests would find nobody.
             let Some(request) = Request::parse(bytes) else {
-                return;
+                continue;
             };
             self.node_ids.lock().note(&request);
             if matches!(request.operation, FuseOperation::Seek { .. }) {
@@ -187,32 +188,14 @@ impl MountSession {
         self.on(self.disk.lock(), |disk| {
             let number = inode_of(request.inode);
             // The disk stays locked: a release would change what is decided here.
-            let opening = self.node_ids.lock().open(request, disk.is_open(number));
-            match opening {
-                Opening::Permitted => operations::perform(disk, &self.node_ids, request),
-                Opening::Stale => DiskAnswer::Refused(Errno::ESTALE),
-                Opening::Renewed => {
-                    // By the name that is being opened the kernel asks again by itself.
-                    if disk.attributes(number).is_ok_and(|file| file.links > 1) {
-                        self.forget(disk.names_of(number));
-                    }
-                    DiskAnswer::Refused(Errno::ESTALE)
-                }
+            let has_one_name = disk.attributes(number).is_ok_and(|file| file.links == 1);
+            let may_renew = has_one_name && !disk.is_open(number);
+            match self.node_ids.lock().open(request, may_renew) {
+                Opening::Permitted => {}
+                Opening::Stale | Opening::Renewed => return DiskAnswer::Refused(Errno::ESTALE),
             }
+            operations::perform(disk, &self.node_ids, request)
         })
-    }
-
-    /// Makes the kernel look a file up anew by each of its names. The kernel waits for the lock of
-    /// a directory, which a program may hold while it waits for this server, so that a thread of
-    /// its own tells the kernel.
-    fn forget(self: &Arc<Self>, names: Vec<(u64, Vec<u8>)>) {
-        let session = Arc::clone(self);
-        // Without the thread the attributes of the file are old by its other names.
-        let _ = thread::start("names", move || {
-            for (directory, name) in names {
-                session.connection.forget_name(directory, &name);
-            }
-        });
     }
 
     /// Makes the kernel forget what it knows of an inode.
@@ -235,7 +218,8 @@ impl MountSession {
     fn access(&self, access: Access) -> Result<Guard<'_, Disk>, DiskError> {
         let mut disk = self.disk.lock();
         let (delay, verdict) = disk.conditions.meet(access, self.began.elapsed());
-        if !delay.is_zero() {
+        // After a power cut, what waits in line is refused at once.
+        if !delay.is_zero() && !self.retired.load(Ordering::Relaxed) {
             drop(disk);
             self.wait(delay);
             disk = self.disk.lock();
