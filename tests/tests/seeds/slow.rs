@@ -1,13 +1,24 @@
 //! Slow machines: waits and time limits that are stretched, and trials of a starved machine.
 
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use snowglobe_tests::{Run, finished, run, this_program};
+use snowglobe_tests::{Run, finished, this_program};
 
 fn sample(name: &str, args: &[&str]) -> Run {
-    let name = format!("slow_samples::{name}");
+    samples(&[name], args)
+}
+
+/// Runs samples, which find out how long they took to begin.
+fn samples(names: &[&str], args: &[&str]) -> Run {
+    let names = names.iter().map(|name| format!("slow_samples::{name}"));
+    let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let mut command = this_program();
-    command.args(["--exact", &name, "--ignored"]).args(args);
+    command.env("SAMPLE_BEGAN", began.as_millis().to_string());
+    command
+        .args(["--exact", "--ignored"])
+        .args(names)
+        .args(args);
     finished(command.output().unwrap())
 }
 
@@ -106,8 +117,7 @@ fn a_starved_machine_makes_inconclusive_what_asks_for_that() {
     let terse = sample("starves_and_passes", &["--format", "terse"]);
     assert!(terse.stdout.contains("\n?\n"), "{terse:#?}");
     // A failure counts for more.
-    let names = ["slow_samples::starves_and_passes", "slow_samples::hangs"];
-    let both = run(&[&["--exact", "--ignored", "--test-threads", "1"][..], &names].concat());
+    let both = samples(&["starves_and_passes", "hangs"], &["--test-threads", "1"]);
     let counts = "FAILED. 0 passed; 1 failed; 1 inconclusive;";
     both.failed_with(&["... inconclusive", "timed out", counts]);
 }

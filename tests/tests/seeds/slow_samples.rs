@@ -1,6 +1,6 @@
 //! Trials that wait in vain, or that starve the machine.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use snowglobe::prelude::*;
 
@@ -77,9 +77,13 @@ fn hangs() {
     std::thread::sleep(Duration::from_secs(100));
 }
 
-/// Wants more processors than there are, for a moment.
+/// Wants more processors than there are for most of the trial's time. On a busy machine the
+/// beginning of the trial may take seconds, in which the trial waits for other things.
 fn starve() {
-    let end = Instant::now() + Duration::from_millis(700);
+    let began: u64 = std::env::var("SAMPLE_BEGAN").unwrap().parse().unwrap();
+    let began = UNIX_EPOCH + Duration::from_millis(began);
+    let beginning = SystemTime::now().duration_since(began).unwrap();
+    let end = Instant::now() + (4 * beginning).max(Duration::from_millis(700));
     let processors = std::thread::available_parallelism().unwrap().get();
     std::thread::scope(|scope| {
         for _ in 0..3 * processors {
